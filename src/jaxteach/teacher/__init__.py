@@ -1,0 +1,19 @@
+"""The teacher: plans, the tables that hold them, and where those are found. Importing this room needs no JAX."""
+
+from jaxteach.teacher.plans import KINDS, TARGETED, Option, parse_plan
+from jaxteach.teacher.shipped import cache_folder, find_table, table_names
+from jaxteach.teacher.table import Plan, PlanTable, load_table, save_table
+
+__all__ = [
+    "KINDS",
+    "TARGETED",
+    "Option",
+    "Plan",
+    "PlanTable",
+    "cache_folder",
+    "find_table",
+    "load_table",
+    "parse_plan",
+    "save_table",
+    "table_names",
+]

@@ -1,0 +1,30 @@
+"""Files that are either whole or absent: write beside the target, then rename."""
+
+import contextlib
+import os
+from pathlib import Path
+
+from jaxteach.errors import UserError
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Put bytes into a file so that a reader, or a crash, never sees half of them.
+
+    Args:
+        path: the file to create or replace; its folder must exist.
+        data: the whole content.
+
+    Raises:
+        UserError: the folder is missing or not writable, or the disk is full; an older file is left as it was.
+    """
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(scratch, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(scratch, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            scratch.unlink()
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error

@@ -1,0 +1,234 @@
+"""The doorkeeper of teacher tables: reads JSON without trusting it, and says in one line what is wrong and where."""
+
+import json
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from jaxteach.errors import UserError, nearest
+from jaxteach.tasks.engine.captions import AbstractState, Vocabulary
+from jaxteach.teacher.plans import KINDS, TARGETED
+
+SCHEMA_VERSION = 1
+TOLERANCE = 1e-3
+"""How far from 1 a state's probabilities may sum: published figures have two digits."""
+
+MAX_BYTES = 16 * 2**20
+MAX_DEPTH = 32
+MAX_PLANS = 10_000
+MAX_OPTIONS = 100
+MAX_COUNT = 2**53
+
+_NAMES = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that remembers which of its keys were written twice."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.repeated: str | None = None
+        if len(self) < len(pairs):
+            (self.repeated, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+
+
+def read_json(path: Path) -> tuple[bytes, Any]:
+    """Read a JSON file that nobody vouches for.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The file's bytes and its value: plain JSON types, finite numbers, no key twice, at most `MAX_DEPTH` levels.
+
+    Raises:
+        UserError: no such file, too large, not UTF-8, not JSON, or not as said above.
+    """
+    data = _read(path)
+    try:
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_Object)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from error
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"{path}: not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
+        ) from error
+    except RecursionError as error:
+        raise UserError(f"{path}: nested deeper than {MAX_DEPTH} levels") from error
+    except ValueError as error:  # an integer of thousands of digits
+        raise UserError(f"{path}: not JSON: {error}") from error
+    _check_tree(value, str(path))
+    return data, value
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a regular file of reasonable size."""
+    try:
+        if not path.is_file():
+            raise UserError(f"{path}: {'not a file' if path.exists() else 'no such file'}")
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        raise UserError(f"{path}: cannot be read: {error}") from error
+    if len(data) > MAX_BYTES:
+        raise UserError(f"{path}: larger than {MAX_BYTES >> 20} MB, which no teacher table is")
+    return data
+
+
+def _check_tree(value: Any, file: str, place: str = "", depth: int = 1) -> None:
+    """Refuse, anywhere in a JSON value, what no field may hold."""
+    at = f"{file}: {place or 'top level'}"
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{at}: {value} is not a finite number")
+    if isinstance(value, str):
+        _check_text(value, at)
+    if isinstance(value, dict | list) and depth > MAX_DEPTH:
+        raise UserError(f"{file}: nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, list):
+        for i, item in enumerate(value):
+            _check_tree(item, file, f"{place}[{i}]", depth + 1)
+    if isinstance(value, _Object):
+        if value.repeated is not None:
+            raise UserError(f"{at}: the key {_show(value.repeated)} stands there twice")
+        for key, item in value.items():
+            _check_text(key, at)
+            _check_tree(item, file, f"{place}.{key}" if place else key, depth + 1)
+
+
+def _check_text(text: str, at: str) -> None:
+    """Refuse text that cannot be written out again."""
+    if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
+        raise UserError(f"{at}: the text holds half of a surrogate pair, which is no character")
+
+
+def check_table(
+    document: Any, file: str, task_name: str, vocabulary: Vocabulary
+) -> dict[AbstractState, dict[str, Any]]:
+    """Check a table's JSON in every detail.
+
+    Args:
+        document: the value of the file, from `read_json`.
+        file: what to call it in messages.
+        task_name: the task it has to be for.
+        vocabulary: the task's states and objects.
+
+    Returns:
+        Each state's own part of the document.
+
+    Raises:
+        UserError: something is wrong: the file, the state and the field, in one line.
+    """
+    _fields(document, file, ("schema_version", "task", "name", "provenance", "states"))
+    version = document["schema_version"]
+    if type(version) is not int or version != SCHEMA_VERSION:
+        raise UserError(
+            f"{file}: schema_version is {_show(version)}; this program reads version {SCHEMA_VERSION}"
+        )
+    if document["task"] != task_name:
+        raise UserError(
+            f"{file}: task is {_show(document['task'])}, but the table is needed for {task_name!r}"
+        )
+    name = _typed(document["name"], str, f"{file}: name")
+    if not (0 < len(name) <= 200 and name.isprintable()):
+        raise UserError(f"{file}: name must be 1 to 200 printable characters")
+    _typed(document["provenance"], dict, f"{file}: provenance")
+    found: dict[AbstractState, dict[str, Any]] = {}
+    for i, entry in enumerate(_typed(document["states"], list, f"{file}: states")):
+        state = _check_state(entry, f"{file}: state {i}", vocabulary)
+        if state in found:
+            raise UserError(f"{file}: state {i} ({state.text}) stands there twice")
+        found[state] = entry
+    for state in vocabulary.states:
+        if state not in found:
+            raise UserError(f"{file}: states: the state {state.text!r} is missing")
+    return found
+
+
+def _check_state(entry: Any, at: str, vocabulary: Vocabulary) -> AbstractState:
+    """Check one state and its plans, and say which state it is."""
+    _fields(entry, at, ("sees", "holds", "text", "plans"))
+    sees = [_object(name, f"{at}: sees[{i}]", vocabulary) for i, name in _items(entry["sees"], f"{at}: sees")]
+    holds = None if entry["holds"] is None else _object(entry["holds"], f"{at}: holds", vocabulary)
+    state = AbstractState(tuple(sees), holds)
+    at = f"{at} ({state.text})"
+    if state not in vocabulary.states:
+        raise UserError(f"{at}: no state of this task has these sees and holds (keys come before doors)")
+    if entry["text"] != state.text:
+        raise UserError(f"{at}: text is {_show(entry['text'])}, which is not the state's caption")
+    plans = list(_items(entry["plans"], f"{at}: plans", least=1, most=MAX_PLANS))
+    for i, plan in plans:
+        _check_plan(plan, f"{at}: plans[{i}]", vocabulary)
+    total = math.fsum(plan["probability"] for _, plan in plans)
+    if abs(total - 1) > TOLERANCE + 1e-9:  # the slack lets a sum written as 0.999 pass
+        raise UserError(f"{at}: plans: probability sums to {total:.6g}, not to 1 within {TOLERANCE}")
+    return state
+
+
+def _check_plan(plan: Any, at: str, vocabulary: Vocabulary) -> None:
+    """Check one plan: its options, probability and count."""
+    _fields(plan, at, ("options", "probability", "count"))
+    for i, option in _items(plan["options"], f"{at}.options", least=1, most=MAX_OPTIONS):
+        _check_option(option, f"{at}.options[{i}]", vocabulary)
+    probability = plan["probability"]
+    if type(probability) not in (int, float) or not 0 <= probability <= 1 + TOLERANCE:
+        raise UserError(f"{at}.probability is {_show(probability)}; it must be a number from 0 to 1")
+    count = plan["count"]
+    if count is not None and (type(count) is not int or not 0 <= count <= MAX_COUNT):
+        raise UserError(f"{at}.count is {_show(count)}; it must be a whole number of at least 0, or null")
+
+
+def _check_option(option: Any, at: str, vocabulary: Vocabulary) -> None:
+    """Check one option: a known kind, with the fields of that kind and no other."""
+    _fields(option, at, ("option",), optional=("object", "raw"))
+    kind = option["option"]
+    if kind not in KINDS:
+        raise UserError(f"{at}.option: unknown option {_show(kind)}: {nearest(str(kind)[:40], KINDS)}")
+    if kind in TARGETED:
+        _fields(option, at, ("option", "object"))
+        _object(option["object"], f"{at}.object", vocabulary)
+    else:
+        _fields(option, at, ("option",), optional=("raw",) if kind == "wait" else ())
+        _typed(option.get("raw", ""), str, f"{at}.raw")
+
+
+def _object(name: Any, at: str, vocabulary: Vocabulary) -> str:
+    """An object's name, known to the task."""
+    if name not in vocabulary.objects:
+        hint = nearest(str(name)[:40], vocabulary.objects)
+        raise UserError(f"{at}: unknown object {_show(name)}: {hint}")
+    return str(name)
+
+
+def _items(value: Any, at: str, least: int = 0, most: int = MAX_PLANS) -> Any:
+    """The numbered items of a list of sensible length."""
+    length = len(_typed(value, list, at))
+    if not least <= length <= most:
+        raise UserError(f"{at}: {length} entries; there must be {least} to {most}")
+    return enumerate(value)
+
+
+def _fields(value: Any, at: str, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> None:
+    """Refuse an object that lacks a field or has one that means nothing."""
+    _typed(value, dict, at)
+    for key in required:
+        if key not in value:
+            raise UserError(f"{at}: the field {key!r} is missing")
+    for key in value:
+        if key not in required + optional:
+            raise UserError(f"{at}: unknown field {_show(key)}: {nearest(key[:40], required + optional)}")
+
+
+def _typed(value: Any, kind: type, at: str) -> Any:
+    """The value itself, if it has the type it must have."""
+    if not isinstance(value, kind):
+        raise UserError(f"{at}: {_show(value)} stands where {_NAMES[kind]} belongs")
+    return value
+
+
+def _show(value: Any) -> str:
+    """A JSON value in a few ASCII characters, so that a look-alike letter is seen for what it is."""
+    if isinstance(value, dict | list):
+        return _NAMES[list if isinstance(value, list) else dict]
+    shown = ascii(value) if isinstance(value, str) else json.dumps(value)
+    return shown if len(shown) <= 80 else shown[:77] + "..."

@@ -1,0 +1,166 @@
+"""Teacher tables: for every abstract state of a task, the plans an LLM gave and how likely each is."""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jaxteach.errors import UserError
+from jaxteach.files import write_atomic
+from jaxteach.tasks.engine.captions import AbstractState, Vocabulary
+from jaxteach.teacher.checks import SCHEMA_VERSION, check_table, read_json
+from jaxteach.teacher.plans import Option
+from jaxteach.teacher.shipped import find_table
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One answer of the teacher.
+
+    Attributes:
+        options: what to do; the first option that yields an action counts.
+        probability: its share among the state's plans.
+        count: how many samples gave it; None if it was not counted.
+    """
+
+    options: tuple[Option, ...]
+    probability: float
+    count: int | None = None
+
+
+@dataclass(frozen=True)
+class PlanTable:
+    """A teacher, as it stands in a file.
+
+    Attributes:
+        task: the task it is for.
+        name: its own name, such as "chatglm".
+        states: the abstract states, in the order of the task's vocabulary.
+        plans: for each state its plans, in the published order; their probabilities sum to 1.
+        provenance: how the table was made; JSON values, null where unknown.
+        sha256: of the bytes of the file; empty for a table never saved.
+
+    Raises:
+        ValueError: states and plans do not pair up, or a state has no plan.
+    """
+
+    task: str
+    name: str
+    states: tuple[AbstractState, ...]
+    plans: tuple[tuple[Plan, ...], ...]
+    provenance: dict[str, Any]
+    sha256: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.states) != len(self.plans) or not all(self.plans):
+            raise ValueError("every state needs a list of at least one plan")
+
+
+def load_table(name_or_path: str | os.PathLike[str], task_name: str, vocabulary: Vocabulary) -> PlanTable:
+    """Read a table and refuse it unless every detail is in order.
+
+    Args:
+        name_or_path: the name of a table shipped for the task, or the path of a JSON file.
+        task_name: the task it has to be for.
+        vocabulary: the task's states and objects; every state must be there, once, in any order.
+
+    Returns:
+        The table, states in the vocabulary's order. Probabilities that miss 1 by up to 1e-3 are renormalised.
+
+    Raises:
+        UserError: no such table, or anything wrong in it: one line with the file, the state and the field.
+    """
+    path = find_table(name_or_path, task_name)
+    data, document = read_json(path)
+    by_state = check_table(document, str(path), task_name, vocabulary)
+    return PlanTable(
+        task=task_name,
+        name=document["name"],
+        states=vocabulary.states,
+        plans=tuple(_plans(by_state[state]["plans"]) for state in vocabulary.states),
+        provenance=document["provenance"],
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+
+
+def save_table(table: PlanTable, path: str | os.PathLike[str]) -> PlanTable:
+    """Write a table as JSON: the same table gives the same bytes, one line a plan, whole or not at all.
+
+    Args:
+        table: what to write.
+        path: the file to create or replace; its folder is made if need be.
+
+    Returns:
+        The table with the sha256 of what was written.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    path, data = Path(path), _render(table).encode("ascii")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {path.parent}: {error.strerror}") from error
+    write_atomic(path, data)
+    return dataclasses.replace(table, sha256=hashlib.sha256(data).hexdigest())
+
+
+def _normalised(probabilities: Iterable[float]) -> list[float]:
+    """Scale probabilities to sum to 1; figures that already do, to rounding, stay as they are."""
+    figures = [float(p) for p in probabilities]
+    total = sum(figures)
+    return figures if abs(total - 1) < 1e-9 else [p / total for p in figures]
+
+
+def _plans(plans: list[dict[str, Any]]) -> tuple[Plan, ...]:
+    """Build the plans of one state from checked JSON."""
+    probabilities = _normalised(plan["probability"] for plan in plans)
+    return tuple(
+        Plan(
+            tuple(Option(o["option"], o.get("object"), o.get("raw")) for o in plan["options"]),
+            p,
+            plan["count"],
+        )
+        for plan, p in zip(plans, probabilities, strict=True)
+    )
+
+
+def _render(table: PlanTable) -> str:
+    """The text of a table's file: ASCII, so that a look-alike letter shows as an escape in a diff."""
+    head = {
+        "schema_version": SCHEMA_VERSION,
+        "task": table.task,
+        "name": table.name,
+        "provenance": table.provenance,
+    }
+    states = ",\n".join(_render_state(s, p) for s, p in zip(table.states, table.plans, strict=True))
+    opening = json.dumps(head, indent=2, allow_nan=False).removesuffix("\n}")
+    return f'{opening},\n  "states": [\n{states}\n  ]\n}}\n'
+
+
+def _render_state(state: AbstractState, plans: tuple[Plan, ...]) -> str:
+    """One state, with one line for each of its plans."""
+    lines = ",\n".join(
+        "        "
+        + json.dumps(
+            {
+                "options": [_option_fields(option) for option in plan.options],
+                "probability": plan.probability,
+                "count": plan.count,
+            },
+            allow_nan=False,
+        )
+        for plan in plans
+    )
+    head = f'"sees": {json.dumps(state.sees)}, "holds": {json.dumps(state.holds)}, "text": {json.dumps(state.text)}'
+    return f'    {{\n      {head},\n      "plans": [\n{lines}\n      ]\n    }}'
+
+
+def _option_fields(option: Option) -> dict[str, str]:
+    """An option as JSON: only the fields it has."""
+    fields = {"option": option.kind, "object": option.object, "raw": option.raw}
+    return {key: value for key, value in fields.items() if value is not None}
