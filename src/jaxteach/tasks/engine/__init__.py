@@ -1,0 +1,1 @@
+"""What all tasks share: state, layout draws, dynamics, view, observation, captions."""

@@ -1,0 +1,71 @@
+"""ColoredDoorKey: two keys, of which only one has the door's colour."""
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxteach.tasks.engine import constants as c
+from jaxteach.tasks.engine.captions import Vocabulary
+from jaxteach.tasks.engine.layout import Draws, Layout, door_in_wall, draw_room, free_cell
+from jaxteach.tasks.engine.task import Task
+
+# The first opens the door; the others only look like it.
+KEY_COLOURS = (c.BLUE, c.RED, c.GREEN)
+
+
+class ColoredDoorKey(Task):
+    """A blue door, a blue key and a red key; one item can be carried at a time."""
+
+    name = "colored_door_key"
+    facts = (
+        "The agent is in a closed room. Keys of different colours lie on the floor, and in one of the walls "
+        "is a locked door that only the key of the door's own colour opens. The agent can carry one item at "
+        "a time: to pick up another it must first drop what it holds. It sees only what is near and in front "
+        "of it, so it may have to look around. Its goal is to open the door."
+    )
+    defaults = {"height": 10, "width": 10, "max_steps": 150, "room_min": 5, "room_max": 10, "n_keys": 2}
+    variants = {
+        "small_rooms": {"room_min": 5, "room_max": 7},
+        "large_rooms": {"room_min": 8, "room_max": 10},
+        "with_lava": {"n_lava": 1},
+        "one_key": {"n_keys": 1},
+        "three_keys": {"n_keys": 3},
+    }
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """A class for each key's colour; captions rename colours in order of mention."""
+        names = tuple(f"{c.COLOUR_NAMES[colour]} key" for colour in KEY_COLOURS[: self.n_keys])
+        return Vocabulary(names, (f"{c.COLOUR_NAMES[c.BLUE]} door",), recoloured=True)
+
+    @property
+    def key_classes(self) -> tuple[int, ...]:
+        """Each key is a class of its own."""
+        return tuple(range(self.n_keys))
+
+    def key_class_masks(self, colour: Array) -> tuple[Array, ...]:
+        """Keys are told apart by colour."""
+        return tuple(colour == wanted for wanted in KEY_COLOURS[: self.n_keys])
+
+    def check(self) -> None:
+        """At most as many keys as there are colours for them."""
+        super().check()
+        self.require(self.n_keys <= len(KEY_COLOURS), f"{self.n_keys} keys, at most {len(KEY_COLOURS)}")
+
+    def layout(self, draws: Draws) -> Layout:
+        """Room, door, agent, then the keys and lava; no key lies right before the door."""
+        room = draw_room(draws, self.room_min, self.room_max)
+        door, before_door = door_in_wall(draws, room, draws.below(4))
+        agent = free_cell(draws, room, [])
+        things: list = []
+        for _ in range(self.n_keys + self.n_lava):
+            things.append(free_cell(draws, room, [agent, before_door, *things]))
+        return Layout(
+            room=room,
+            agent=agent,
+            direction=draws.below(4),
+            keys=tuple(things[: self.n_keys]),
+            key_colours=tuple(jnp.asarray(k, jnp.int32) for k in KEY_COLOURS[: self.n_keys]),
+            doors=(door,),
+            door_colours=(jnp.asarray(c.BLUE, jnp.int32),),
+            lava=tuple(things[self.n_keys :]),
+        )

@@ -1,0 +1,86 @@
+"""MiniGrid's rules as one fused transition: no switch, no gather, only comparisons."""
+
+import jax.numpy as jnp
+from flax import struct
+from jax import Array
+from navix.entities import Entities
+
+from jaxteach.tasks.engine import constants as c
+from jaxteach.tasks.engine.state import EMPTY_HANDED, OFF_GRID, GridState, direction_vector, on_wall
+
+
+class Outcome(struct.PyTreeNode):
+    """What one environment step gave.
+
+    Attributes:
+        reward: f32[].
+        terminated: bool[], a door was opened or the agent stepped into lava.
+        truncated: bool[], this was the last step the clock allows; both flags may be set.
+    """
+
+    reward: Array
+    terminated: Array
+    truncated: Array
+
+    @property
+    def done(self) -> Array:
+        """bool[], the episode is over for either reason."""
+        return self.terminated | self.truncated
+
+
+def transition(state: GridState, action: Array, max_steps: int) -> tuple[GridState, Outcome]:
+    """Apply one action; what the agent sees is updated apart, by `view.look`.
+
+    Args:
+        state: the state before.
+        action: i32[], one of the seven.
+        max_steps: environment steps an episode may last.
+
+    Returns:
+        The state after and its outcome. Reward is 1 - 0.9 t / max_steps where this step opened a
+        door, else 0 (reference behaviour: shared semantics of the four tasks).
+    """
+    keys, doors = state.keys, state.doors
+    ahead = state.position + direction_vector(state.direction)  # [2]
+    key_ahead = jnp.all(keys.position == ahead[None], axis=-1)  # [K]
+    door_ahead = jnp.all(doors.position == ahead[None], axis=-1)  # [D]
+    lava_ahead = jnp.any(jnp.all(state.lava == ahead[None], axis=-1))
+    doorway = jnp.any(door_ahead & (doors.open == 1))
+    blocked = (on_wall(state.room, ahead[0], ahead[1]) & ~doorway) | jnp.any(key_ahead)
+
+    moves = (action == c.FORWARD) & ~blocked
+    turn = (action == c.RIGHT).astype(jnp.int32) - (action == c.LEFT).astype(jnp.int32)
+    position = jnp.where(moves, ahead, state.position)
+
+    empty_handed = state.pocket == EMPTY_HANDED
+    picks = (action == c.PICKUP) & empty_handed & key_ahead  # [K]
+    held = jnp.arange(keys.id.shape[0]) == state.pocket  # [K]
+    drops = (action == c.DROP) & held & ~blocked & ~lava_ahead & ~doorway  # [K]
+    key_positions = jnp.where(picks[:, None], OFF_GRID[None], keys.position)
+    key_positions = jnp.where(drops[:, None], ahead[None], key_positions)
+    picked = jnp.sum(jnp.where(picks, keys.id, 0))
+    pocket = jnp.where(jnp.any(picks), picked, jnp.where(jnp.any(drops), EMPTY_HANDED, state.pocket))
+
+    fits = jnp.any(held[:, None] & (keys.colour[:, None] == doors.colour[None, :]), axis=0)  # [D]
+    opens = (action == c.TOGGLE) & door_ahead & fits & (doors.open == 0)  # [D]
+    opened = jnp.any(opens)
+
+    clock = state.clock + 1
+    reward = jnp.where(opened, 1.0 - 0.9 * clock.astype(jnp.float32) / max_steps, 0.0)
+    outcome = Outcome(
+        reward=reward, terminated=opened | (moves & lava_ahead), truncated=clock >= max_steps
+    )
+    player = state.entities[Entities.PLAYER]
+    entities = {
+        **state.entities,
+        Entities.PLAYER: player.replace(
+            position=position[None],
+            direction=((state.direction + turn) & 3)[None],
+            pocket=pocket[None],
+        ),
+        Entities.KEY: keys.replace(position=key_positions),
+        Entities.DOOR: doors.replace(
+            open=jnp.where(opens, 1, doors.open), requires=jnp.where(opens, -1, doors.requires)
+        ),
+    }
+    return state.replace(entities=entities, clock=clock), outcome

@@ -1,0 +1,269 @@
+"""The base of every door/key task: a navix Environment with MiniGrid's rules."""
+
+import dataclasses
+import functools
+from typing import Any, ClassVar, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from jax import Array
+from navix.environments.environment import Environment, StepType, Timestep
+from navix.rendering.cache import RenderingCache
+from navix.spaces import Continuous, Discrete
+
+from jaxteach.errors import UserError
+from jaxteach.tasks.engine import constants as c
+from jaxteach.tasks.engine.captions import AbstractState, Vocabulary
+from jaxteach.tasks.engine.dynamics import Outcome, transition
+from jaxteach.tasks.engine.layout import Draws, Layout
+from jaxteach.tasks.engine.grids import read_grid
+from jaxteach.tasks.engine.percept import Percept, perceive, sight_table
+from jaxteach.tasks.engine.state import GridState, make_state, with_rendering
+from jaxteach.tasks.engine.view import look, observe, seen_map, true_grid
+
+
+class Task(Environment):
+    """A room with keys and locked doors, of which the agent sees a small window at a time.
+
+    A task is one subclass: its name, its facts, its words and its layout. Everything else is
+    shared. Training uses `spawn`, `transition` and `perceive_view` directly; `reset` and `step`
+    are navix's own interface to the same functions.
+
+    Attributes:
+        room_min: smallest side of a room, in cells, walls included.
+        room_max: largest side of a room.
+        n_keys: how many keys lie in the room.
+        n_lava: how many lava cells.
+        view_size: V, side of the square the agent sees ahead of it; odd.
+        rendering: keep navix's wall map and tile cache in the state (12 kB and more an
+            environment: for navix's own tools, not for training).
+        n_draws: how many random words one reset needs; set by `make`.
+    """
+
+    name: ClassVar[str]
+    facts: ClassVar[str]
+    defaults: ClassVar[dict[str, Any]]
+    variants: ClassVar[dict[str, dict[str, Any]]] = {}
+
+    room_min: int = struct.field(pytree_node=False, default=5)
+    room_max: int = struct.field(pytree_node=False, default=10)
+    n_keys: int = struct.field(pytree_node=False, default=1)
+    n_lava: int = struct.field(pytree_node=False, default=0)
+    view_size: int = struct.field(pytree_node=False, default=3)
+    rendering: bool = struct.field(pytree_node=False, default=False)
+    n_draws: int = struct.field(pytree_node=False, default=0)
+
+    # ---- what a task defines -------------------------------------------------------------
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """How captions and plans name the objects."""
+        raise NotImplementedError
+
+    @property
+    def key_classes(self) -> tuple[int, ...]:
+        """The class of each key, length n_keys; by default all are of one class."""
+        return (0,) * self.n_keys
+
+    def key_class_masks(self, colour: Array) -> tuple[Array, ...]:
+        """For each key class, where a key of these colours belongs to it; by default everywhere."""
+        return (jnp.ones(colour.shape, bool),)
+
+    def layout(self, draws: Draws) -> Layout:
+        """Draw where everything lies when an episode starts."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Refuse parameters no layout can satisfy.
+
+        Raises:
+            UserError: naming the parameter and its bounds.
+        """
+        low, high, grid = self.room_min, self.room_max, f"{self.height}x{self.width} grid"
+        self.require(self.view_size % 2 == 1, f"view size {self.view_size}, it must be odd")
+        self.require(self.view_size >= 3, f"view size {self.view_size}, it must be at least 3")
+        self.require(4 <= low <= high, f"room sides {low}..{high}, they must satisfy 4 <= min <= max")
+        self.require(high <= min(self.height, self.width), f"room side {high} does not fit the {grid}")
+        self.require(max(self.height, self.width) <= 32, f"{grid}, sides can be at most 32")
+        self.require(self.max_steps >= 1, f"{self.max_steps} steps, at least 1")
+        self.require(self.n_keys >= 1, f"{self.n_keys} keys, at least 1")
+        self.require(self.n_lava >= 0, f"{self.n_lava} lava cells, at least 0")
+        # The agent, keys and lava need a cell each, and the cell before each door must stay free.
+        needed = 1 + self.n_keys + self.n_lava + len(self.vocabulary.doors)
+        self.require(
+            (low - 2) ** 2 >= needed,
+            f"a room of side {low} has {(low - 2) ** 2} cells inside but its objects need {needed}: "
+            "use larger rooms, fewer keys or less lava",
+        )
+
+    def require(self, holds: bool, otherwise: str) -> None:
+        """Raise a UserError that names this task unless the condition holds."""
+        if not holds:
+            raise UserError(f"impossible variant of {self.name}: {otherwise}")
+
+    # ---- construction --------------------------------------------------------------------
+
+    @classmethod
+    def make(cls, **parameters: Any) -> Self:
+        """Build the task with its defaults and these changes.
+
+        Args:
+            **parameters: any of the fields above, `height`, `width`, `max_steps`, or navix's own.
+
+        Returns:
+            The task.
+
+        Raises:
+            UserError: for an impossible combination.
+        """
+        settings = {**cls.defaults, **parameters}
+        height, width = settings["height"], settings["width"]
+        observation_fn = settings.pop("observation_fn", None)
+        own = observation_fn is None
+        task = cls.create(
+            observation_fn=functools.partial(observe, width=width) if own else observation_fn,
+            observation_space=Discrete.create(256, (height, width, 4), jnp.uint8) if own else None,
+            action_space=Discrete.create(c.N_ACTIONS),
+            reward_space=Continuous.create((), jnp.asarray(0.0), jnp.asarray(1.0)),
+            **settings,
+        )
+        task.check()
+        draws = Draws(np.zeros((64,), np.uint32))
+        jax.eval_shape(lambda: dataclasses.asdict(task.layout(draws)))
+        return task.replace(n_draws=draws.used)
+
+    @property
+    def word(self) -> np.dtype:
+        """The unsigned type of one row of a bitboard."""
+        return np.dtype(np.uint16 if self.width <= 16 else np.uint32)
+
+    @property
+    def abstract_states(self) -> tuple[AbstractState, ...]:
+        """Every abstract state, in the order of the teacher's table."""
+        return self.vocabulary.states
+
+    # ---- the state machine, for one environment; vmap adds axes -----------------------------
+
+    def spawn(self, words: Array) -> GridState:
+        """The start of an episode, not yet looked at.
+
+        Args:
+            words: u32[n_draws], random bits.
+
+        Returns:
+            A state with an empty seen-map; `perceive_view` completes it.
+        """
+        return self.state_of(self.layout(Draws(words)))
+
+    def state_of(self, layout: Layout) -> GridState:
+        """The unseen start state of a layout."""
+        return make_state(
+            room=layout.room,
+            position=layout.agent,
+            direction=layout.direction,
+            key_positions=jnp.stack(layout.keys),
+            key_colours=jnp.stack([jnp.asarray(colour) for colour in layout.key_colours]),
+            door_positions=jnp.stack(layout.doors),
+            door_colours=jnp.stack([jnp.asarray(colour) for colour in layout.door_colours]),
+            lava=jnp.stack(layout.lava) if layout.lava else jnp.zeros((0, 2), jnp.int32),
+            n_key_classes=len(self.vocabulary.key_classes),
+            height=self.height,
+            word=self.word,
+        )
+
+    def transition(self, state: GridState, action: Array) -> tuple[GridState, Outcome]:
+        """One action under MiniGrid's rules; see `dynamics.transition`."""
+        return transition(state, action, self.max_steps)
+
+    def perceive_view(self, state: GridState) -> GridState:
+        """Grow the seen-map and refresh the teacher's memory; see `view.look`."""
+        return look(state, self.key_classes, self.view_size, self.width)
+
+    def observe(self, state: GridState) -> Array:
+        """The documented observation, u8[H, W, 4]; see `view.observe`."""
+        return observe(state, self.width)
+
+    def perceive(self, obs: Array) -> Percept:
+        """What an observation u8[H, W, 4] tells the teacher; see `percept.perceive`."""
+        return perceive(obs, self.vocabulary, self.key_class_masks)
+
+    def index(self, obs: Array) -> Array:
+        """The abstract state of an observation.
+
+        Args:
+            obs: u8[H, W, 4].
+
+        Returns:
+            i32[], a row of the teacher's table (-1 for an observation no episode can show).
+        """
+        return jnp.asarray(sight_table(self.vocabulary).state_index)[self.perceive(obs).code]
+
+    def text(self, index: int) -> str:
+        """The caption of an abstract state, in canonical names."""
+        return self.abstract_states[index].text
+
+    # ---- navix's interface -----------------------------------------------------------------
+
+    def _reset(self, key: Array, cache: RenderingCache | None = None) -> Timestep:
+        # An old cache is of another room: walls would be drawn where they were last episode.
+        del cache
+        state = self.perceive_view(self.spawn(jax.random.bits(key, (self.n_draws,))))
+        return self._timestep(state.replace(key=key))
+
+    def _timestep(self, state: GridState) -> Timestep:
+        if self.rendering:
+            state = with_rendering(state, self.height, self.width)
+        false = jnp.zeros((), bool)
+        return Timestep(
+            t=jnp.zeros((), jnp.int32),
+            observation=self.observation_fn(state),
+            action=jnp.zeros((), jnp.int32),
+            reward=jnp.zeros((), jnp.float32),
+            step_type=jnp.zeros((), jnp.int32),
+            state=state,
+            info={"return": jnp.zeros(()), "terminated": false, "truncated": false},
+        )
+
+    def _step(self, timestep: Timestep, action: Array) -> Timestep:
+        action = jnp.asarray(action, jnp.int32)
+        state, outcome = self.transition(timestep.state, action)
+        state = self.perceive_view(state)
+        # step_type holds one flag; the pair is in `info`.
+        ended = jnp.where(outcome.truncated, StepType.TRUNCATION, StepType.TRANSITION)
+        return Timestep(
+            t=timestep.t + 1,
+            observation=self.observation_fn(state),
+            action=action,
+            reward=outcome.reward,
+            step_type=jnp.where(outcome.terminated, StepType.TERMINATION, ended),
+            state=state,
+            info={
+                "return": timestep.info["return"] + outcome.reward,
+                "terminated": outcome.terminated,
+                "truncated": outcome.truncated,
+            },
+        )
+
+    def from_grid(self, grid: np.ndarray, position: tuple[int, int], direction: int) -> Timestep:
+        """An episode's first timestep from a given layout, for replays and differential tests.
+
+        Args:
+            grid: u8[H, W, 3] (row, column): MiniGrid's object, colour and state.
+            position: the agent's (row, column).
+            direction: the agent's direction.
+
+        Returns:
+            The timestep, with the first view already seen.
+
+        Raises:
+            UserError: if the grid is not a layout of this task.
+        """
+        layout = read_grid(self, np.asarray(grid), position, direction)
+        return self._timestep(self.perceive_view(self.state_of(layout)).replace(key=jax.random.key(0)))
+
+    def grid_of(self, state: GridState) -> tuple[Array, Array]:
+        """The true grid u8[H, W, 3] and the seen-map bool[H, W] of a state."""
+        grid = jnp.stack(true_grid(state, self.height, self.width), axis=-1).astype(jnp.uint8)
+        return grid, seen_map(state.seen, self.width)
