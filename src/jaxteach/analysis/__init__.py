@@ -1,5 +1,13 @@
-"""Statistics over seeds, learning curves and figures: reads run folders and arrays only, and never needs JAX."""
+"""Statistics over seeds, learning curves and figures: reads files and arrays only, and never needs JAX."""
 
+from jaxteach.analysis.curves import (
+    Curve,
+    env_steps_to_success,
+    learning_curve,
+    median_env_steps,
+    return_while_learning,
+    success_while_learning,
+)
 from jaxteach.analysis.statistics import (
     Profile,
     SampleEfficiency,
@@ -14,14 +22,20 @@ from jaxteach.analysis.statistics import (
 )
 
 __all__ = [
+    "Curve",
     "Profile",
     "SampleEfficiency",
     "Statistic",
     "bootstrap_interval",
+    "env_steps_to_success",
     "iqm",
+    "learning_curve",
     "mean",
+    "median_env_steps",
     "performance_profile",
     "probability_of_improvement",
+    "return_while_learning",
     "sample_efficiency",
     "statistic",
+    "success_while_learning",
 ]
