@@ -34,17 +34,17 @@ class GridState(State):
     @property
     def position(self) -> Array:
         """i32[2], the agent's (row, column)."""
-        return self.entities[Entities.PLAYER].position[0]
+        return self.entities[Entities.PLAYER].position[..., 0, :]
 
     @property
     def direction(self) -> Array:
         """i32[], the agent's direction."""
-        return self.entities[Entities.PLAYER].direction[0]
+        return self.entities[Entities.PLAYER].direction[..., 0]
 
     @property
     def pocket(self) -> Array:
         """i32[], index of the key held, or -1."""
-        return self.entities[Entities.PLAYER].pocket[0]
+        return self.entities[Entities.PLAYER].pocket[..., 0]
 
     @property
     def keys(self) -> Key:

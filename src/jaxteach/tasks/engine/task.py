@@ -55,6 +55,22 @@ class Task(Environment):
     rendering: bool = struct.field(pytree_node=False, default=False)
     n_draws: int = struct.field(pytree_node=False, default=0)
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # Without eq=False each subclass would get field-wise equality, which fails on the spaces' arrays.
+        super().__init_subclass__(eq=False, **kwargs)
+
+    def _identity(self) -> tuple[Any, ...]:
+        # The spaces follow from these; the rest of navix's fields a task does not use.
+        sizes = (self.height, self.width, self.max_steps, self.room_min, self.room_max, self.n_keys)
+        extras = (self.n_lava, self.view_size, self.rendering, self.disable_autoreset)
+        return (type(self), *sizes, *extras, str(self.observation_fn))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Task) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
     # ---- what a task defines -------------------------------------------------------------
 
     @property

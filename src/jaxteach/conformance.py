@@ -1,0 +1,70 @@
+"""`python -m jaxteach.conformance FILE...`: replay recorded episodes through our tasks and teacher."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from jaxteach.errors import UserError, cli
+
+
+@dataclass(frozen=True)
+class Options:
+    """Replay trace files of the reference and count what differs; exit status 0 only if nothing does.
+
+    Only each episode's first row is read as state; everything after it is computed here.
+    """
+
+    files: tyro.conf.Positional[tuple[Path, ...]]
+    """Trace files (.npz), as described in the conformance README."""
+    task: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """Task to replay in; by default read off the file's name (simpledoorkey.npz, ...)."""
+    teacher: str = "chatglm"
+    """Teacher table the trace was recorded with."""
+
+
+def task_of(file: Path, names: tuple[str, ...]) -> str:
+    """The task a trace file's name stands for: its name without underscores begins the file's name."""
+    found = [name for name in names if file.stem.lower().startswith(name.replace("_", ""))]
+    if not found:
+        raise UserError(f"{file}: no task is named in the file's name; give one with --task")
+    return max(found, key=len)
+
+
+def read_trace(file: Path) -> dict[str, Any]:
+    """The arrays of a trace file, by name."""
+    import numpy as np
+
+    try:
+        with np.load(file, allow_pickle=False) as data:
+            return {name: data[name] for name in data.files}
+    except FileNotFoundError as error:
+        raise UserError(f"{file}: no such file") from error
+    except (OSError, ValueError, EOFError, KeyError) as error:
+        raise UserError(f"{file}: not a readable trace file (.npz): {error}") from error
+
+
+def main() -> int:
+    """Replay each file and print one JSON line for it."""
+    options = tyro.cli(Options, prog="python -m jaxteach.conformance")
+    if not options.files:
+        raise UserError("no trace file given: name at least one .npz file")
+    from jaxteach.tasks import make_task, task_names
+    from jaxteach.teacher import load_table
+    from jaxteach.teacher.replay import replay
+
+    failed = False
+    for file in options.files:
+        name = options.task or task_of(file, task_names())
+        task = make_task(name)
+        trace = read_trace(file)
+        result = replay(trace, task, load_table(options.teacher, task.name, task.vocabulary), str(file))
+        print(json.dumps({"file": file.name, "task": task.name, **result}), flush=True)
+        failed |= any(result["mismatches"].values())
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    cli(main)

@@ -1,0 +1,165 @@
+"""The teacher's policy: a table of plans compiled to arrays, and q(a|s) computed from them in JAX.
+
+A plan is asked anew at every step, so only its first option that yields an action counts. Which one
+that is depends on the abstract state and on which options hand over now: `explore` when nothing is
+left to see, `go to` when the agent already faces the target. All of these cases are resolved once,
+when the table is loaded, into the probability of each *outcome*; what is left for every step is to
+find the hand-overs, the actions of `explore` and of each `go to`, and to mix.
+"""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from jax import Array
+
+from jaxteach.tasks.engine import constants as c
+from jaxteach.tasks.engine.percept import sight_table
+from jaxteach.tasks.engine.state import direction_vector
+from jaxteach.tasks.engine.task import Task
+from jaxteach.teacher.options import explore, read_boards
+from jaxteach.teacher.paths import first_action
+from jaxteach.teacher.plans import Option
+from jaxteach.teacher.table import PlanTable
+
+ACTION_OF = {"pick up": c.PICKUP, "drop": c.DROP, "open": c.TOGGLE, "wait": c.DONE}
+
+
+class Teacher(struct.PyTreeNode):
+    """A teacher's table, compiled for one task.
+
+    An outcome is: exploring, going to the state's first, second, ... target, or one of the actions
+    in `FIXED`. Hand-overs are numbered as bits: exploring 1, the first target 2, the second 4, ...
+
+    Attributes:
+        outcome: f32[S, 2**(1+J), 1+J+4], probability of each outcome, by abstract state and hand-overs.
+        target: i32[codes, J], by percept code the entity each `go to` leads to: key class k as k,
+            door d as C + d, -1 for none.
+        state_index: i32[codes], abstract state of each percept code.
+    """
+
+    outcome: Array
+    target: Array
+    state_index: Array
+
+    @property
+    def n_targets(self) -> int:
+        """J, the most `go to` targets any state's plans name."""
+        return self.target.shape[1]
+
+
+FIXED = (c.PICKUP, c.DROP, c.TOGGLE, c.DONE)
+"""Actions an option may yield whatever the map looks like."""
+
+
+def compile_teacher(table: PlanTable, task: Task) -> Teacher:
+    """Resolve a table's plans for a task.
+
+    Args:
+        table: plans by abstract state, in the order of the task's vocabulary.
+        task: the task.
+
+    Returns:
+        The arrays `teacher_policy` reads.
+    """
+    sights = sight_table(task.vocabulary)
+    objects = task.vocabulary.objects
+    mentioned = [{*state.sees, *([state.holds] if state.holds else [])} for state in table.states]
+    targets: list[list[str]] = [
+        sorted(
+            {o.object for plan in plans for o in plan.options if o.kind == "go to" and o.object in known},
+            key=objects.index,
+        )
+        for plans, known in zip(table.plans, mentioned, strict=True)
+    ]
+    n_targets = max(1, *(len(names) for names in targets))
+    n_outcomes = 1 + n_targets + len(FIXED)
+    outcome = np.zeros((len(table.states), 2 ** (1 + n_targets), n_outcomes), np.float64)
+    for s, plans in enumerate(table.plans):
+        for bits in range(2 ** (1 + n_targets)):
+            for plan in plans:
+                result = _outcome_of(plan.options, bits, targets[s], mentioned[s])
+                outcome[s, bits, result if result >= 0 else n_outcomes + result] += plan.probability
+    target = np.full((len(sights.state_index), n_targets), -1, np.int32)
+    for code, state in enumerate(sights.state_index):
+        if state >= 0:
+            for j, name in enumerate(targets[state]):
+                target[code, j] = sights.object_entity[code, objects.index(name)]
+    return Teacher(
+        outcome=jnp.asarray(outcome, jnp.float32),
+        target=jnp.asarray(target),
+        state_index=jnp.asarray(np.maximum(sights.state_index, 0)),
+    )
+
+
+def _outcome_of(options: tuple[Option, ...], bits: int, targets: list[str], known: set[str]) -> int:
+    """The outcome of one plan: 0 explore, 1 + j go to target j, negative for `FIXED` from the end."""
+    wait = -1
+    for option in options:
+        if option.kind == "explore":
+            if not bits & 1:
+                return 0
+        elif option.kind == "wait" or option.object not in known:
+            return wait  # an object never seen cannot be dealt with
+        elif option.kind == "go to":
+            j = targets.index(option.object)
+            if not bits >> (1 + j) & 1:
+                return 1 + j
+        else:
+            return FIXED.index(ACTION_OF[option.kind]) - len(FIXED)
+    return wait
+
+
+def teacher_policy(teacher: Teacher, task: Task, obs: Array, memory: Array) -> Array:
+    """The teacher's distribution over actions, for a batch of observations.
+
+    Args:
+        teacher: the compiled table.
+        task: the task (static).
+        obs: u8[N, H, W, 4].
+        memory: i32[N, C, 2], where a key of each class was last seen lying.
+
+    Returns:
+        q(a|s), f32[N, 7], rows sum to 1 (paper: the mixture over plans of their first action).
+    """
+    chex.assert_rank([obs, memory], [4, 3])
+    n, _, width, _ = obs.shape
+    percept = jax.vmap(task.perceive)(obs)
+    row, column = percept.position[:, 0], percept.position[:, 1]
+    boards = read_boards(obs)
+    explore_action, explore_over = explore(boards, row, column, percept.direction, width)
+
+    places = jnp.concatenate([memory, percept.doors], axis=1)  # [N, C + D, 2]
+    entity = teacher.target[percept.code]  # [N, J]
+    chosen = entity[:, :, None] == jnp.arange(places.shape[1])[None, None, :]  # [N, J, C + D]
+    place = jnp.sum(jnp.where(chosen[..., None], places[:, None], 0), axis=2)  # [N, J, 2]
+    place = jnp.where(entity[..., None] >= 0, place, -1)
+    ahead = percept.position + direction_vector(percept.direction)  # [N, 2]
+    facing = jnp.all(place == ahead[:, None], axis=-1)  # [N, J]
+
+    n_targets = teacher.n_targets
+
+    def each(values: Array) -> Array:
+        """Repeat a board or a vector for every target: [..., N] -> [..., J * N]."""
+        return jnp.concatenate([values] * n_targets, axis=-1)
+
+    flat = place.transpose(2, 1, 0).reshape(2, n_targets * n)  # [2, J * N]
+    # A target already faced needs no path; without one its search ends at once.
+    wanted = ~facing.T.reshape(n_targets * n)
+    go_action = first_action(
+        each(boards.passable),
+        each(row),
+        each(column),
+        each(percept.direction),
+        jnp.where(wanted, flat[0], -1),
+        jnp.where(wanted, flat[1], -1),
+    ).reshape(n_targets, n)
+
+    bits = explore_over.astype(jnp.int32)
+    for j in range(n_targets):
+        bits += facing[:, j].astype(jnp.int32) * 2 ** (1 + j)
+    weights = teacher.outcome[teacher.state_index[percept.code], bits]  # [N, outcomes]
+    actions = [explore_action, *go_action, *(jnp.full((n,), action) for action in FIXED)]
+    one_hots = jnp.stack(actions, axis=1)[..., None] == jnp.arange(c.N_ACTIONS)[None, None, :]
+    return jnp.sum(weights[..., None] * one_hots, axis=1)  # [N, 7]

@@ -1,0 +1,220 @@
+"""Conformance: recorded episodes of the reference, replayed through our environment and teacher."""
+
+import functools
+import json
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxteach.errors import UserError
+from jaxteach.tasks.engine.percept import sight_table
+from jaxteach.tasks.engine.state import GridState
+from jaxteach.tasks.engine.task import Task
+from jaxteach.teacher.plans import Option, parse_plan
+from jaxteach.teacher.policy import Teacher, compile_teacher, teacher_policy
+from jaxteach.teacher.table import PlanTable
+
+NEEDED = (
+    "grid agent_pos agent_dir carrying mask obs text_id text_table plan_id plan_table teacher action reward "
+    "terminated truncated plan_off plan_prob plan_first_mask ep_off final_grid final_agent_pos "
+    "final_agent_dir final_carrying final_mask final_obs max_steps"
+).split()
+
+# Episodes replayed together; a multiple of it is padded, so that one program serves every file.
+LANES = 32
+
+
+def replay(trace: dict[str, np.ndarray], task: Task, table: PlanTable, source: str) -> dict[str, Any]:
+    """Replay every episode of a trace from its first row and count the steps that differ.
+
+    Args:
+        trace: arrays as the conformance README names them, spatial ones [x, y].
+        task: the task the trace was recorded in.
+        table: the teacher it was recorded with.
+        source: what to call the trace in messages.
+
+    Returns:
+        steps, episodes and mismatches by kind (steps with at least one difference).
+
+    Raises:
+        UserError: an array is missing, or the first row of an episode is not a layout of the task.
+    """
+    missing = [name for name in NEEDED if name not in trace]
+    if missing:
+        raise UserError(f"{source}: the trace lacks {', '.join(missing)}")
+    offsets = trace["ep_off"].astype(int)
+    n_episodes, n_steps = len(offsets) - 1, int(offsets[-1])
+    teacher = compile_teacher(table, task)
+    ours: dict[str, list[np.ndarray]] = {}
+    for first in range(0, n_episodes, LANES):
+        group = range(first, min(first + LANES, n_episodes))
+        for name, values in _run(trace, task, teacher, group).items():
+            ours.setdefault(name, []).extend(values)
+    mismatches = _compare(trace, task, table, ours)
+    return {
+        "steps": n_steps,
+        "episodes": n_episodes,
+        "mismatches": {name: int(np.sum(wrong)) for name, wrong in mismatches.items()},
+    }
+
+
+def _run(
+    trace: dict[str, np.ndarray], task: Task, teacher: Teacher, group: range
+) -> dict[str, list[np.ndarray]]:
+    """Play a group of episodes side by side; per quantity, one array [steps + 1, ...] an episode."""
+    offsets = trace["ep_off"].astype(int)
+    starts = []
+    for e in group:
+        grid = trace["grid"][offsets[e]].swapaxes(0, 1)  # [x, y] -> [row, column]
+        column, row = (int(v) for v in trace["agent_pos"][offsets[e]])
+        starts.append(task.from_grid(grid, (row, column), int(trace["agent_dir"][offsets[e]])).state)
+    starts += [starts[-1]] * (LANES - len(starts))
+    states = jax.tree.map(lambda *leaves: jnp.stack(leaves), *starts)
+    actions = np.full((LANES, task.max_steps), 6, np.int32)
+    for lane, e in enumerate(group):
+        actions[lane, : offsets[e + 1] - offsets[e]] = trace["action"][offsets[e] : offsets[e + 1]]
+    played = _play(task, teacher, states, jnp.asarray(actions.T))
+    lengths = [int(offsets[e + 1] - offsets[e]) for e in group]
+    return {
+        name: [np.asarray(values)[: length + 1, lane] for lane, length in enumerate(lengths)]
+        for name, values in played.items()
+    }
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _play(task: Task, teacher: Teacher, states: GridState, actions: Array) -> dict[str, Array]:
+    """Scan actions [time, lane] from given states; every array is [time + 1, lane, ...]."""
+
+    def report(state: GridState) -> dict[str, Array]:
+        obs = jax.vmap(task.observe)(state)
+        grid, mask = jax.vmap(task.grid_of)(state)
+        held = jnp.sum(jnp.where(state.keys.id == state.pocket[:, None], state.keys.colour, 0), axis=1)
+        holding = state.pocket >= 0
+        return {
+            "grid": grid,
+            "mask": mask,
+            "obs": obs,
+            "position": state.position,
+            "direction": state.direction,
+            "carrying": jnp.stack(
+                [jnp.where(holding, 5, -1), jnp.where(holding, held.astype(jnp.int32), -1)], axis=-1
+            ),
+            "code": jax.vmap(task.perceive)(obs).code,
+            "teacher": teacher_policy(teacher, task, obs, state.memory),
+        }
+
+    def step(state: GridState, action: Array) -> tuple[GridState, dict[str, Array]]:
+        state, outcome = jax.vmap(task.transition)(state, action)
+        state = jax.vmap(task.perceive_view)(state)
+        flags = {"reward": outcome.reward, "terminated": outcome.terminated, "truncated": outcome.truncated}
+        return state, {**report(state), **flags}
+
+    n_lanes = actions.shape[1]
+    first = {
+        **report(states),
+        "reward": jnp.zeros((n_lanes,)),
+        "terminated": jnp.zeros((n_lanes,), bool),
+        "truncated": jnp.zeros((n_lanes,), bool),
+    }
+    _, rest = jax.lax.scan(step, states, actions)
+    return jax.tree.map(lambda one, many: jnp.concatenate([one[None], many]), first, rest)
+
+
+def _compare(
+    trace: dict[str, np.ndarray], task: Task, table: PlanTable, ours: dict[str, list[np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """Per kind of mismatch, bool for every observed row (steps, then final rows where recorded)."""
+
+    def rows(name: str) -> np.ndarray:
+        """Our values before each step, [steps, ...], then after each episode's last, [episodes, ...]."""
+        before = [values[:-1] for values in ours[name]]
+        return np.concatenate([*before, np.stack([values[-1] for values in ours[name]])])
+
+    def results(name: str) -> np.ndarray:
+        return np.concatenate([values[1:] for values in ours[name]])
+
+    def recorded(name: str) -> np.ndarray:
+        return np.concatenate([trace[name], trace[f"final_{name}"]])
+
+    def differ(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        wrong = a.astype(np.int64) != b.astype(np.int64)
+        return wrong.reshape(len(wrong), -1).any(axis=1)
+
+    n_steps = len(trace["action"])
+    codes, q = rows("code")[:n_steps], rows("teacher")[:n_steps]
+    captions, plans = _texts(trace, task, table, codes)
+    return {
+        "grid": differ(rows("grid").swapaxes(1, 2), recorded("grid")),
+        "pose": differ(rows("position")[:, ::-1], recorded("agent_pos"))
+        | differ(rows("direction"), recorded("agent_dir")),
+        "carrying": differ(rows("carrying"), recorded("carrying")),
+        "mask": differ(rows("mask").swapaxes(1, 2), recorded("mask")),
+        "observation": differ(rows("obs").swapaxes(1, 2), recorded("obs")),
+        "reward": np.abs(results("reward") - trace["reward"]) > 1e-6,
+        "terminated": differ(results("terminated"), trace["terminated"]),
+        "truncated": differ(results("truncated"), trace["truncated"]),
+        "caption": captions,
+        "plans": plans,
+        "teacher": _teacher_differs(trace, q),
+    }
+
+
+def _texts(
+    trace: dict[str, np.ndarray], task: Task, table: PlanTable, codes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where the caption differs, and where the plans do (as parsed options, in order, with probabilities)."""
+    sights, vocabulary = sight_table(task.vocabulary), task.vocabulary
+    wrong_caption = np.ones(len(codes), bool)
+    wrong_plans = np.ones(len(codes), bool)
+    for code in np.unique(codes):
+        sight = sights.sights[code]
+        if sight is None:
+            continue
+        here = codes == code
+        caption = vocabulary.real_state(sight).text
+        real_of = {canonical: real for real, canonical in vocabulary.renaming(sight).items()}
+        plans = [
+            (tuple(_in_real_names(o, real_of) for o in plan.options), plan.probability)
+            for plan in table.plans[sights.state_index[code]]
+        ]
+        for text_id in np.unique(trace["text_id"][here]):
+            rows = here & (trace["text_id"] == text_id)
+            wrong_caption[rows] = str(trace["text_table"][text_id]) != caption
+        real_names = (*vocabulary.key_classes, *vocabulary.doors)
+        for plan_id in np.unique(trace["plan_id"][here]):
+            rows = here & (trace["plan_id"] == plan_id)
+            texts, probabilities = json.loads(str(trace["plan_table"][plan_id]))
+            wrong_plans[rows] = not (
+                [p for p, _ in plans] == [_without_raw(parse_plan(text, real_names)) for text in texts]
+                and np.allclose([x for _, x in plans], probabilities, rtol=0, atol=1e-6)
+            )
+    return wrong_caption, wrong_plans
+
+
+def _in_real_names(option: Option, real_of: dict[str, str]) -> Option:
+    """A table's option with its object's real name; a rejected option without its words."""
+    if option.kind == "wait":
+        return Option("wait")
+    return Option(option.kind, real_of.get(option.object, option.object) if option.object else None)
+
+
+def _without_raw(options: tuple[Option, ...]) -> tuple[Option, ...]:
+    return tuple(Option("wait") if o.kind == "wait" else o for o in options)
+
+
+def _teacher_differs(trace: dict[str, np.ndarray], q: np.ndarray) -> np.ndarray:
+    """Where our distribution is none that ties among shortest paths could explain (README, rule 4)."""
+    n_steps = len(q)
+    step = np.repeat(np.arange(n_steps), np.diff(trace["plan_off"].astype(int)))
+    mask, probability = trace["plan_first_mask"].astype(int), trace["plan_prob"].astype(np.float64)
+    least, most = np.zeros((n_steps, 7)), np.zeros((n_steps, 7))
+    for action in range(7):
+        np.add.at(least[:, action], step, np.where(mask == 1 << action, probability, 0.0))
+        np.add.at(most[:, action], step, np.where(mask >> action & 1, probability, 0.0))
+    wrong = ((q < least - 1e-6) | (q > most + 1e-6)).any(axis=1)
+    tied = np.zeros(n_steps, bool)
+    np.logical_or.at(tied, step, (mask & (mask - 1)) != 0)
+    return wrong | (~tied & (np.abs(q - trace["teacher"]) > 1e-6).any(axis=1))
