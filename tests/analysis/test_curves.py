@@ -138,7 +138,8 @@ def test_learning_curve_by_hand():
 def test_learning_curve_with_intervals():
     values = np.random.default_rng(0).random((16, 3))
     curve = curves.learning_curve("a", [[1, 2, 3]] * 16, values, band="ci95")
-    assert np.all(curve.low < curve.centre) and np.all(curve.centre < curve.high)
+    assert np.all(curve.low < curve.centre)
+    assert np.all(curve.centre < curve.high)
     assert curve.centre == pytest.approx(np.sort(values, axis=0)[4:12].mean(axis=0))
 
 

@@ -8,6 +8,10 @@ from jaxteach.analysis.curves import (
     return_while_learning,
     success_while_learning,
 )
+from jaxteach.analysis.runs import (
+    Run,
+    load_run,
+)
 from jaxteach.analysis.statistics import (
     Profile,
     SampleEfficiency,
@@ -24,12 +28,14 @@ from jaxteach.analysis.statistics import (
 __all__ = [
     "Curve",
     "Profile",
+    "Run",
     "SampleEfficiency",
     "Statistic",
     "bootstrap_interval",
     "env_steps_to_success",
     "iqm",
     "learning_curve",
+    "load_run",
     "mean",
     "median_env_steps",
     "performance_profile",

@@ -88,7 +88,7 @@ def return_while_learning(
     means = np.asarray(returns, dtype=np.float64)
     if means.shape != begun.shape:
         raise ValueError(f"returns must be {begun.shape}, [seed, update], not {means.shape}")
-    totals = np.where(ended > 0, means, 0.0) * ended
+    totals: FloatArray = np.where(ended > 0, means, 0.0) * ended
     return _windowed_mean(begun, ended, totals, window)
 
 
