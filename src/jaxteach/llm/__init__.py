@@ -1,0 +1,40 @@
+"""The LLM that teaches: prompts, backends and estimators. Only the precompute and tables commands use it."""
+
+from jaxteach.llm.answers import AnswerLog, answered
+from jaxteach.llm.backend import Backend, Reply, Score
+from jaxteach.llm.backends import BackendName, make_backend
+from jaxteach.llm.precompute import ProgressBar, estimate, log_path, precompute
+from jaxteach.llm.prompts import Prompt, load_prompt
+from jaxteach.llm.questions import Question, questions
+from jaxteach.llm.report import Quality, baselines, describe, quality
+from jaxteach.llm.rules import admissible, all_options, ideal_plan, sensible
+from jaxteach.llm.settings import Estimator, Job, Settings
+
+__all__ = [
+    "AnswerLog",
+    "Backend",
+    "BackendName",
+    "Estimator",
+    "Job",
+    "ProgressBar",
+    "Prompt",
+    "Quality",
+    "Question",
+    "Reply",
+    "Score",
+    "Settings",
+    "admissible",
+    "all_options",
+    "answered",
+    "baselines",
+    "describe",
+    "estimate",
+    "ideal_plan",
+    "load_prompt",
+    "log_path",
+    "make_backend",
+    "precompute",
+    "quality",
+    "questions",
+    "sensible",
+]

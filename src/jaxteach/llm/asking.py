@@ -1,0 +1,216 @@
+"""Ask what has not been answered yet, and put every answer into the log as it comes."""
+
+import functools
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+
+from jaxteach.llm.answers import AnswerLog, Key, Record
+from jaxteach.llm.backend import Backend, seed_of
+from jaxteach.llm.prompts import NO_CONTENT, Message, Style
+from jaxteach.llm.questions import Question
+from jaxteach.llm.replies import read_plan, read_weighed_plans
+from jaxteach.llm.rules import all_options
+from jaxteach.llm.settings import Job
+
+UNSAID = -1
+"""Number, in the log, of the state that says nothing (for calibration)."""
+
+Report = Callable[[int, int], None]
+"""Told after every call how many answers there are, and of how many."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One call of the backend.
+
+    Attributes:
+        kind: "sample", "verbalized", "think" (the thought before scores) or "score".
+        state: the row of the table, or `UNSAID`.
+        numbers: which answers of the state.
+    """
+
+    kind: str
+    state: int
+    numbers: tuple[int, ...]
+
+    @property
+    def keys(self) -> list[Key]:
+        """What the log calls the answers."""
+        return [(self.kind, self.state, number) for number in self.numbers]
+
+
+def wanted(job: Job) -> list[Ask]:
+    """All answers a run needs, one `Ask` for each, thoughts before the scores that build on them."""
+    s, rows = job.settings, range(len(job.questions))
+    if s.estimator != "score":
+        return [Ask(s.estimator, row, (number,)) for row in rows for number in range(s.samples)]
+    thoughts = [Ask("think", row, (0,)) for row in rows] if s.think else []
+    unsaid = [Ask("score", UNSAID, (0,))] if s.calibrate else []
+    return [*thoughts, *unsaid, *(Ask("score", row, (0,)) for row in rows)]
+
+
+def missing(asks: Sequence[Ask], log: AnswerLog, batch: int) -> list[Ask]:
+    """The calls still to make: what the log lacks, answers of one state batched.
+
+    Args:
+        asks: single answers, from `wanted`.
+        log: what is there.
+        batch: most answers a call.
+    """
+    calls: list[Ask] = []
+    for ask in asks:
+        if ask.keys[0] in log:
+            continue
+        last = calls[-1] if calls else None
+        if last and (last.kind, last.state) == (ask.kind, ask.state) and len(last.numbers) < batch:
+            calls[-1] = Ask(ask.kind, ask.state, last.numbers + ask.numbers)
+        else:
+            calls.append(ask)
+    return calls
+
+
+def ask_all(
+    job: Job, backend: Backend, log: AnswerLog, check_state: Callable[[int], None], report: Report
+) -> None:
+    """Make every call that is still missing.
+
+    Args:
+        job: what to ask.
+        backend: who answers.
+        log: where answers are and go.
+        check_state: called with the row of every state whose answers are complete; may raise to stop early.
+        report: progress.
+
+    Raises:
+        UserError: from the backend, the log or `check_state`; answers that were under way are still logged.
+    """
+    asks = wanted(job)
+    waiting = {row: {ask.keys[0] for ask in asks if ask.state == row} for row in range(len(job.questions))}
+
+    def settle(records: list[Record]) -> None:
+        if records:
+            log.append(records)
+        report(sum(ask.keys[0] in log for ask in asks), len(asks))
+        for row in [row for row, keys in waiting.items() if all(key in log for key in keys)]:
+            del waiting[row]
+            check_state(row)
+
+    settle([])
+    for kinds in (("sample", "verbalized", "think"), ("score",)):
+        calls = [call for call in missing(asks, log, backend.batch) if call.kind in kinds]
+        work = [functools.partial(_answer, job, backend, log, call) for call in calls]
+        _run(work, backend.concurrency, settle, keep=log.append)
+
+
+def messages_for(job: Job, ask: Ask) -> list[Message]:
+    """The conversation of a call."""
+    s = job.settings
+    question = job.questions[max(ask.state, 0)]
+    caption = NO_CONTENT if ask.state == UNSAID else question.real_state.text
+    thoughtful = s.think and ask.state != UNSAID
+    style: Style = "verbalize" if ask.kind == "verbalized" else "think" if thoughtful else "direct"
+    return job.prompt.messages(job.facts, question.objects, caption, style, s.examples)
+
+
+def _run(
+    calls: Sequence[Callable[[], list[Record]]],
+    concurrency: int,
+    settle: Callable[[list[Record]], None],
+    keep: Callable[[list[Record]], None],
+) -> None:
+    """Make calls, some at a time, and settle each as it comes, in this thread; after an error keep the rest."""
+    if concurrency == 1:
+        for call in calls:
+            settle(call())
+        return
+    with ThreadPoolExecutor(concurrency) as pool:
+        futures = [pool.submit(call) for call in calls]
+        settled: set[Future[list[Record]]] = set()
+        try:
+            for future in as_completed(futures):
+                settled.add(future)
+                settle(future.result())
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            for future in futures:  # what is under way is paid for: wait for it and keep it
+                if future not in settled and not future.cancelled() and future.exception() is None:
+                    keep(future.result())
+            raise
+
+
+def _answer(job: Job, backend: Backend, log: AnswerLog, ask: Ask) -> list[Record]:
+    """Make one call, and turn what comes back into records."""
+    question = job.questions[max(ask.state, 0)]
+    start = time.perf_counter()
+    if ask.kind == "score":
+        records = [_score(job, backend, log, ask, question)]
+    else:
+        records = _generate(job, backend, ask, question)
+    seconds = round((time.perf_counter() - start) / len(records), 3)
+    return [record | {"seconds": seconds} for record in records]
+
+
+def _generate(job: Job, backend: Backend, ask: Ask, question: Question) -> list[Record]:
+    """Free answers."""
+    s, caption = job.settings, question.real_state.text
+    seeds = [seed_of(s.seed, ask.kind, caption, number) for number in ask.numbers]
+    temperature = 0.0 if ask.kind == "think" else s.temperature
+    replies = backend.generate(messages_for(job, ask), seeds, temperature, s.max_tokens)
+    records = []
+    for number, seed, reply in zip(ask.numbers, seeds, replies, strict=True):
+        records.append(
+            _head(job, ask.kind, ask.state, number, caption)
+            | {
+                "seed": seed,
+                "raw": reply.text,
+                "parse": _parse(ask.kind, reply.text, question),
+                "finish": reply.finish,
+                "served_by": reply.served_by,
+                "tokens_in": reply.tokens_in,
+                "tokens_out": reply.tokens_out,
+            }
+        )
+    return records
+
+
+def _score(job: Job, backend: Backend, log: AnswerLog, ask: Ask, question: Question) -> Record:
+    """Scores of all options, after the thought if there is one."""
+    thought = log.records.get(("think", ask.state, 0))
+    prefill = f"{_thought_alone(thought['raw'])}\nPlan:" if thought else "Plan:"
+    options = [question.real(option) for option in all_options(tuple(question.real_names))]
+    scores = backend.score(messages_for(job, ask), prefill, [f" {option.text}" for option in options])
+    return _head(job, "score", ask.state, 0, question.real_state.text) | {
+        "raw": None,
+        "prefill": prefill,
+        "scores": {o.text: [s.log_likelihood, s.tokens] for o, s in zip(options, scores, strict=True)},
+    }
+
+
+def _head(job: Job, kind: str, state: int, number: int, caption: str) -> Record:
+    """The fields every record begins with."""
+    caption = NO_CONTENT if state == UNSAID else caption
+    return {
+        "ask": kind,
+        "state": state,
+        "number": number,
+        "caption": caption,
+        "prompt_sha256": job.prompt.sha256,
+    }
+
+
+def _parse(kind: str, text: str, question: Question) -> object:
+    """What the parser makes of an answer, for whoever reads the log; the table is made from the raw text."""
+    if kind == "verbalized":
+        weighed = read_weighed_plans(text, question.objects)
+        return [[[option.text for option in options], probability] for options, probability in weighed]
+    return [option.text for option in read_plan(text, question.objects)]
+
+
+def _thought_alone(text: str) -> str:
+    """A thought without the plan that may follow it."""
+    lines = text.strip().splitlines()
+    kept = [i for i, line in enumerate(lines) if line.strip().lower().startswith("plan:")]
+    return "\n".join(lines[: kept[0]] if kept else lines).strip()

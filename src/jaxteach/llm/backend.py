@@ -1,0 +1,106 @@
+"""What a backend is: something that answers prompts, and says what it can do and what it is."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from jaxteach.errors import UserError
+from jaxteach.llm.prompts import Message
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One generated answer.
+
+    Attributes:
+        text: as it came.
+        tokens_in: tokens of the prompt; None if the backend does not say.
+        tokens_out: tokens generated; None if the backend does not say.
+        finish: why it ended ("stop", "length"), as the backend calls it.
+        served_by: the model the backend says it used, where that can differ from the one asked for.
+    """
+
+    text: str
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    finish: str | None = None
+    served_by: str | None = None
+
+
+@dataclass(frozen=True)
+class Score:
+    """How likely a model finds one continuation.
+
+    Attributes:
+        log_likelihood: summed over its tokens, in nats.
+        tokens: how many tokens that were.
+    """
+
+    log_likelihood: float
+    tokens: int
+
+
+class Backend(Protocol):
+    """Answers prompts. Calls may come from `concurrency` threads at once."""
+
+    capabilities: frozenset[str]
+    """"generate", "score", or both."""
+    concurrency: int
+    """How many calls may run at the same time."""
+    batch: int
+    """How many answers to ask for in one call of `generate`."""
+
+    def describe(self) -> dict[str, Any]:
+        """What answers: model, revision, weights_sha256, backend, versions, ...; JSON values, no secrets."""
+        ...
+
+    def generate(
+        self, messages: Sequence[Message], seeds: Sequence[int], temperature: float, max_tokens: int
+    ) -> list[Reply]:
+        """Answer a conversation once for each seed.
+
+        Args:
+            messages: the conversation, ending with the user's turn.
+            seeds: one for each answer; the same seed gives the same answer where the backend can promise
+                that.
+            temperature: 0 for the most likely words.
+            max_tokens: where to cut an answer off.
+
+        Returns:
+            As many answers as seeds, in their order.
+        """
+        ...
+
+    def score(self, messages: Sequence[Message], prefill: str, options: Sequence[str]) -> list[Score]:
+        """Score continuations of an answer that has begun.
+
+        Args:
+            messages: the conversation, ending with the user's turn.
+            prefill: how the answer begins.
+            options: the continuations, each scored right after the prefill.
+
+        Returns:
+            One score for each option, in their order.
+        """
+        ...
+
+
+def require(backend: Backend, capability: str) -> None:
+    """Refuse work that a backend cannot do exactly.
+
+    Raises:
+        UserError: the capability is missing.
+    """
+    if capability not in backend.capabilities:
+        name = backend.describe()["backend"]
+        raise UserError(
+            f"the {name} backend cannot {capability}: choose another --estimator "
+            f"(sample and verbalized need generate; score needs score, and generate for its chain of thought)"
+        )
+
+
+def seed_of(seed: int, ask: str, state: str, number: int) -> int:
+    """The seed of one answer: it depends on what is asked, not on the order in which answers come in."""
+    digest = hashlib.sha256(f"{seed}/{ask}/{state}/{number}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1

@@ -1,0 +1,101 @@
+"""A model's files, from a folder, a GGUF file or the Hugging Face hub, and what exactly they are."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxteach.errors import UserError
+
+_WEIGHTS = (".safetensors", ".bin", ".gguf")
+_HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+"""What is fetched from the hub: no code, and no weights as pickles."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A model's files.
+
+    Attributes:
+        name: what to call the model in a table: a file's, folder's or hub name, never a whole path.
+        folder: where the files are.
+        gguf_file: the GGUF file's name in the folder, or None.
+        revision: the hub's commit, or None.
+    """
+
+    name: str
+    folder: Path
+    gguf_file: str | None
+    revision: str | None
+
+    def sha256(self) -> str:
+        """Hash of the weights: of one file itself, or of the "sha256  name" lines of several."""
+        if self.gguf_file:
+            return _hash(self.folder / self.gguf_file)
+        files = sorted(p for p in self.folder.iterdir() if p.suffix in _WEIGHTS)
+        if len(files) == 1:
+            return _hash(files[0])
+        lines = "".join(f"{_hash(path)}  {path.name}\n" for path in files)
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def find_weights(model: str, revision: str | None, offline: bool) -> Weights:
+    """Find a model's files; only a name on the hub may use the network, and only if not told to stay offline.
+
+    Args:
+        model: a folder, a .gguf file, or a name on the hub such as org/model.
+        revision: the hub's branch, tag or commit; None for its default.
+        offline: use only what the hub's local cache holds.
+
+    Returns:
+        The files.
+
+    Raises:
+        UserError: not found, or not readable as what its name says.
+    """
+    path = Path(model).expanduser()
+    if path.suffix.lower() == ".gguf":
+        return _gguf(path)
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise UserError(f"{model}: not a model's folder: there is no config.json in it")
+        if not any(p.suffix in _WEIGHTS for p in path.iterdir()):
+            raise UserError(f"{model}: no weights in this folder (*.safetensors)")
+        return Weights(path.resolve().name, path, None, None)
+    if path.exists() or model.count("/") != 1 or model.startswith((".", "/", "~")):
+        raise UserError(
+            f"no model at {model}: give a folder with config.json, a .gguf file, or a hub name (org/model)"
+        )
+    return _from_hub(model, revision, offline)
+
+
+def _gguf(path: Path) -> Weights:
+    """Check a GGUF file's first bytes before anything heavy is loaded."""
+    try:
+        with open(path, "rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise UserError(f"cannot read the model {path}: {error.strerror}") from error
+    if magic != b"GGUF":
+        raise UserError(f"{path}: not a GGUF file (it begins with {magic!r})")
+    return Weights(path.name, path.parent, path.name, None)
+
+
+def _from_hub(model: str, revision: str | None, offline: bool) -> Weights:
+    """Fetch a model's files into the hub's local cache, or find them there."""
+    from huggingface_hub import snapshot_download
+
+    local = offline or os.environ.get("HF_HUB_OFFLINE", "") in ("1", "true", "TRUE", "yes", "on")
+    try:
+        folder = snapshot_download(
+            model, revision=revision, local_files_only=local, allow_patterns=_HUB_FILES
+        )
+    except Exception as error:  # the client raises its own, httpx's and requests' errors alike
+        where = "in the local cache (offline)" if local else "on the hub"
+        raise UserError(f"no model {model} {where}, nor a folder of that name: {error}") from error
+    return Weights(model, Path(folder), None, Path(folder).name)
+
+
+def _hash(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,141 @@
+"""From the log of answers to the teacher's table."""
+
+from typing import Any
+
+from jaxteach.errors import UserError, one_line
+from jaxteach.llm import estimators
+from jaxteach.llm.answers import AnswerLog, Record
+from jaxteach.llm.asking import UNSAID, wanted
+from jaxteach.llm.questions import Question
+from jaxteach.llm.replies import is_rejected, read_plan, read_weighed_plans
+from jaxteach.llm.rules import admissible, all_options
+from jaxteach.llm.settings import Job
+from jaxteach.teacher import Option, Plan, PlanTable
+
+DIGITS = 6
+"""Decimals of a probability in a table; the loader scales the sum back to 1."""
+
+
+def distribution(job: Job, log: AnswerLog, row: int) -> tuple[Plan, ...]:
+    """One state's plans, in canonical names.
+
+    Args:
+        job: what was asked.
+        log: complete for this state.
+        row: of the table.
+
+    Returns:
+        Plans with probabilities that sum to 1 (to `DIGITS` decimals), most probable first.
+
+    Raises:
+        UserError: too many answers are no plan, or a mask leaves nothing.
+    """
+    s, question = job.settings, job.questions[row]
+    if s.estimator == "score":
+        baseline = _scores(log, UNSAID, question) if s.calibrate else None
+        plans = estimators.score(_scores(log, row, question), s.score_temperature, baseline)
+    else:
+        records = [log.records[s.estimator, row, number] for number in range(s.samples)]
+        plans = _from_words(records, s.estimator, question)
+        _check_unparsed(plans, records, s.max_unparsed, question, log)
+    if s.mask_inadmissible:
+        allowed = admissible(question.state)
+        plans = estimators.masked(plans, lambda option: option in allowed)
+        if not plans:
+            raise UserError(
+                f"state {row} ({question.state.text}): the mask leaves none of its plans: more --samples"
+            )
+    rounded = (Plan(plan.options, round(plan.probability, DIGITS), plan.count) for plan in plans)
+    return tuple(plan for plan in rounded if plan.probability > 0)
+
+
+def build_table(job: Job, who: dict[str, Any], log: AnswerLog, name: str) -> PlanTable:
+    """The whole table, with how it was made.
+
+    Args:
+        job: what was asked.
+        who: what answered, as `Backend.describe` has it.
+        log: complete.
+        name: the table's name.
+    """
+    plans = tuple(distribution(job, log, row) for row in range(len(job.questions)))
+    used = [log.records[ask.keys[0]] for ask in wanted(job)]
+    states = tuple(question.state for question in job.questions)
+    return PlanTable(job.task, name, states, plans, _provenance(job, who, used, plans))
+
+
+def _from_words(records: list[Record], estimator: str, question: Question) -> tuple[Plan, ...]:
+    """Estimate from free answers."""
+
+    def canonical(options: tuple[Option, ...]) -> tuple[Option, ...]:
+        return tuple(question.canonical(option) for option in options)
+
+    if estimator == "sample":
+        return estimators.sample([canonical(read_plan(r["raw"], question.objects)) for r in records])
+    answers = [read_weighed_plans(r["raw"], question.objects) for r in records]
+    return estimators.verbalized([[(canonical(o), p) for o, p in answer] for answer in answers])
+
+
+def _scores(log: AnswerLog, row: int, question: Question) -> dict[Option, float]:
+    """Log-likelihoods of a state's options, in canonical names."""
+    scores = log.records["score", row, 0]["scores"]
+    options = all_options(tuple(question.real_names))
+    try:
+        return {option: float(scores[question.real(option).text][0]) for option in options}
+    except KeyError as error:
+        raise UserError(
+            f"{log.path}: the scores of state {row} lack {error}: delete that line to ask again"
+        ) from error
+
+
+def _check_unparsed(
+    plans: tuple[Plan, ...], records: list[Record], limit: float, question: Question, log: AnswerLog
+) -> None:
+    """Refuse a state whose answers are mostly no plans, and show one of them."""
+    share = estimators.mass(plans, is_rejected)
+    if share <= limit + 1e-9:
+        return
+    raw = next(r for r in records if _is_no_plan(r, question))
+    cut = f" (cut off at --max-tokens after {raw['tokens_out']})" if raw["finish"] == "length" else ""
+    raise UserError(
+        f"state {question.index} ({question.real_state.text}): {share:.0%} of the answers are no plan, "
+        f"more than --max-unparsed {limit:g}; one of them{cut}: {one_line(raw['raw'])[:200]!r}; the answers "
+        f"are kept in {log.path}: --resume --max-unparsed 1 takes them as they are"
+    )
+
+
+def _is_no_plan(record: Record, question: Question) -> bool:
+    """Whether any plan of an answer begins with words that the grammar rejected."""
+    if record["ask"] == "sample":
+        return is_rejected(read_plan(record["raw"], question.objects)[0])
+    return any(is_rejected(o[0]) for o, _ in read_weighed_plans(record["raw"], question.objects))
+
+
+def _provenance(
+    job: Job, who: dict[str, Any], used: list[Record], plans: tuple[tuple[Plan, ...], ...]
+) -> dict[str, Any]:
+    """How the table came about; the same answers give the same provenance, so no dates and no timings."""
+    s = job.settings
+    served = sorted({r["served_by"] for r in used if r.get("served_by")})
+    sampling: dict[str, Any] = {"max_tokens": s.max_tokens, "think": s.think, "examples": s.examples}
+    if s.estimator == "score":
+        sampling |= {"score_temperature": s.score_temperature, "calibrate": s.calibrate}
+    else:
+        sampling |= {"samples": s.samples, "temperature": s.temperature, "seed": s.seed}
+    unparsed = sum(estimators.mass(row, is_rejected) for row in plans) / len(plans)
+    return {
+        "model": who["model"],
+        "revision": who["revision"],
+        "weights_sha256": who["weights_sha256"],
+        "backend": who["backend"],
+        "estimator": s.estimator,
+        "prompt": job.prompt.name,
+        "prompt_sha256": job.prompt.sha256,
+        "sampling": sampling | {"mask_inadmissible": s.mask_inadmissible},
+        "asks": len(used),
+        "unparsed": round(unparsed, DIGITS),
+        "versions": who["versions"],
+        "source": "python -m jaxteach.precompute",
+        **({"served_by": served} if served else {}),
+        **{key: who[key] for key in ("dtype", "device", "chat_template") if key in who},
+    }

@@ -1,0 +1,136 @@
+"""One precompute run, from questions to table."""
+
+import math
+import os
+import sys
+from collections.abc import Collection
+from pathlib import Path
+
+from jaxteach.errors import UserError
+from jaxteach.llm.answers import AnswerLog, Key, Record
+from jaxteach.llm.asking import Ask, Report, ask_all, messages_for, wanted
+from jaxteach.llm.backend import Backend
+from jaxteach.llm.building import build_table, distribution
+from jaxteach.llm.settings import Job
+from jaxteach.teacher import PlanTable, save_table
+
+CHARACTERS_A_TOKEN = 4
+"""Rule of thumb for English, for estimates before any model is loaded."""
+
+
+def log_path(out: Path) -> Path:
+    """The log of answers that belongs to a table."""
+    return out.with_name(f"{out.name}.answers.jsonl")
+
+
+def precompute(
+    job: Job,
+    backend: Backend,
+    out: Path,
+    name: str,
+    resume: bool = False,
+    overwrite: bool = False,
+    report: Report | None = None,
+) -> PlanTable:
+    """Ask, log, estimate and write.
+
+    Args:
+        job: what to ask, and how.
+        backend: who answers.
+        out: the table's file; answers go beside it.
+        name: the table's name.
+        resume: continue with the answers that are there.
+        overwrite: put an older log aside (as *.old) and replace an older table.
+        report: progress; None for silence.
+
+    Returns:
+        The table as it was written.
+
+    Raises:
+        UserError: anything went wrong; all answers received are in the log.
+    """
+    job.check(backend)
+    log = open_log(job.identity(backend), out, resume, overwrite)
+    try:
+        ask_all(job, backend, log, lambda row: _check(job, log, row), report or (lambda done, total: None))
+        return save_table(build_table(job, backend.describe(), log, name), out)
+    finally:
+        log.close()
+
+
+def open_log(identity: Record, out: Path, resume: bool, overwrite: bool) -> AnswerLog:
+    """Open the log of answers, and refuse to lose a table or a log by accident.
+
+    Args:
+        identity: the settings that the log must have, from `Job.identity`.
+        out: the table's file.
+        resume: continue what is there.
+        overwrite: put aside what is there.
+
+    Raises:
+        UserError: a table or a log is there and neither was asked for, or the place cannot be written.
+    """
+    path = log_path(out)
+    if out.is_dir():
+        raise UserError(f"--out {out} is a folder: name the file, such as {out / 'my-model.json'}")
+    if out.exists() and not (resume or overwrite):
+        raise UserError(
+            f"{out} exists: --resume continues it, --overwrite replaces it, or choose another --out"
+        )
+    if overwrite and not resume and path.exists():
+        os.replace(path, path.with_name(f"{path.name}.old"))
+    log = AnswerLog(path, identity, resume)
+    if not os.access(out.parent, os.W_OK):
+        log.close()
+        raise UserError(f"cannot write in the folder {out.parent}")
+    return log
+
+
+def estimate(job: Job, answered: Collection[Key] = ()) -> str:
+    """What a run would cost, without asking anything.
+
+    Args:
+        job: what would be asked.
+        answered: keys of the answers there are already.
+
+    Returns:
+        Calls and tokens in words; tokens are estimated from the length of the prompts.
+    """
+    asks = [ask for ask in wanted(job) if ask.keys[0] not in answered]
+    prompts = [sum(len(m["content"]) for m in messages_for(job, ask)) for ask in asks]
+    tokens_in = sum(math.ceil(length / CHARACTERS_A_TOKEN) for length in prompts)
+    generated = sum(_generates(ask) for ask in asks) * job.settings.max_tokens
+    calls = (
+        f"{len(asks)} calls for {len(job.questions)} states ({len(wanted(job)) - len(asks)} answered already)"
+    )
+    return f"{calls}, about {tokens_in} tokens of prompt, at most {generated} tokens of answers"
+
+
+class ProgressBar:
+    """A bar on stderr if that is a terminal; else a line at every tenth part."""
+
+    def __init__(self) -> None:
+        self._tenths = -1
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show how far it is."""
+        width, tenths = 30, 10 * done // total
+        if sys.stderr.isatty():
+            bar = "#" * (width * done // total)
+            print(
+                f"\r[{bar:<{width}}] {done}/{total} answers",
+                end="\n" if done == total else "",
+                file=sys.stderr,
+            )
+        elif tenths > self._tenths:
+            print(f"{done}/{total} answers", file=sys.stderr, flush=True)
+        self._tenths = tenths
+
+
+def _check(job: Job, log: AnswerLog, row: int) -> None:
+    """Build a state's distribution as soon as its answers are there: a bad one stops the run early."""
+    distribution(job, log, row)
+
+
+def _generates(ask: Ask) -> bool:
+    return ask.kind != "score"

@@ -1,0 +1,143 @@
+"""`python -m jaxteach.precompute`: ask an LLM about every abstract state of a task and write a table."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import tyro
+
+from jaxteach.errors import cli
+
+if TYPE_CHECKING:
+    from jaxteach.llm import Estimator, Settings
+
+
+@dataclass(frozen=True)
+class Options:
+    """Ask an LLM about every abstract state of a task, once, and write the teacher's table."""
+
+    task: str
+    """The task, such as simple_door_key."""
+    out: Path
+    """The table to write (JSON). Every answer is kept beside it, in OUT.answers.jsonl."""
+    model: str = ""
+    """transformers: folder, .gguf file, hub name. openai: the server's name. rule: ideal or uniform."""
+    backend: Literal["transformers", "openai", "rule"] = "transformers"
+    """Who answers: a model in this process, a server with the OpenAI API, or a rule."""
+    estimator: Literal["sample", "verbalized", "score"] | None = None
+    """How answers become probabilities. Default: score for transformers, sample for openai."""
+    samples: int | None = None
+    """Answers a state. Default: 20 for sample, 1 for verbalized and for rules."""
+    temperature: float | None = None
+    """Of the answers. Default: 0.7; 0 for a single verbalized answer."""
+    seed: int = 0
+    """Of the answers' randomness."""
+    max_tokens: int = 160
+    """Where an answer is cut off; reasoning models need thousands."""
+    think: bool = True
+    """Ask for a short chain of thought first."""
+    examples: int = 1
+    """Worked examples in the prompt (verbalized shows none)."""
+    prompt: Path | None = None
+    """A prompt file of your own; see docs/teachers.md."""
+    score_temperature: float = 1.0
+    """Of the softmax over scores."""
+    calibrate: bool = False
+    """Subtract from scores what options get when the state is left unsaid."""
+    mask_inadmissible: bool = False
+    """Drop plans that start with what the state makes impossible. That is knowledge of the task."""
+    max_unparsed: float = 0.2
+    """Largest share of a state's answers that may be no plan."""
+    name: str | None = None
+    """The table's name. Default: the file's name."""
+    resume: bool = False
+    """Ask only what OUT.answers.jsonl lacks."""
+    overwrite: bool = False
+    """Replace a table that exists, and put its answers aside."""
+    dry_run: bool = False
+    """Only print how many calls and tokens it would take; nothing is loaded or asked."""
+    base_url: str = "https://api.openai.com/v1"
+    """openai: where the server is."""
+    key_variable: str = "OPENAI_API_KEY"
+    """openai: the environment variable that holds the key. Servers without keys need none."""
+    concurrency: int = 4
+    """openai: requests at the same time."""
+    timeout: float = 120.0
+    """openai: seconds to wait for a reply."""
+    retries: int = 6
+    """openai: further tries after 429, 5xx, a time-out, a dropped connection or a broken reply."""
+    threads: int | None = None
+    """transformers: threads on the CPU. On a busy machine 1 can be fastest."""
+    device: str = "auto"
+    """transformers: auto, cpu, cuda, cuda:1, mps."""
+    dtype: str = "auto"
+    """transformers: auto (float32 on a CPU, else bfloat16), float32, bfloat16, float16."""
+    batch: int = 20
+    """transformers: answers generated at the same time."""
+    revision: str | None = None
+    """transformers: branch, tag or commit of a model on the hub."""
+    offline: bool = False
+    """transformers: never use the network."""
+
+
+def main() -> int:
+    """Read the flags, run, print the report."""
+    options = tyro.cli(Options, prog="python -m jaxteach.precompute", description=Options.__doc__)
+    settings = _settings(options)
+    settings.check()
+    from jaxteach import llm
+    from jaxteach.tasks import make_task
+
+    task = make_task(options.task)
+    questions = llm.questions(task.vocabulary)
+    job = llm.Job(options.task, task.facts, questions, llm.load_prompt(options.prompt), settings)
+    if options.dry_run:
+        print(llm.estimate(job, llm.answered(llm.log_path(options.out)) if options.resume else ()))
+        return 0
+    backend = llm.make_backend(
+        options.backend,
+        options.model,
+        questions,
+        local={
+            k: getattr(options, k) for k in ("threads", "device", "dtype", "batch", "revision", "offline")
+        },
+        endpoint={
+            k: getattr(options, k) for k in ("base_url", "key_variable", "concurrency", "timeout", "retries")
+        },
+    )
+    name = options.name or options.out.stem
+    try:
+        table = llm.precompute(
+            job, backend, options.out, name, options.resume, options.overwrite, llm.ProgressBar()
+        )
+    except KeyboardInterrupt:
+        print("\nstopped; the answers are kept: --resume continues", file=sys.stderr)
+        return 130
+    print(llm.describe(table, task.vocabulary.objects))
+    print(f"\nwritten: {options.out} (sha256 {table.sha256[:12]})")
+    return 0
+
+
+def _settings(options: Options) -> "Settings":
+    """Fill in the defaults that depend on other flags."""
+    from jaxteach.llm.settings import Settings
+
+    rules: dict[str, Estimator] = {"ideal": "sample", "uniform": "score"}
+    usual: dict[str, Estimator] = {"transformers": "score", "openai": "sample"}
+    estimator = options.estimator or usual.get(options.backend) or rules.get(options.model, "sample")
+    few = estimator == "verbalized" or options.backend == "rule"
+    samples = options.samples if options.samples is not None else 1 if few else 20
+    greedy = estimator == "verbalized" and samples == 1
+    return Settings(
+        estimator=estimator,
+        samples=samples,
+        temperature=options.temperature if options.temperature is not None else 0.0 if greedy else 0.7,
+        think=options.think and options.backend != "rule",
+        **{k: getattr(options, k) for k in ("seed", "max_tokens", "examples", "score_temperature")},
+        **{k: getattr(options, k) for k in ("calibrate", "mask_inadmissible", "max_unparsed")},
+    )
+
+
+if __name__ == "__main__":
+    cli(main)
