@@ -8,14 +8,14 @@ from jaxteach.errors import UserError
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Put bytes into a file so that a reader, or a crash, never sees half of them.
+    """Put bytes into a file so that a reader, or a crash, never sees half.
 
     Args:
         path: the file to create or replace; its folder must exist.
         data: the whole content.
 
     Raises:
-        UserError: the folder is missing or not writable, or the disk is full; an older file is left as it was.
+        UserError: the folder is missing or not writable, or the disk is full; an older file stays.
     """
     scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

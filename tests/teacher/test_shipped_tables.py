@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from jaxteach.tasks import vocabulary
 from jaxteach.tasks.engine.captions import AbstractState, Vocabulary
 from jaxteach.teacher import cache_folder, find_table, load_table, parse_plan, save_table, table_names
 
@@ -20,7 +21,7 @@ SHIPPED = [(folder.name, path.stem) for folder in cache_folder().iterdir() for p
 
 @pytest.mark.parametrize(("task", "name"), sorted(SHIPPED))
 def test_every_shipped_table_loads_and_says_where_it_comes_from(task: str, name: str) -> None:
-    table = load_table(name, task, WORDS[task])
+    table = load_table(name, task, vocabulary(task))
     assert (table.task, table.name) == (task, name)
     assert name in table_names(task)
     provenance = {"model", "revision", "weights_sha256", "backend", "estimator", "prompt_sha256", "sampling"}

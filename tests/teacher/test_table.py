@@ -109,55 +109,60 @@ def test_a_table_needs_a_plan_for_every_state() -> None:
 
 
 STATE = "state 2 (Agent sees <key>, holds <nothing>.)"
+THIRD = ("states", 2)
+FIRST = (*THIRD, "plans", 0)
+GO_TO = (*FIRST, "options", 0)
+WAIT = (*THIRD, "plans", 1, "options", 1)
 SPOILT = [
     # where the value goes, the value, what the message has to say
     (("schema_version",), 2, "schema_version is 2"),
     (("schema_version",), True, "schema_version is true"),
     (("schema_version",), 1.0, "schema_version is 1.0"),
     (("schema_version",), "1", "schema_version is '1'"),
-    (("task",), "lava_door_key", "task is 'lava_door_key', but the table is needed for 'simple_door_key'"),
+    (("task",), "lava_door_key", "is 'lava_door_key', but the table is needed for 'simple_door_key'"),
     (("name",), "", "name must be"),
     (("name",), "a\nb", "name must be"),
     (("name",), None, "name: null stands where a text belongs"),
     (("provenance",), [], "provenance: a list stands where an object belongs"),
     (("provenance", "sampling", "temperature"), math.nan, "provenance.sampling.temperature: nan is not"),
+    (("provenance", "a\n\u0435"), math.inf, "provenance.'a\\n\\u0435': inf is not a finite number"),
     (("states",), {}, "states: an object stands where a list belongs"),
-    (("states", 2), 7, "state 2: 7 stands where an object belongs"),
-    (("states", 2, "sees"), "key", "state 2: sees: 'key' stands where a list belongs"),
-    (("states", 2, "sees"), ["kye"], "state 2: sees[0]: unknown object 'kye': did you mean 'key'?"),
-    (("states", 2, "sees"), ["key", "key"], "state 2 (Agent sees <key>, <key>, holds <nothing>.): no state"),
+    (THIRD, 7, "state 2: 7 stands where an object belongs"),
+    ((*THIRD, "sees"), "key", "state 2: sees: 'key' stands where a list belongs"),
+    ((*THIRD, "sees"), ["kye"], "state 2: sees[0]: unknown object 'kye': did you mean 'key'?"),
+    ((*THIRD, "sees"), ["key", "key"], "state 2 (Agent sees <key>, <key>, holds <nothing>.): no state"),
     (("states", 3, "sees"), ["door", "key"], "no state of this task"),
-    (("states", 2, "holds"), "door", "no state of this task"),
-    (("states", 2, "holds"), "nothing", "state 2: holds: unknown object 'nothing'"),
-    (("states", 2, "holds"), False, "state 2: holds: unknown object false"),
-    (("states", 2, "text"), "Agent sees <k\u0435y>, holds <nothing>.", f"{STATE}: text is 'Agent sees <k\\u0435y>"),
-    (("states", 2, "plans"), [], f"{STATE}: plans: 0 entries"),
-    (("states", 2, "plans", 1), None, f"{STATE}: plans[1]: null stands where an object belongs"),
-    (("states", 2, "plans", 1, "options"), [], f"{STATE}: plans[1].options: 0 entries"),
-    (("states", 2, "plans", 1, "options"), [{"option": "explore"}] * 101, "plans[1].options: 101 entries"),
-    (("states", 2, "plans", 0, "probability"), -0.1, f"{STATE}: plans[0].probability is -0.1"),
-    (("states", 2, "plans", 0, "probability"), math.nan, "states[2].plans[0].probability: nan is not a finite"),
-    (("states", 2, "plans", 0, "probability"), math.inf, "states[2].plans[0].probability: inf is not a finite"),
-    (("states", 2, "plans", 0, "probability"), True, f"{STATE}: plans[0].probability is true"),
-    (("states", 2, "plans", 0, "probability"), "0.75", f"{STATE}: plans[0].probability is '0.75'"),
-    (("states", 2, "plans", 0, "probability"), None, f"{STATE}: plans[0].probability is null"),
-    (("states", 2, "plans", 0, "probability"), 10**400, f"{STATE}: plans[0].probability is 1000"),
-    (("states", 2, "plans", 0, "probability"), 0.7520, f"{STATE}: plans: probability sums to 1.002"),
-    (("states", 2, "plans", 0, "probability"), 0.7485, f"{STATE}: plans: probability sums to 0.9985"),
-    (("states", 2, "plans", 0, "count"), -1, f"{STATE}: plans[0].count is -1"),
-    (("states", 2, "plans", 0, "count"), 3.0, f"{STATE}: plans[0].count is 3.0"),
-    (("states", 2, "plans", 0, "count"), True, f"{STATE}: plans[0].count is true"),
-    (("states", 2, "plans", 0, "count"), 2**60, f"{STATE}: plans[0].count is 1152921504606846976"),
-    (("states", 2, "plans", 0, "options", 0, "option"), "goto", "plans[0].options[0].option: unknown option 'goto'"),
-    (("states", 2, "plans", 0, "options", 0, "option"), "g\u043e to", "unknown option 'g\\u043e to': did you mean"),
-    (("states", 2, "plans", 0, "options", 0, "option"), ["go to"], "unknown option a list"),
-    (("states", 2, "plans", 0, "options", 0, "option"), "explore", "options[0]: unknown field 'object'"),
-    (("states", 2, "plans", 0, "options", 0, "object"), "window", "options[0].object: unknown object 'window'"),
-    (("states", 2, "plans", 0, "options", 0, "object"), None, "options[0].object: unknown object null"),
-    (("states", 2, "plans", 0, "options", 0, "raw"), "x", "options[0]: unknown field 'raw'"),
-    (("states", 2, "plans", 1, "options", 1, "raw"), 5, "plans[1].options[1].raw: 5 stands where a text belongs"),
-    (("states", 2, "plans", 1, "options", 1, "raw"), "\udc80", "half of a surrogate pair"),
-    (("states", 2, "plans", 1, "options", 1, "object"), "key", "options[1]: unknown field 'object'"),
+    ((*THIRD, "holds"), "door", "no state of this task"),
+    ((*THIRD, "holds"), "nothing", "state 2: holds: unknown object 'nothing'"),
+    ((*THIRD, "holds"), False, "state 2: holds: unknown object false"),
+    ((*THIRD, "text"), "Agent sees <k\u0435y>, holds <nothing>.", "text is 'Agent sees <k\\u0435y>"),
+    ((*THIRD, "plans"), [], f"{STATE}: plans: 0 entries"),
+    ((*THIRD, "plans", 1), None, f"{STATE}: plans[1]: null stands where an object belongs"),
+    ((*THIRD, "plans", 1, "options"), [], f"{STATE}: plans[1].options: 0 entries"),
+    ((*THIRD, "plans", 1, "options"), [{"option": "explore"}] * 101, "plans[1].options: 101 entries"),
+    ((*FIRST, "probability"), -0.1, f"{STATE}: plans[0].probability is -0.1"),
+    ((*FIRST, "probability"), math.nan, "states[2].plans[0].probability: nan is not a finite"),
+    ((*FIRST, "probability"), math.inf, "states[2].plans[0].probability: inf is not a finite"),
+    ((*FIRST, "probability"), True, f"{STATE}: plans[0].probability is true"),
+    ((*FIRST, "probability"), "0.75", f"{STATE}: plans[0].probability is '0.75'"),
+    ((*FIRST, "probability"), None, f"{STATE}: plans[0].probability is null"),
+    ((*FIRST, "probability"), 10**400, f"{STATE}: plans[0].probability is 1000"),
+    ((*FIRST, "probability"), 0.7520, f"{STATE}: plans: probability sums to 1.002"),
+    ((*FIRST, "probability"), 0.7485, f"{STATE}: plans: probability sums to 0.9985"),
+    ((*FIRST, "count"), -1, f"{STATE}: plans[0].count is -1"),
+    ((*FIRST, "count"), 3.0, f"{STATE}: plans[0].count is 3.0"),
+    ((*FIRST, "count"), True, f"{STATE}: plans[0].count is true"),
+    ((*FIRST, "count"), 2**60, f"{STATE}: plans[0].count is 1152921504606846976"),
+    ((*GO_TO, "option"), "goto", "plans[0].options[0].option: unknown option 'goto'"),
+    ((*GO_TO, "option"), "g\u043e to", "unknown option 'g\\u043e to': did you mean"),
+    ((*GO_TO, "option"), ["go to"], "unknown option a list"),
+    ((*GO_TO, "option"), "explore", "options[0]: unknown field 'object'"),
+    ((*GO_TO, "object"), "window", "options[0].object: unknown object 'window'"),
+    ((*GO_TO, "object"), None, "options[0].object: unknown object null"),
+    ((*GO_TO, "raw"), "x", "options[0]: unknown field 'raw'"),
+    ((*WAIT, "raw"), 5, "plans[1].options[1].raw: 5 stands where a text belongs"),
+    ((*WAIT, "raw"), "\udc80", "half of a surrogate pair"),
+    ((*WAIT, "object"), "key", "options[1]: unknown field 'object'"),
 ]  # fmt: skip
 
 
@@ -235,7 +240,7 @@ def test_a_key_written_twice_is_refused(key: str, tmp_path: Path) -> None:
         (b"[" * 100_000 + b"]" * 100_000, "nested deeper than 32 levels"),
         (b'{"a":' * 1_000_000, "nested deeper than 32 levels"),
         (b" " * (MAX_BYTES + 1), "larger than 16 MB"),
-        (b"[" + b"0," * (MAX_BYTES // 2 - 2) + b"0]", "a list stands where an object belongs"),
+        (b"[" + b"0," * 1_000_000 + b"0]", "a list stands where an object belongs"),
     ],
     ids=lambda value: value[:12].hex() if isinstance(value, bytes) else value[:20],
 )
@@ -260,7 +265,7 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.json")
     assert "not a file" in refusal(tmp_path / "pipe.json")
     assert "cannot be read" in refusal(tmp_path / ("x" * 300 + ".json"))
-    with pytest.raises(UserError, match="no such file|cannot be read"):
+    with pytest.raises(UserError, match=r"no such file|cannot be read"):
         load(tmp_path / "a\0b.json")
 
 

@@ -1,4 +1,4 @@
-"""The teacher: plans, the tables that hold them, and where those are found. Importing this room needs no JAX."""
+"""The teacher: plans and the tables that hold them. Importing this room needs no JAX."""
 
 from jaxteach.teacher.plans import KINDS, TARGETED, Option, parse_plan
 from jaxteach.teacher.shipped import cache_folder, find_table, table_names

@@ -1,4 +1,4 @@
-"""The doorkeeper of teacher tables: reads JSON without trusting it, and says in one line what is wrong and where."""
+"""The doorkeeper of teacher tables: trusts no JSON, and says in one line what is wrong and where."""
 
 import json
 import math
@@ -40,7 +40,7 @@ def read_json(path: Path) -> tuple[bytes, Any]:
         path: the file.
 
     Returns:
-        The file's bytes and its value: plain JSON types, finite numbers, no key twice, at most `MAX_DEPTH` levels.
+        The file's bytes and its value: finite numbers, no key twice, at most `MAX_DEPTH` levels.
 
     Raises:
         UserError: no such file, too large, not UTF-8, not JSON, or not as said above.
@@ -93,7 +93,8 @@ def _check_tree(value: Any, file: str, place: str = "", depth: int = 1) -> None:
             raise UserError(f"{at}: the key {_show(value.repeated)} stands there twice")
         for key, item in value.items():
             _check_text(key, at)
-            _check_tree(item, file, f"{place}.{key}" if place else key, depth + 1)
+            shown = key if key.isascii() and key.isidentifier() and len(key) < 80 else _show(key)
+            _check_tree(item, file, f"{place}.{shown}" if place else shown, depth + 1)
 
 
 def _check_text(text: str, at: str) -> None:

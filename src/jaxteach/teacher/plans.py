@@ -59,8 +59,8 @@ def parse_plan(text: str, objects: Collection[str]) -> tuple[Option, ...]:
         objects: the names it may mention.
 
     Returns:
-        One option for each part between commas, in order. A part the grammar rejects (an unknown verb or object, any
-        other spelling) is a wait that keeps the words.
+        One option for each part between commas, in order. A part the grammar rejects (an unknown verb or
+        object, any other spelling) is a wait that keeps the words.
 
     >>> parse_plan("go to <door>, open <door> with <key>", ("key", "door"))
     (Option(kind='go to', object='door', raw=None), Option(kind='open', object='door', raw=None))

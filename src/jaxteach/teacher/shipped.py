@@ -7,7 +7,7 @@ from jaxteach.errors import UserError, nearest
 
 
 def cache_folder() -> Path:
-    """Folder of the shipped tables, `<task>/<name>.json`: inside an installed package, or at the root of a checkout."""
+    """Where the shipped tables are, `<task>/<name>.json`: in an installed package, or a checkout's root."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "teacher_cache"
     return installed if installed.is_dir() else package.parents[1] / "teacher_cache"
@@ -22,7 +22,7 @@ def find_table(name_or_path: str | os.PathLike[str], task_name: str) -> Path:
     """Find a table's file.
 
     Args:
-        name_or_path: the name of a shipped table; or a path, which is anything with a folder in it or a suffix ".json".
+        name_or_path: a shipped table's name; or a path: anything with a folder in it or the suffix ".json".
         task_name: the task the table is for.
 
     Returns:

@@ -156,7 +156,7 @@ def _render_state(state: AbstractState, plans: tuple[Plan, ...]) -> str:
         )
         for plan in plans
     )
-    head = f'"sees": {json.dumps(state.sees)}, "holds": {json.dumps(state.holds)}, "text": {json.dumps(state.text)}'
+    head = json.dumps({"sees": state.sees, "holds": state.holds, "text": state.text})[1:-1]
     return f'    {{\n      {head},\n      "plans": [\n{lines}\n      ]\n    }}'
 
 
