@@ -1,7 +1,6 @@
 """ColoredDoorKey: two keys, of which only one has the door's colour."""
 
 import jax.numpy as jnp
-from jax import Array
 
 from jaxteach.tasks.engine import constants as c
 from jaxteach.tasks.engine.captions import Vocabulary
@@ -42,9 +41,10 @@ class ColoredDoorKey(Task):
         """Each key is a class of its own."""
         return tuple(range(self.n_keys))
 
-    def key_class_masks(self, colour: Array) -> tuple[Array, ...]:
+    @property
+    def key_class_colours(self) -> tuple[int | None, ...]:
         """Keys are told apart by colour."""
-        return tuple(colour == wanted for wanted in KEY_COLOURS[: self.n_keys])
+        return KEY_COLOURS[: self.n_keys]
 
     def check(self) -> None:
         """At most as many keys as there are colours for them."""

@@ -48,14 +48,14 @@ def read_grid(task: "Task", grid: np.ndarray, position: tuple[int, int], directi
             f"{task.name}: the grid has {len(keys)} keys, {len(doors)} doors, {len(lava)} lava cells; "
             f"expected {task.n_keys}, {len(task.vocabulary.doors)}, {task.n_lava}"
         )
-    colours = np.asarray([int(grid[cell][1]) for cell in keys])
-    masks = np.stack([np.asarray(m) for m in task.key_class_masks(jnp.asarray(colours))])
-    ordered = []
+    colours = [int(grid[cell][1]) for cell in keys]
+    ordered: list[int] = []
     for wanted in task.key_classes:
-        match = next((k for k in range(len(keys)) if masks[wanted, k] and k not in ordered), None)
-        if match is None:
+        colour = task.key_class_colours[wanted]
+        fits = [k for k in range(len(keys)) if k not in ordered and colour in (None, colours[k])]
+        if not fits:
             raise UserError(f"{task.name}: no {task.vocabulary.key_classes[wanted]} in the grid")
-        ordered.append(match)
+        ordered.append(fits[0])
     return Layout(
         room=point(rows, columns),
         agent=point(*position),

@@ -2,7 +2,6 @@
 
 import functools
 import itertools
-from collections.abc import Callable
 
 import jax.numpy as jnp
 import numpy as np
@@ -86,16 +85,13 @@ def sight_table(vocabulary: Vocabulary) -> SightTable:
     return SightTable(vocabulary)
 
 
-def perceive(
-    obs: Array, vocabulary: Vocabulary, key_class_of: Callable[[Array], tuple[Array, ...]]
-) -> Percept:
+def perceive(obs: Array, vocabulary: Vocabulary, key_class_colours: tuple[int | None, ...]) -> Percept:
     """Reduce one observation to what the teacher is told.
 
     Args:
         obs: u8[H, W, 4].
         vocabulary: the task's object names.
-        key_class_of: from a colour map i32[...] to one mask bool[...] for each key class: which
-            class a key of that colour belongs to.
+        key_class_colours: the colour of each key class, None for any.
 
     Returns:
         The percept.
@@ -110,7 +106,7 @@ def perceive(
     direction = jnp.sum(jnp.where(here, agent, 0))
     is_key = kind == c.KEY
 
-    classes = key_class_of(colour)
+    classes = [(colour == wanted) | (wanted is None) for wanted in key_class_colours]
     first_lying = [jnp.min(jnp.where(is_key & ~here & mask, rank, nowhere)) for mask in classes]
     held = sum((jnp.any(is_key & here & mask) * (k + 1) for k, mask in enumerate(classes)), jnp.int32(0))
     seen = sum(((rank_k < nowhere) * 2**k for k, rank_k in enumerate(first_lying)), jnp.int32(0))

@@ -83,9 +83,10 @@ class Task(Environment):
         """The class of each key, length n_keys; by default all are of one class."""
         return (0,) * self.n_keys
 
-    def key_class_masks(self, colour: Array) -> tuple[Array, ...]:
-        """For each key class, where a key of these colours belongs to it; by default everywhere."""
-        return (jnp.ones(colour.shape, bool),)
+    @property
+    def key_class_colours(self) -> tuple[int | None, ...]:
+        """The colour of each key class; None (the default's only class) takes keys of any colour."""
+        return (None,)
 
     def layout(self, draws: Draws) -> Layout:
         """Draw where everything lies when an episode starts."""
@@ -203,7 +204,7 @@ class Task(Environment):
 
     def perceive(self, obs: Array) -> Percept:
         """What an observation u8[H, W, 4] tells the teacher; see `percept.perceive`."""
-        return perceive(obs, self.vocabulary, self.key_class_masks)
+        return perceive(obs, self.vocabulary, self.key_class_colours)
 
     def index(self, obs: Array) -> Array:
         """The abstract state of an observation.

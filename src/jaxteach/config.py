@@ -1,0 +1,282 @@
+"""The configuration of a training run: frozen dataclasses, presets, and how flags resolve. No JAX here."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from jaxteach.errors import UserError, nearest
+from jaxteach.tasks.registry import task_names
+
+_Name = tyro.conf.arg(name="")
+STUDENTS = ("ego", "cnn", "gru")
+PRESETS = ("fast", "paper")
+DISTILLATIONS = ("forward_kl",)
+TEACHER_MODES = ("soft", "hard")
+RETURNS = ("gae", "monte_carlo")
+DECAYS = ("linear_plateau", "linear", "constant", "none")
+
+
+@dataclass(frozen=True)
+class Decay:
+    """How the weight lambda of the distillation term falls.
+
+    Integers count updates; values strictly between 0 and 1 are fractions of the run's updates.
+    """
+
+    name: Annotated[str, _Name] = "linear_plateau"
+    """Schedule: linear_plateau, linear, constant or none."""
+    start: float = 5.0
+    """Lambda at the first update."""
+    floor: float = 0.1
+    """Lambda on the plateau (linear_plateau)."""
+    plateau_at: float = 0.5
+    """Where the linear fall ends: updates, or a fraction of the run."""
+    off_at: float = 0.9
+    """From where on lambda is zero: updates, or a fraction of the run."""
+
+
+@dataclass(frozen=True)
+class Distill:
+    """How the student follows the teacher."""
+
+    name: Annotated[str, _Name] = "forward_kl"
+    """Divergence from teacher to student: forward_kl (the paper's cross-entropy)."""
+    teacher: Literal["soft", "hard"] = "soft"
+    """soft: the teacher's distribution; hard: one plan sampled at every step."""
+
+
+@dataclass(frozen=True)
+class PPO:
+    """Proximal policy optimisation."""
+
+    lr: float = 1e-3
+    """Adam's learning rate."""
+    adam_eps: float = 1e-8
+    """Adam's epsilon."""
+    max_grad_norm: float = 0.5
+    """Gradients are clipped to this global norm."""
+    gamma: float = 0.99
+    """Discount per environment step."""
+    returns: Literal["gae", "monte_carlo"] = "gae"
+    """How advantages are estimated."""
+    gae_lambda: float = 0.95
+    """GAE's lambda (gae only)."""
+    clip: float = 0.2
+    """Clip range of the probability ratio."""
+    value_clip: float = 0.2
+    """Clip range of the value's change."""
+    value_weight: float = 0.5
+    """Weight of the value loss."""
+    entropy_weight: float = 0.001
+    """Weight of the entropy bonus."""
+    epochs: int = 3
+    """Passes over the rollout, an update."""
+    minibatch: int = 256
+    """Rows of a minibatch (gru: environment steps, in whole sequences)."""
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """How experience is collected for one update."""
+
+    collect: Literal["steps", "episodes"] = "steps"
+    """steps: a fixed number from environments that go on; episodes: whole ones, from their start."""
+    envs: int = 32
+    """Environments stepped side by side, a seed (episodes: also the fewest episodes, an update)."""
+    steps: int = 32
+    """Environment steps an environment takes, an update (steps only)."""
+    min_env_steps: int = 256
+    """Episodes go on being started until so many environment steps are collected (episodes only)."""
+
+
+@dataclass(frozen=True)
+class Student:
+    """The student's network."""
+
+    name: Annotated[str, _Name] = "ego"
+    """Network: ego (egocentric map, small MLP), cnn (the reference's) or gru (recurrent)."""
+    hidden: int = 64
+    """Units of each hidden layer."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Changes to the task; what is not given stays as the task has it."""
+
+    room_min: int | None = None
+    """Smallest side of a room, in cells, walls included."""
+    room_max: int | None = None
+    """Largest side of a room, in cells, walls included."""
+    n_keys: int | None = None
+    """Number of keys."""
+    n_lava: int | None = None
+    """Number of lava cells."""
+    view_size: int | None = None
+    """Side of the square the agent sees, in cells; odd."""
+    max_steps: int | None = None
+    """Environment steps an episode may last."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Train students on a task with a cached teacher, many seeds in one compiled program."""
+
+    task: str = "simple_door_key"
+    """Task, or task:variant for one of its ready-made variants."""
+    teacher: str = "chatglm"
+    """Teacher table: a name in teacher_cache/<task>/, a path to a .json file, or none."""
+    preset: str = "fast"
+    """Where defaults come from: fast (few environment steps) or paper (the reference's settings)."""
+    seeds: int = 8
+    """How many seeds to train."""
+    first_seed: int = 0
+    """Id of the first seed."""
+    seeds_per_chunk: int | None = None
+    """Seeds that run together; by default the preset's width. Results depend on it in the last bits."""
+    env_steps: int | None = None
+    """Environment steps a seed; by default the preset's, by task."""
+    eval_episodes: int | None = None
+    """Episodes of the final evaluation, a seed; by default 1000 up to 64 seeds, 100 beyond."""
+    out: Path | None = None
+    """Run folder; by default runs/<task>-<teacher>-<decay>-<date and time>."""
+    decay: Decay = field(default_factory=Decay)
+    distill: Distill = field(default_factory=Distill)
+    student: Student = field(default_factory=Student)
+    ppo: PPO = field(default_factory=PPO)
+    rollout: Rollout = field(default_factory=Rollout)
+    variant: Variant = field(default_factory=Variant)
+
+    @property
+    def eval_episodes_resolved(self) -> int:
+        """Episodes of the final evaluation, a seed."""
+        if self.eval_episodes is not None:
+            return self.eval_episodes
+        return 1000 if self.seeds <= 64 else 100
+
+
+FAST = Config()
+PAPER = Config(
+    preset="paper",
+    seeds=4,
+    decay=Decay("linear_plateau", start=10.0, floor=0.1, plateau_at=1980, off_at=3000),
+    student=Student("cnn"),
+    ppo=PPO(lr=1e-3, returns="monte_carlo", epochs=3, minibatch=128),
+    rollout=Rollout("episodes", envs=10),
+)
+ENV_STEPS = {"fast": 49_152, "paper": 300_000}
+CHUNK = {"fast": 8, "paper": 4}
+
+
+def preset(name: str) -> Config:
+    """The configuration a preset starts from.
+
+    Args:
+        name: fast or paper.
+
+    Raises:
+        UserError: for any other name.
+    """
+    if name not in PRESETS:
+        raise UserError(f"unknown preset '{name}': {nearest(name, PRESETS)}")
+    return {"fast": FAST, "paper": PAPER}[name]
+
+
+def resolve(config: Config) -> Config:
+    """Fill in what was left to the preset, and refuse what cannot be run.
+
+    Args:
+        config: as parsed.
+
+    Returns:
+        The same configuration with every number in place.
+
+    Raises:
+        UserError: naming the field at fault.
+    """
+    preset(config.preset)
+    base = config.task.partition(":")[0]
+    _choose("task", base, task_names())
+    _choose("decay", config.decay.name, DECAYS)
+    _choose("student", config.student.name, STUDENTS)
+    _choose("distillation", config.distill.name, DISTILLATIONS)
+    counts = {
+        "seeds": config.seeds,
+        "seeds-per-chunk": config.seeds_per_chunk,
+        "env-steps": config.env_steps,
+        "eval-episodes": config.eval_episodes,
+        "ppo.epochs": config.ppo.epochs,
+        "ppo.minibatch": config.ppo.minibatch,
+        "rollout.envs": config.rollout.envs,
+        "rollout.steps": config.rollout.steps,
+        "rollout.min-env-steps": config.rollout.min_env_steps,
+        "student.hidden": config.student.hidden,
+    }
+    for name, value in counts.items():
+        if value is not None and value < 1:
+            raise UserError(f"--{name} {value}: must be at least 1")
+    if config.first_seed < 0:
+        raise UserError(f"--first-seed {config.first_seed}: must be at least 0")
+    _check_numbers(config)
+    return dataclasses.replace(
+        config,
+        seeds_per_chunk=config.seeds_per_chunk or CHUNK[config.preset],
+        env_steps=config.env_steps or ENV_STEPS[config.preset],
+        eval_episodes=config.eval_episodes_resolved,
+    )
+
+
+def _check_numbers(config: Config) -> None:
+    """Refuse hyperparameters outside their range."""
+    bounds = {
+        "ppo.lr": (config.ppo.lr, 0.0, 1.0),
+        "ppo.gamma": (config.ppo.gamma, 0.0, 1.0),
+        "ppo.gae-lambda": (config.ppo.gae_lambda, 0.0, 1.0),
+        "ppo.clip": (config.ppo.clip, 0.0, float("inf")),
+        "ppo.value-clip": (config.ppo.value_clip, 0.0, float("inf")),
+        "ppo.value-weight": (config.ppo.value_weight, 0.0, float("inf")),
+        "ppo.entropy-weight": (config.ppo.entropy_weight, 0.0, float("inf")),
+        "ppo.max-grad-norm": (config.ppo.max_grad_norm, 0.0, float("inf")),
+        "decay.start": (config.decay.start, 0.0, float("inf")),
+        "decay.floor": (config.decay.floor, 0.0, float("inf")),
+        "decay.plateau-at": (config.decay.plateau_at, 0.0, float("inf")),
+        "decay.off-at": (config.decay.off_at, 0.0, float("inf")),
+    }
+    for name, (value, low, high) in bounds.items():
+        if not low <= value <= high:
+            raise UserError(f"--{name} {value}: must lie in [{low:g}, {high:g}]")
+
+
+def _choose(what: str, name: str, options: tuple[str, ...]) -> None:
+    if name not in options:
+        raise UserError(f"unknown {what} '{name}': {nearest(name, options)}")
+
+
+def to_json(config: Config) -> dict[str, Any]:
+    """A configuration as JSON values, for config.json."""
+    values = dataclasses.asdict(config)
+    return {**values, "out": None if config.out is None else str(config.out)}
+
+
+def from_json(values: dict[str, Any]) -> Config:
+    """The configuration written by `to_json`.
+
+    Raises:
+        UserError: if a field is missing or unknown.
+    """
+    parts = {
+        "decay": Decay,
+        "distill": Distill,
+        "student": Student,
+        "ppo": PPO,
+        "rollout": Rollout,
+        "variant": Variant,
+    }
+    try:
+        fields = {**values, **{name: part(**values[name]) for name, part in parts.items()}}
+        fields["out"] = None if values["out"] is None else Path(values["out"])
+        return Config(**fields)
+    except (KeyError, TypeError) as error:
+        raise UserError(f"config.json: not a configuration of this version: {error}") from error

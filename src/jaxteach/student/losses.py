@@ -1,0 +1,110 @@
+"""The student's loss: PPO's three terms and the distillation term."""
+
+import chex
+import jax
+import jax.numpy as jnp
+from flax import struct
+from jax import Array
+
+
+class Batch(struct.PyTreeNode):
+    """What the loss reads besides the network's outputs; every field has the leading axes of the batch.
+
+    Attributes:
+        action: i32[...].
+        log_prob: f32[...], of the action when it was taken.
+        value: f32[...], the critic's when the action was taken.
+        advantage: f32[...], normalised.
+        returns: f32[...], the critic's target.
+        teacher: f32[..., 7], q(a|s); zeros if nobody teaches.
+        valid: bool[...], rows that count.
+    """
+
+    action: Array
+    log_prob: Array
+    value: Array
+    advantage: Array
+    returns: Array
+    teacher: Array
+    valid: Array
+
+
+class LossWeights(struct.PyTreeNode):
+    """Scalars of the loss, f32[] each; see `config.PPO`. `distill` is lambda(t)."""
+
+    clip: Array
+    value_clip: Array
+    value: Array
+    entropy: Array
+    distill: Array
+
+
+def masked_mean(x: Array, valid: Array) -> Array:
+    """The mean over valid entries, f32[]; zero if there are none."""
+    chex.assert_equal_shape([x, valid])
+    return jnp.sum(jnp.where(valid, x, 0.0)) / jnp.maximum(jnp.sum(valid), 1)
+
+
+def normalise(advantage: Array, valid: Array) -> Array:
+    """Advantages with mean 0 and standard deviation 1 over the valid entries."""
+    mean = masked_mean(advantage, valid)
+    deviation = jnp.sqrt(masked_mean((advantage - mean) ** 2, valid))
+    return (advantage - mean) / (deviation + 1e-8)
+
+
+def forward_kl(teacher: Array, log_probs: Array) -> Array:
+    """KL(q || pi), the cross-entropy of the paper's distillation term less the teacher's entropy.
+
+    Args:
+        teacher: f32[..., 7], q(a|s).
+        log_probs: f32[..., 7], log pi(a|s).
+
+    Returns:
+        f32[...].
+    """
+    chex.assert_equal_shape([teacher, log_probs])
+    return jnp.sum(jax.scipy.special.xlogy(teacher, teacher) - teacher * log_probs, axis=-1)
+
+
+def student_loss(
+    logits: Array, value: Array, batch: Batch, weights: LossWeights
+) -> tuple[Array, dict[str, Array]]:
+    """L = L_policy + w_v L_value - w_e H(pi) + lambda KL(q || pi) (paper, section on the method).
+
+    Args:
+        logits: f32[..., 7].
+        value: f32[...].
+        batch: the rest of the rows.
+        weights: scalars.
+
+    Returns:
+        The loss f32[] and its parts: policy_loss, value_loss, entropy, approx_kl, distill, f32[] each.
+    """
+    log_probs = jax.nn.log_softmax(logits)
+    chosen = batch.action[..., None] == jnp.arange(logits.shape[-1])
+    log_prob = jnp.sum(jnp.where(chosen, log_probs, 0.0), axis=-1)
+    log_ratio = log_prob - batch.log_prob
+    ratio = jnp.exp(log_ratio)
+    clipped = jnp.clip(ratio, 1.0 - weights.clip, 1.0 + weights.clip)
+    surrogate = jnp.minimum(ratio * batch.advantage, clipped * batch.advantage)
+    near = batch.value + jnp.clip(value - batch.value, -weights.value_clip, weights.value_clip)
+    value_error = jnp.maximum((value - batch.returns) ** 2, (near - batch.returns) ** 2)
+    entropy = -jnp.sum(jnp.exp(log_probs) * log_probs, axis=-1)
+
+    def mean(x: Array) -> Array:
+        return masked_mean(x, batch.valid)
+
+    parts = {
+        "policy_loss": -mean(surrogate),
+        "value_loss": mean(value_error),
+        "entropy": mean(entropy),
+        "approx_kl": mean(ratio - 1.0 - log_ratio),
+        "distill": mean(forward_kl(batch.teacher, log_probs)),
+    }
+    loss = (
+        parts["policy_loss"]
+        + weights.value * parts["value_loss"]
+        - weights.entropy * parts["entropy"]
+        + weights.distill * parts["distill"]
+    )
+    return loss, parts

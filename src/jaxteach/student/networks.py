@@ -1,0 +1,183 @@
+"""The students' networks: `ego`, `cnn` (the reference's) and `gru`, one interface for all."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxteach.student.features import View, egocentric, raw_map
+from jaxteach.tasks.engine.constants import N_ACTIONS
+
+Params = Any
+
+
+def dense(units: int, gain: float, name: str) -> nn.Dense:
+    """A dense layer with orthogonal initialisation, as is usual for PPO."""
+    return nn.Dense(units, kernel_init=nn.initializers.orthogonal(gain), name=name)
+
+
+def heads(actor: Array, critic: Array) -> tuple[Array, Array]:
+    """Logits [N, 7] from the actor's last layer and values [N] from the critic's."""
+    logits = dense(N_ACTIONS, 0.01, "policy")(actor)
+    return logits, dense(1, 1.0, "value")(critic)[..., 0]
+
+
+class Ego(nn.Module):
+    """Two hidden layers over the egocentric map, shared by actor and critic."""
+
+    hidden: int
+
+    @nn.compact
+    def __call__(self, x: Array, hidden: Array, first: Array) -> tuple[Array, Array, Array]:
+        """Features f32[N, F] to logits [N, 7], values [N] and the unchanged, empty hidden state."""
+        for i in range(2):
+            x = nn.relu(dense(self.hidden, np.sqrt(2.0), f"dense_{i}")(x))
+        return *heads(x, x), hidden
+
+
+class Cnn(nn.Module):
+    """The reference's network: three 3x3 convolutions on the raw map, separate heads.
+
+    A convolution under vmap over parameters becomes a grouped one, far off XLA's fast path on CPU;
+    so each is written as nine shifted copies side by side and one matrix product.
+    """
+
+    hidden: int
+    height: int
+    width: int
+
+    @nn.compact
+    def __call__(self, x: Array, hidden: Array, first: Array) -> tuple[Array, Array, Array]:
+        """Features f32[N, H * W * 4] to logits [N, 7], values [N] and the unchanged hidden state."""
+        x = x.reshape(x.shape[0], self.height, self.width, 4)
+        for i, channels in enumerate((16, 32, 64)):
+            x = nn.relu(dense(channels, np.sqrt(2.0), f"conv_{i}")(patches(x)))
+        x = x.reshape(x.shape[0], -1)
+        actor = nn.relu(dense(self.hidden, np.sqrt(2.0), "actor")(x))
+        critic = nn.relu(dense(self.hidden, np.sqrt(2.0), "critic")(x))
+        return *heads(actor, critic), hidden
+
+
+def patches(x: Array) -> Array:
+    """Every cell's 3x3 neighbourhood, zero beyond the edge: [N, H, W, C] to [N, H, W, 9 C]."""
+    height, width = x.shape[1:3]
+    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    shifts = [padded[:, i : i + height, j : j + width] for i in range(3) for j in range(3)]
+    return jnp.concatenate(shifts, axis=-1)
+
+
+class Gru(nn.Module):
+    """A gated recurrent unit over the egocentric map; its state is cleared where an episode begins."""
+
+    hidden: int
+
+    @nn.compact
+    def __call__(self, x: Array, hidden: Array, first: Array) -> tuple[Array, Array, Array]:
+        """Features f32[N, F], state [N, hidden] and starts bool[N] to logits, values and the next state."""
+        x = nn.relu(dense(self.hidden, np.sqrt(2.0), "dense_0")(x))
+        hidden = jnp.where(first[:, None], 0.0, hidden)
+        gates = dense(2 * self.hidden, 1.0, "gates")(jnp.concatenate([x, hidden], axis=-1))
+        reset, update = jnp.split(nn.sigmoid(gates), 2, axis=-1)
+        proposed = dense(self.hidden, 1.0, "candidate")(jnp.concatenate([x, reset * hidden], axis=-1))
+        hidden = update * hidden + (1.0 - update) * jnp.tanh(proposed)
+        return *heads(hidden, hidden), hidden
+
+
+@dataclasses.dataclass(frozen=True)
+class Student:
+    """A network with the features it reads and the memory it keeps.
+
+    Attributes:
+        name: ego, cnn or gru.
+        net: the flax module.
+        view: what the features depend on.
+        n_features: F.
+        state_size: units of its hidden state, 0 unless recurrent.
+        read: features from observations, with `(obs, view, xp)`.
+    """
+
+    name: str
+    net: nn.Module
+    view: View
+    n_features: int
+    state_size: int
+    read: Callable[[Any, View, Any], Any]
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether minibatches must be whole sequences."""
+        return self.state_size > 0
+
+    def features(self, obs: Array) -> Array:
+        """u8[N, H, W, 4] to u8[N, F], in the smallest type that holds them."""
+        return self.read(obs, self.view, jnp)
+
+    def blank(self, n: int) -> Array:
+        """The hidden state before anything was seen, f32[n, state_size]."""
+        return jnp.zeros((n, self.state_size))
+
+    def init(self, key: Array) -> Params:
+        """Fresh parameters."""
+        x = jnp.zeros((1, self.n_features))
+        return self.net.init(key, x, self.blank(1), jnp.ones((1,), bool))["params"]
+
+    def apply(self, params: Params, x: Array, hidden: Array, first: Array) -> tuple[Array, Array, Array]:
+        """One step for a batch.
+
+        Args:
+            params: the parameters.
+            x: u8[N, F], features.
+            hidden: f32[N, state_size].
+            first: bool[N], where an episode begins at this step.
+
+        Returns:
+            Logits f32[N, 7], values f32[N] and the next hidden state.
+        """
+        logits, value, hidden = self.net.apply({"params": params}, x.astype(jnp.float32), hidden, first)
+        return logits, value, hidden
+
+    def unroll(self, params: Params, x: Array, hidden: Array, first: Array) -> tuple[Array, Array]:
+        """Whole sequences, from the hidden state they begin with.
+
+        Args:
+            params: the parameters.
+            x: u8[N, T, F].
+            hidden: f32[N, state_size].
+            first: bool[N, T].
+
+        Returns:
+            Logits f32[N, T, 7] and values f32[N, T].
+        """
+
+        def step(carry: Array, inputs: tuple[Array, Array]) -> tuple[Array, tuple[Array, Array]]:
+            logits, value, carry = self.apply(params, inputs[0], carry, inputs[1])
+            return carry, (logits, value)
+
+        # [N, T, ...] -> [T, N, ...]
+        _, (logits, values) = jax.lax.scan(step, hidden, (x.swapaxes(0, 1), first.swapaxes(0, 1)))
+        return logits.swapaxes(0, 1), values.swapaxes(0, 1)
+
+
+def make_student(name: str, hidden: int, view: View) -> Student:
+    """Build a student.
+
+    Args:
+        name: ego, cnn or gru.
+        hidden: units of each hidden layer.
+        view: the task's view.
+
+    Returns:
+        The student, without parameters.
+    """
+    window = (2 * view.radius + 1) ** 2 * view.n_classes
+    if name == "cnn":
+        n_cells = view.height * view.width
+        return Student(name, Cnn(hidden, view.height, view.width), view, n_cells * 4, 0, raw_map)
+    if name == "gru":
+        return Student(name, Gru(hidden), view, window, hidden, egocentric)
+    return Student(name, Ego(hidden), view, window, 0, egocentric)

@@ -1,0 +1,148 @@
+"""Learning from a rollout: targets, then epochs of minibatches of PPO with distillation."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+from jaxteach.student.losses import Batch, LossWeights, normalise, student_loss
+from jaxteach.student.returns import gae, next_values
+from jaxteach.training.rollout import Rollout
+from jaxteach.training.state import Adam, Hyper, Plan, SeedState
+
+METRICS = ("policy_loss", "value_loss", "entropy", "approx_kl", "distill")
+
+
+def targets(plan: Plan, rollout: Rollout, teacher: Array, hyper: Hyper) -> Batch:
+    """Advantages and returns of a rollout, with what else the loss reads; [time, env, ...].
+
+    Args:
+        plan: static.
+        rollout: one seed's.
+        teacher: f32[T, E, 7], q(a|s), zeros if nobody teaches now.
+        hyper: one seed's. With Monte-Carlo returns its gae_lambda is 1: GAE's sum is then the
+            discounted return less the value.
+    """
+    rows = rollout.rows
+    bootstrap = next_values(rows.value, rollout.last_value, rollout.final_value, rows.truncated)
+    advantage = gae(
+        rows.reward, rows.value, bootstrap, rows.terminated, rows.truncated, hyper.gamma, hyper.gae_lambda
+    )
+    return Batch(
+        action=rows.action,
+        log_prob=rows.log_prob,
+        value=rows.value,
+        advantage=normalise(advantage, rows.valid),
+        returns=advantage + rows.value,
+        teacher=teacher,
+        valid=rows.valid,
+    )
+
+
+def learn(
+    plan: Plan, state: SeedState, rollout: Rollout, batch: Batch, weight: Array, key: Array, hyper: Hyper
+) -> tuple[SeedState, dict[str, Array]]:
+    """Epochs of minibatches over one rollout, for one seed.
+
+    Minibatches are drawn from valid rows; the last partial one of each epoch is dropped. A seed
+    with fewer minibatches than another keeps its parameters and Adam state while the other goes on.
+
+    Args:
+        plan: static.
+        state: the seed's.
+        rollout: its experience, [time, env, ...].
+        batch: its targets, [time, env, ...].
+        weight: f32[], lambda at this update.
+        key: a PRNG key for the shuffles.
+        hyper: one seed's.
+
+    Returns:
+        The state with new parameters, and the metrics f32[] averaged over minibatches.
+    """
+    ppo, rows = plan.config.ppo, rollout.rows
+    weights = LossWeights(
+        clip=hyper.clip,
+        value_clip=hyper.value_clip,
+        value=hyper.value_weight,
+        entropy=hyper.entropy_weight,
+        distill=weight,
+    )
+    n_steps, n_envs = rows.action.shape
+    if plan.student.recurrent:
+        # A unit is an environment's whole sequence: [time, env, ...] -> [env, time, ...].
+        units = jax.tree.map(lambda x: x.swapaxes(0, 1), (rows.features, rows.first, batch))
+        n_units, size = n_envs, max(1, min(ppo.minibatch // n_steps, n_envs))
+        usable = jnp.ones((n_envs,), bool)
+    else:
+        # A unit is a row: [time, env, ...] -> [time * env, ...].
+        flat = (rows.features, rows.first, batch)
+        units = jax.tree.map(lambda x: x.reshape(n_steps * n_envs, *x.shape[2:]), flat)
+        n_units, size = n_steps * n_envs, ppo.minibatch
+        usable = rows.valid.reshape(n_units)
+    n_minibatches: Any = n_units // size
+    if plan.by_episodes:
+        busy = jnp.any(rows.valid)
+        n_minibatches = jnp.where(busy, jnp.sum(usable) // size, 0)
+
+    def loss(params: Any, index: Array) -> tuple[Array, dict[str, Array]]:
+        features, first, part = jax.tree.map(lambda x: x[index], units)
+        if plan.student.recurrent:
+            logits, value = plan.student.unroll(params, features, rollout.hidden[index], first)
+        else:
+            logits, value, _ = plan.student.apply(params, features, plan.student.blank(size), first)
+        return student_loss(logits, value, part, weights)
+
+    def minibatch(i: Array, carry: tuple[Any, Adam, Array, dict[str, Array]]) -> Any:
+        params, adam, order, sums = carry
+        index = jax.lax.dynamic_slice_in_dim(order, i * size, size)
+        grads, parts = jax.grad(loss, has_aux=True)(params, index)
+        params, adam = adam_step(params, adam, grads, hyper, ppo.adam_eps)
+        return params, adam, order, {name: sums[name] + parts[name] for name in METRICS}
+
+    def epoch(e: Array, carry: tuple[Any, Adam, dict[str, Array]]) -> Any:
+        params, adam, sums = carry
+        order = shuffled(jax.random.fold_in(key, e), usable, all_usable=not plan.by_episodes)
+        params, adam, _, sums = jax.lax.fori_loop(0, n_minibatches, minibatch, (params, adam, order, sums))
+        return params, adam, sums
+
+    zeros = {name: jnp.zeros(()) for name in METRICS}
+    params, adam, sums = jax.lax.fori_loop(0, ppo.epochs, epoch, (state.params, state.adam, zeros))
+    n_steps_taken = jnp.maximum(n_minibatches * ppo.epochs, 1)
+    return state.replace(params=params, adam=adam), {name: sums[name] / n_steps_taken for name in METRICS}
+
+
+def shuffled(key: Array, usable: Array, all_usable: bool) -> Array:
+    """A random order of all rows, usable ones first.
+
+    Args:
+        key: a PRNG key.
+        usable: bool[N].
+        all_usable: whether every row is known to be usable (static).
+
+    Returns:
+        i32[N].
+    """
+    if all_usable:
+        return jax.random.permutation(key, usable.shape[0])
+    return jnp.argsort(jax.random.uniform(key, usable.shape) + jnp.where(usable, 0.0, 1.0))
+
+
+def adam_step(params: Any, adam: Adam, grads: Any, hyper: Hyper, eps: float) -> tuple[Any, Adam]:
+    """Clip the gradient to the global norm and take one step of Adam.
+
+    Args:
+        params: parameters.
+        adam: moments and count.
+        grads: as params.
+        hyper: lr and max_grad_norm are read; traced, so that sweeps need no recompilation.
+        eps: Adam's epsilon.
+    """
+    norm = optax.global_norm(grads)
+    scale = jnp.minimum(1.0, hyper.max_grad_norm / jnp.maximum(norm, 1e-12))
+    grads = jax.tree.map(lambda g: g * scale, grads)
+    moments = optax.ScaleByAdamState(count=adam.count, mu=adam.mu, nu=adam.nu)
+    steps, moments = optax.scale_by_adam(eps=eps).update(grads, moments)
+    params = jax.tree.map(lambda p, s: p - hyper.lr * s, params, steps)
+    return params, Adam(count=moments.count, mu=moments.mu, nu=moments.nu)

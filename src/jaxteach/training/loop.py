@@ -1,0 +1,126 @@
+"""The training loop: init, then updates of rollout -> teacher -> targets -> learn -> metrics."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxteach.student.decay import SCHEDULES
+from jaxteach.student.losses import Batch
+from jaxteach.teacher.policy import Teacher, teacher_policy
+from jaxteach.training.learn import learn, targets
+from jaxteach.training.rollout import Rollout, collect
+from jaxteach.training.state import Hyper, Plan, SeedState, init_seed, seed_key
+
+Metrics = dict[str, Array]
+
+
+def init_chunk(plan: Plan, seed_ids: Array) -> SeedState:
+    """The state of a chunk of seeds before the first update, [seed, ...]."""
+    return jax.vmap(functools.partial(init_seed, plan))(seed_ids)
+
+
+def run_segment(
+    plan: Plan,
+    n_updates: int,
+    state: SeedState,
+    seed_ids: Array,
+    hyper: Hyper,
+    teacher: Teacher | None,
+    first_update: Array,
+) -> tuple[SeedState, Metrics]:
+    """K updates of a chunk of seeds, to be jitted with the state donated.
+
+    Args:
+        plan: static.
+        n_updates: K (static).
+        state: [seed, ...].
+        seed_ids: u32[seed].
+        hyper: f32[seed] each.
+        teacher: the compiled table, or None.
+        first_update: i32[], the number of the first of these updates.
+
+    Returns:
+        The state after, and metrics [K, seed, ...].
+    """
+
+    def update(state: SeedState, number: Array) -> tuple[SeedState, Metrics]:
+        return run_update(plan, state, seed_ids, hyper, teacher, number)
+
+    return jax.lax.scan(update, state, first_update + jnp.arange(n_updates))
+
+
+def run_update(
+    plan: Plan, state: SeedState, seed_ids: Array, hyper: Hyper, teacher: Teacher | None, update: Array
+) -> tuple[SeedState, Metrics]:
+    """One update of a chunk of seeds.
+
+    Args:
+        plan: static.
+        state: [seed, ...].
+        seed_ids: u32[seed].
+        hyper: f32[seed] each.
+        teacher: the compiled table, or None.
+        update: i32[], the update's number; never batched, so that branches on it stay branches.
+
+    Returns:
+        The state after, and metrics [seed, ...].
+    """
+    keys = jax.vmap(lambda seed: jax.random.split(jax.random.fold_in(seed_key(seed), update), 3))(seed_ids)
+    rollout_keys, learn_keys, teacher_keys = keys[:, 0], keys[:, 1], keys[:, 2]
+    active = state.env_steps < plan.config.env_steps  # [seed]
+
+    step = functools.partial(collect, plan)
+    state, rollout = jax.vmap(step, in_axes=(0, 0, None, 0))(state, rollout_keys, update, active)
+
+    schedule = SCHEDULES[plan.config.decay.name]
+    weight = jax.vmap(lambda decay: schedule(update, decay))(hyper.decay)  # [seed]
+    taught = ask_teacher(plan, teacher, rollout, weight, teacher_keys)
+    batch: Batch = jax.vmap(functools.partial(targets, plan))(rollout, taught, hyper)
+    state, losses = jax.vmap(functools.partial(learn, plan))(
+        state, rollout, batch, weight, learn_keys, hyper
+    )
+    metrics = {
+        **losses,
+        "lambda": weight,
+        "env_steps": state.env_steps,
+        "started": rollout.started,
+        "outcomes": rollout.outcomes,
+    }
+    return state, metrics
+
+
+def ask_teacher(
+    plan: Plan, teacher: Teacher | None, rollout: Rollout, weight: Array, keys: Array
+) -> Array:
+    """The teacher's distribution on every row, computed only while some seed's lambda is positive.
+
+    Args:
+        plan: static.
+        teacher: the compiled table, or None.
+        rollout: [seed, time, env, ...].
+        weight: f32[seed], lambda.
+        keys: one for each seed, for a hard teacher's samples.
+
+    Returns:
+        f32[seed, time, env, 7]; zeros if nobody teaches now.
+    """
+    rows = rollout.rows
+    shape = rows.action.shape
+    silence = jnp.zeros((*shape, 7))
+    if teacher is None or rows.obs is None or rows.memory is None:
+        return silence
+    n = shape[0] * shape[1] * shape[2]
+    obs = rows.obs.reshape(n, *rows.obs.shape[3:])  # [seed, time, env, ...] -> [seed * time * env, ...]
+    memory = rows.memory.reshape(n, *rows.memory.shape[3:])
+
+    def speak() -> Array:
+        q = teacher_policy(teacher, plan.task, obs, memory).reshape(*shape, 7)
+        if plan.config.distill.teacher == "soft":
+            return q
+        # A plan drawn by its probability acts as an action drawn from the mixture over plans.
+        drawn = jax.vmap(lambda key, p: jax.random.categorical(key, jnp.log(p)))(keys, q)
+        return jax.nn.one_hot(drawn, 7)
+
+    return jax.lax.cond(jnp.any(weight > 0.0), speak, lambda: silence)

@@ -1,0 +1,251 @@
+"""Experience: environments stepped side by side by the student, with the reset in the same step."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+from jax import Array
+
+from jaxteach.tasks.engine.dynamics import Outcome
+from jaxteach.tasks.engine.state import GridState
+from jaxteach.training.state import Plan, SeedState
+
+
+class Rows(struct.PyTreeNode):
+    """One update's experience, [time, env, ...].
+
+    Attributes:
+        features: u8[T, E, F], what the student read.
+        first: bool[T, E], an episode begins at this step.
+        action: i32[T, E].
+        log_prob: f32[T, E].
+        value: f32[T, E].
+        reward: f32[T, E].
+        terminated: bool[T, E].
+        truncated: bool[T, E].
+        valid: bool[T, E], the step was taken; false where an environment waits for the others.
+        obs: u8[T, E, H, W, 4], what the teacher reads; None if nobody teaches.
+        memory: i32[T, E, C, 2], the teacher's memory; None if nobody teaches.
+    """
+
+    features: Array
+    first: Array
+    action: Array
+    log_prob: Array
+    value: Array
+    reward: Array
+    terminated: Array
+    truncated: Array
+    valid: Array
+    obs: Array | None
+    memory: Array | None
+
+
+class Rollout(struct.PyTreeNode):
+    """An update's rows and what is needed to learn from them.
+
+    Attributes:
+        rows: the experience.
+        hidden: f32[E, state_size], the hidden state the rows begin with.
+        last_value: f32[E], V of the state after the last row.
+        final_value: f32[E], V of the state in which the environment's truncated episode ended.
+        started: i32[], episodes that began in this update.
+        outcomes: f32[L, 4]: of episodes ended in this update, by how many updates ago they began:
+            how many, how many succeeded, sum of returns, sum of lengths in environment steps.
+        env_steps: i32[], environment steps taken.
+    """
+
+    rows: Rows
+    hidden: Array
+    last_value: Array
+    final_value: Array
+    started: Array
+    outcomes: Array
+    env_steps: Array
+
+
+class _Carry(struct.PyTreeNode):
+    env: GridState
+    hidden: Array
+    born: Array
+    busy: Array  # bool[E]
+    collected: Array  # i32[]
+    final_env: GridState  # where each environment's truncated episode ended
+    final_hidden: Array
+    started: Array
+    outcomes: Array
+
+
+def select(condition: Array, yes: Any, no: Any) -> Any:
+    """Choose between two pytrees by condition bool[E] on their first axis."""
+
+    def pick(a: Array, b: Array) -> Array:
+        return jnp.where(condition.reshape(condition.shape + (1,) * (a.ndim - 1)), a, b)
+
+    return jax.tree.map(pick, yes, no)
+
+
+def sample(key: Array, logits: Array) -> tuple[Array, Array]:
+    """Draw actions from a softmax by inverting its distribution function: one uniform an environment.
+
+    Args:
+        key: a PRNG key.
+        logits: f32[N, 7].
+
+    Returns:
+        Actions i32[N] and their log-probabilities f32[N].
+    """
+    log_probs = jax.nn.log_softmax(logits)
+    below = jnp.cumsum(jnp.exp(log_probs), axis=-1) <= jax.random.uniform(key, logits.shape[:1])[:, None]
+    # Rounding may leave the last sum below 1, and the uniform above it.
+    action = jnp.minimum(jnp.sum(below, axis=-1), logits.shape[-1] - 1).astype(jnp.int32)
+    chosen = action[:, None] == jnp.arange(logits.shape[-1])[None, :]
+    return action, jnp.sum(jnp.where(chosen, log_probs, 0.0), axis=-1)
+
+
+def collect(plan: Plan, state: SeedState, key: Array, update: Array, active: Array) -> tuple[SeedState, Rollout]:
+    """Collect one update's experience for one seed.
+
+    Args:
+        plan: static.
+        state: the seed's.
+        key: this update's key.
+        update: i32[], this update's number.
+        active: bool[], false for a seed that has used up its environment steps.
+
+    Returns:
+        The state with its environments moved on, and the rollout.
+    """
+    task, student, n_envs = plan.task, plan.student, plan.config.rollout.envs
+    reset_key, step_key, action_key = jax.random.split(key, 3)
+    env, hidden, born = state.env, state.hidden, state.born
+    if plan.by_episodes:
+        words = jax.random.bits(reset_key, (n_envs, task.n_draws))
+        env = jax.vmap(lambda w: task.perceive_view(task.spawn(w)))(words)
+        hidden = student.blank(n_envs)
+    carry = _Carry(
+        env=env,
+        hidden=hidden,
+        born=born,
+        busy=jnp.full((n_envs,), active),
+        collected=jnp.zeros((), jnp.int32),
+        final_env=env,
+        final_hidden=hidden,
+        started=jnp.zeros((), jnp.int32),
+        outcomes=jnp.zeros((plan.n_lags, 4)),
+    )
+
+    def step(carry: _Carry, t: Array) -> tuple[_Carry, Rows]:
+        return _step(plan, state.params, carry, update, jax.random.fold_in(step_key, t),
+                     jax.random.fold_in(action_key, t))
+
+    if plan.by_episodes:
+        carry, rows = scan_while(step, carry, plan.n_steps, lambda carry: jnp.any(carry.busy))
+    else:
+        carry, rows = jax.lax.scan(step, carry, jnp.arange(plan.n_steps))
+    false = jnp.zeros((n_envs,), bool)
+    last_obs = jax.vmap(task.observe)(carry.env)
+    final_obs = jax.vmap(task.observe)(jax.vmap(task.perceive_view)(carry.final_env))
+    _, last_value, _ = student.apply(state.params, student.features(last_obs), carry.hidden, carry.env.clock == 0)
+    _, final_value, _ = student.apply(state.params, student.features(final_obs), carry.final_hidden, false)
+    rollout = Rollout(
+        rows=rows,
+        hidden=hidden,
+        last_value=last_value,
+        final_value=final_value,
+        started=carry.started,
+        outcomes=carry.outcomes,
+        env_steps=carry.collected,
+    )
+    env_steps = state.env_steps + carry.collected
+    return state.replace(env=carry.env, hidden=carry.hidden, born=carry.born, env_steps=env_steps), rollout
+
+
+def _step(
+    plan: Plan, params: Any, carry: _Carry, update: Array, reset_key: Array, action_key: Array
+) -> tuple[_Carry, Rows]:
+    """One environment step of every environment of one seed."""
+    task, student = plan.task, plan.student
+    n_envs = plan.config.rollout.envs
+    env, busy = carry.env, carry.busy
+    # Computed once, here: fused into its readers it would be computed again for each of them.
+    obs = jax.lax.optimization_barrier(jax.vmap(task.observe)(env))  # [E, H, W, 4]
+    features = student.features(obs)
+    first = env.clock == 0
+    born = jnp.where(first, update, carry.born)
+    logits, value, hidden = student.apply(params, features, carry.hidden, first)
+    action, log_prob = sample(action_key, logits)
+
+    moved, outcome = jax.vmap(task.transition)(env, action)
+    collected = carry.collected + jnp.sum(busy)
+    words = jax.random.bits(reset_key, (n_envs, task.n_draws))
+    following = select(outcome.done, jax.vmap(task.spawn)(words), moved)
+    if plan.by_episodes:
+        still_busy = busy & (~outcome.done | (collected < plan.config.rollout.min_env_steps))
+    else:
+        still_busy = busy
+    rows = Rows(
+        features=features,
+        first=first,
+        action=action,
+        log_prob=log_prob,
+        value=value,
+        reward=outcome.reward,
+        # A row not taken must pass nothing back to the rows before it.
+        terminated=outcome.terminated | ~busy,
+        truncated=outcome.truncated & busy,
+        valid=busy,
+        obs=obs if plan.taught else None,
+        memory=env.memory if plan.taught else None,
+    )
+    ended_early = outcome.truncated & busy
+    carry = _Carry(
+        env=jax.vmap(task.perceive_view)(following),
+        hidden=hidden,
+        born=born,
+        busy=still_busy,
+        collected=collected,
+        final_env=select(ended_early, moved, carry.final_env),
+        final_hidden=select(ended_early, hidden, carry.final_hidden),
+        started=carry.started + jnp.sum(first & busy),
+        outcomes=carry.outcomes + _outcomes(plan, outcome, moved.clock, update - born, busy),
+    )
+    return carry, rows
+
+
+def _outcomes(plan: Plan, outcome: Outcome, length: Array, lag: Array, busy: Array) -> Array:
+    """Sum up the episodes that ended at this step by the update they began in, f32[L, 4]."""
+    ended = (outcome.done & busy)[:, None] & (lag[:, None] == jnp.arange(plan.n_lags)[None, :])  # [E, L]
+    success = outcome.terminated & (outcome.reward > 0.0)
+    facts = jnp.stack(
+        [jnp.ones_like(outcome.reward), success * 1.0, outcome.reward, length.astype(jnp.float32)], axis=-1
+    )  # [E, 4]
+    return jnp.sum(jnp.where(ended[:, :, None], facts[:, None, :], 0.0), axis=0)
+
+
+def scan_while(step: Any, carry: Any, length: int, going: Any) -> tuple[Any, Any]:
+    """As `lax.scan` over range(length), but stop once `going(carry)` is false.
+
+    Args:
+        step: `(carry, t) -> (carry, row)`.
+        carry: the first carry.
+        length: the most steps.
+        going: `carry -> bool[]`.
+
+    Returns:
+        The last carry and the rows [length, ...]; rows never reached are zero (false).
+    """
+    row = jax.eval_shape(lambda c: step(c, jnp.zeros((), jnp.int32))[1], carry)
+    rows = jax.tree.map(lambda x: jnp.zeros((length, *x.shape), x.dtype), row)
+
+    def body(state: tuple[Array, Any, Any]) -> tuple[Array, Any, Any]:
+        t, carry, rows = state
+        carry, row = step(carry, t)
+        return t + 1, carry, jax.tree.map(lambda all_rows, one: all_rows.at[t].set(one), rows, row)
+
+    def more(state: tuple[Array, Any, Any]) -> Array:
+        return (state[0] < length) & going(state[1])
+
+    _, carry, rows = jax.lax.while_loop(more, body, (jnp.zeros((), jnp.int32), carry, rows))
+    return carry, rows

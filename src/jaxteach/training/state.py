@@ -1,0 +1,182 @@
+"""What training carries: one seed's state, its traced hyperparameters, and what is static for all."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+from jax import Array
+
+from jaxteach.config import Config
+from jaxteach.errors import UserError
+from jaxteach.student.decay import DecayParameters, in_updates
+from jaxteach.student.features import View
+from jaxteach.student.networks import Student, make_student
+from jaxteach.tasks import make_task
+from jaxteach.tasks.engine.state import GridState
+from jaxteach.tasks.engine.task import Task
+
+
+class Hyper(struct.PyTreeNode):
+    """Traced hyperparameters, f32[seed] each: a sweep changes them without recompiling."""
+
+    lr: Array
+    max_grad_norm: Array
+    gamma: Array
+    gae_lambda: Array
+    clip: Array
+    value_clip: Array
+    value_weight: Array
+    entropy_weight: Array
+    decay: DecayParameters
+
+
+class Adam(struct.PyTreeNode):
+    """Adam's moments, shaped as the parameters, and its step count i32[]."""
+
+    count: Array
+    mu: Any
+    nu: Any
+
+
+class SeedState(struct.PyTreeNode):
+    """Everything one seed carries from update to update; with seeds, a leading axis [seed, ...].
+
+    Attributes:
+        params: the student's parameters.
+        adam: the optimiser's state.
+        env: environments, [env, ...].
+        hidden: the student's hidden state, f32[env, state_size].
+        born: i32[env], the update in which each environment's episode began.
+        env_steps: i32[], environment steps taken so far.
+    """
+
+    params: Any
+    adam: Adam
+    env: GridState
+    hidden: Array
+    born: Array
+    env_steps: Array
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What is static in a training program: everything that decides shapes and structure.
+
+    Attributes:
+        task: the task.
+        student: the network.
+        config: the resolved configuration; only its static fields are read under jit.
+        taught: whether there is a teacher at all.
+    """
+
+    task: Task
+    student: Student
+    config: Config
+    taught: bool
+
+    @property
+    def by_episodes(self) -> bool:
+        """Whether updates collect whole episodes."""
+        return self.config.rollout.collect == "episodes"
+
+    @property
+    def n_steps(self) -> int:
+        """T, rows of the rollout buffer in time."""
+        rollout = self.config.rollout
+        if not self.by_episodes:
+            return rollout.steps
+        # Environments restart until enough steps are collected; all are busy until then.
+        return self.task.max_steps + -(-rollout.min_env_steps // rollout.envs)
+
+    @property
+    def n_updates(self) -> int:
+        """Updates a run takes; with whole episodes, the most it could (it ends by environment steps)."""
+        rollout, env_steps = self.config.rollout, self.config.env_steps
+        assert env_steps is not None
+        per_update = rollout.min_env_steps if self.by_episodes else rollout.envs * rollout.steps
+        return max(1, -(-env_steps // per_update))
+
+    @property
+    def n_lags(self) -> int:
+        """How many updates an episode can last, the one it began in included."""
+        return 1 if self.by_episodes else (self.task.max_steps - 1) // self.n_steps + 2
+
+
+def make_plan(config: Config, taught: bool) -> Plan:
+    """Work out a run's static part.
+
+    Args:
+        config: resolved.
+        taught: whether a teacher is given.
+
+    Raises:
+        UserError: if a rollout would be longer than an episode, or smaller than a minibatch.
+    """
+    parameters = dataclasses.asdict(config.variant)
+    task = make_task(config.task, **parameters)
+    view = View(task.height, task.width, task.key_class_colours)
+    plan = Plan(task, make_student(config.student.name, config.student.hidden, view), config, taught)
+    rollout = config.rollout
+    if not plan.by_episodes and rollout.steps > task.max_steps:
+        raise UserError(f"--rollout.steps {rollout.steps}: at most an episode's {task.max_steps} steps")
+    if plan.by_episodes and rollout.min_env_steps >= rollout.envs * task.max_steps:
+        raise UserError(
+            f"--rollout.min-env-steps {rollout.min_env_steps}: must be below {rollout.envs * task.max_steps}"
+        )
+    rows = rollout.min_env_steps if plan.by_episodes else rollout.envs * rollout.steps
+    if config.ppo.minibatch > rows and not plan.student.recurrent:
+        raise UserError(f"--ppo.minibatch {config.ppo.minibatch}: an update may collect only {rows} rows")
+    return plan
+
+
+def make_hyper(config: Config, n_updates: int, width: int) -> Hyper:
+    """The traced hyperparameters of a chunk, the same for each of its seeds."""
+    ppo, decay = config.ppo, config.decay
+    values = Hyper(
+        lr=ppo.lr,
+        max_grad_norm=ppo.max_grad_norm,
+        gamma=ppo.gamma,
+        gae_lambda=ppo.gae_lambda if ppo.returns == "gae" else 1.0,
+        clip=ppo.clip,
+        value_clip=ppo.value_clip,
+        value_weight=ppo.value_weight,
+        entropy_weight=ppo.entropy_weight,
+        decay=DecayParameters(
+            start=decay.start,
+            floor=decay.floor,
+            plateau_at=in_updates(decay.plateau_at, n_updates),
+            off_at=in_updates(decay.off_at, n_updates),
+        ),
+    )
+    return jax.tree.map(lambda value: jnp.full((width,), value, jnp.float32), values)
+
+
+def seed_key(seed_id: Array | int) -> Array:
+    """The root of a seed's randomness: it depends on nothing but the seed's id."""
+    return jax.random.fold_in(jax.random.key(0), seed_id)
+
+
+def init_seed(plan: Plan, seed_id: Array) -> SeedState:
+    """A seed's state before its first update.
+
+    Args:
+        plan: static.
+        seed_id: u32[].
+    """
+    # Updates fold in their number; these two folds lie beyond any of them.
+    params_key = jax.random.fold_in(seed_key(seed_id), 2**31)
+    env_key = jax.random.fold_in(seed_key(seed_id), 2**31 + 1)
+    params = plan.student.init(params_key)
+    n_envs, task = plan.config.rollout.envs, plan.task
+    words = jax.random.bits(env_key, (n_envs, task.n_draws))
+    zeros = jax.tree.map(jnp.zeros_like, params)
+    return SeedState(
+        params=params,
+        adam=Adam(count=jnp.zeros((), jnp.int32), mu=zeros, nu=zeros),
+        env=jax.vmap(lambda w: task.perceive_view(task.spawn(w)))(words),
+        hidden=plan.student.blank(n_envs),
+        born=jnp.zeros((n_envs,), jnp.int32),
+        env_steps=jnp.zeros((), jnp.int32),
+    )
