@@ -52,10 +52,17 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
         task: str = "lava_door_key",
         decay: str = "linear_plateau",
         student: str = "ego",
+        preset: str = "fast",
     ) -> Path:
         folder = tmp_path / name
         folder.mkdir()
-        config = {"task": task, "student": student, "teacher": teacher or "none", "decay": {"name": decay}}
+        config = {
+            "task": task,
+            "preset": preset,
+            "student": {"name": student},
+            "teacher": teacher or "none",
+            "decay": {"name": decay},
+        }
         (folder / "config.json").write_text(json.dumps(config))
         if summary:
             content = {

@@ -32,6 +32,11 @@ def test_an_interrupted_run_is_told_by_its_config(write_run):
     assert [run.setting(name) for name in ("decay", "teacher")] == ["linear_plateau", "chatglm"]
 
 
+def test_a_teacher_given_as_a_file_goes_by_its_name(write_run):
+    run = load_run(write_run(summary=False, teacher="tables/qwen2.5-7b.json"))
+    assert run.setting("teacher") == "qwen2.5-7b"
+
+
 def test_a_run_without_teacher(write_run):
     run = load_run(write_run(teacher=None))
     assert run.setting("teacher") == "none"

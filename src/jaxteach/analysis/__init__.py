@@ -8,6 +8,21 @@ from jaxteach.analysis.curves import (
     return_while_learning,
     success_while_learning,
 )
+from jaxteach.analysis.figures import (
+    Level,
+    Panel,
+    draw_panel,
+    learning_figure,
+    save_figure,
+    write_curves,
+)
+from jaxteach.analysis.learning import (
+    learning_panels,
+    run_labels,
+    run_note,
+    run_title,
+    teacher_levels,
+)
 from jaxteach.analysis.runs import (
     Run,
     load_run,
@@ -27,21 +42,32 @@ from jaxteach.analysis.statistics import (
 
 __all__ = [
     "Curve",
+    "Level",
+    "Panel",
     "Profile",
     "Run",
     "SampleEfficiency",
     "Statistic",
     "bootstrap_interval",
+    "draw_panel",
     "env_steps_to_success",
     "iqm",
     "learning_curve",
+    "learning_figure",
+    "learning_panels",
     "load_run",
     "mean",
     "median_env_steps",
     "performance_profile",
     "probability_of_improvement",
     "return_while_learning",
+    "run_labels",
+    "run_note",
+    "run_title",
     "sample_efficiency",
+    "save_figure",
     "statistic",
     "success_while_learning",
+    "teacher_levels",
+    "write_curves",
 ]

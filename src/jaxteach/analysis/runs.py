@@ -52,16 +52,16 @@ class Run:
         """Read what was trained, from the summary or else from the configuration.
 
         Args:
-            name: `task`, `student`, `decay` or `teacher`.
+            name: `task`, `student`, `decay`, `teacher` or `preset`.
 
         Returns:
-            Its name; "none" if there is none.
+            Its name; "none" if there is none. A teacher given as a file goes by the file's name.
         """
         source = self.summary if self.summary is not None and name in self.summary else self.config
         value = source.get(name)
         if isinstance(value, Mapping):
             value = value.get("name")
-        return "none" if value is None else str(value)
+        return "none" if value is None else Path(str(value)).name.removesuffix(".json")
 
 
 def load_run(folder: str | os.PathLike[str]) -> Run:

@@ -1,0 +1,112 @@
+"""Tests of `python -m jaxteach.plot`: its files, its output, its errors, its speed."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxteach.errors import cli
+from jaxteach.plot import main
+
+SOURCE = Path(__file__).parents[1] / "src"
+
+
+def command(*arguments, cwd=None):
+    """Run the command as a user does."""
+    return subprocess.run(
+        [sys.executable, "-m", "jaxteach.plot", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": str(SOURCE)},
+        check=False,
+    )
+
+
+@pytest.fixture
+def run_folder(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"task": "simple_door_key", "teacher": "chatglm"}')
+    counts = np.full((4, 12), 50)
+    arrays = dict.fromkeys(("started", "finished"), counts) | {"succeeded": counts // 2}
+    steps = np.tile(np.arange(1, 13) * 100, (4, 1))
+    np.savez(
+        folder / "metrics.npz", seed_ids=np.arange(4), env_steps=steps, **arrays, **{"return": counts / 100}
+    )
+    return folder
+
+
+def test_picture_goes_into_the_first_run_folder(run_folder, tmp_path):
+    # There is no summary: this run was interrupted.
+    result = command("run", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == f"{Path('run') / 'success.png'}\n"
+    assert (run_folder / "success.png").read_bytes().startswith(b"\x89PNG")
+    rows = (run_folder / "success.csv").read_text().splitlines()
+    assert rows[1].startswith("success rate,")
+    assert len(rows) == 1 + 2 * 11  # two panels; 12 updates less one for the first window
+
+
+def test_picture_goes_where_it_is_asked_to(run_folder, tmp_path):
+    result = command(run_folder, "--out", tmp_path / "x.pdf", "--band", "ci95", "--window", "50")
+    assert (result.returncode, result.stdout) == (0, f"{tmp_path / 'x.pdf'}\n")
+    assert (tmp_path / "x.pdf").read_bytes().startswith(b"%PDF")
+    assert ",ci95,100,0.500000,0.500000,0.500000" in (tmp_path / "x.csv").read_text()
+    assert not (run_folder / "success.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "no run folder given"),
+        (["nowhere"], "no such run folder: nowhere"),
+        (["."], "is not a run folder: it holds no config.json"),
+        (["run", "nowhere"], "no such run folder: nowhere"),
+        (["run", "--window", "0"], "--window must be at least 1"),
+        (["run", "--window", "5000"], "run is too short to draw"),
+        (["run", "--out", "x.gif"], "must end in .png or .pdf"),
+        (["run", "--out", "no/such/folder/x.png"], "cannot write no/such/folder/x.png"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(run_folder, tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["plot", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        cli(main)
+    printed = capsys.readouterr()
+    assert (stop.value.code, printed.out) == (2, "")
+    assert printed.err.startswith("error: ")
+    assert message in printed.err
+    assert printed.err.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["config.json", "metrics.npz", "run"]
+
+
+def test_bad_input_from_outside(tmp_path):
+    result = command("nowhere", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (2, "error: no such run folder: nowhere\n")
+
+
+def test_help_is_quick_and_needs_no_heavy_import(tmp_path):
+    start = time.perf_counter()
+    result = command("--help")
+    assert result.returncode == 0
+    assert "RUN [RUN ...]" in result.stdout
+    assert time.perf_counter() - start < 2
+
+
+def test_neither_help_nor_analysis_imports_jax_or_matplotlib():
+    heavy = {"jax", "navix", "matplotlib"}
+    code = f"import sys, jaxteach.plot, jaxteach.analysis; print({heavy} & set(sys.modules))"
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(SOURCE)},
+        check=True,
+    )
+    assert result.stdout == "set()\n"
