@@ -91,12 +91,15 @@ def test_bad_input_from_outside(tmp_path):
     assert (result.returncode, result.stderr) == (2, "error: no such run folder: nowhere\n")
 
 
-def test_help_is_quick_and_needs_no_heavy_import(tmp_path):
-    start = time.perf_counter()
-    result = command("--help")
-    assert result.returncode == 0
-    assert "RUN [RUN ...]" in result.stdout
-    assert time.perf_counter() - start < 2
+def test_help_is_quick():
+    seconds = []
+    for _ in range(3):  # the best of three: the machine may be busy
+        start = time.perf_counter()
+        result = command("--help")
+        seconds.append(time.perf_counter() - start)
+        assert result.returncode == 0
+        assert "RUN [RUN ...]" in result.stdout
+    assert min(seconds) < 2
 
 
 def test_neither_help_nor_analysis_imports_jax_or_matplotlib():
