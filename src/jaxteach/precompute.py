@@ -37,8 +37,8 @@ class Options:
     """Where an answer is cut off; reasoning models need thousands."""
     think: bool = True
     """Ask for a short chain of thought first."""
-    examples: int = 1
-    """Worked examples in the prompt (verbalized shows none)."""
+    examples: int = 3
+    """Worked examples in the prompt (verbalized shows all)."""
     prompt: Path | None = None
     """A prompt file of your own; see docs/teachers.md."""
     score_temperature: float = 1.0

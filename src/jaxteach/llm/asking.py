@@ -120,7 +120,7 @@ def _run(
     settle: Callable[[list[Record]], None],
     keep: Callable[[list[Record]], None],
 ) -> None:
-    """Make calls, some at a time, and settle each as it comes, in this thread; after an error keep the rest."""
+    """Make calls, some at a time, and settle each as it comes, here; after an error keep the rest."""
     if concurrency == 1:
         for call in calls:
             settle(call())

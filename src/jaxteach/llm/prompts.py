@@ -27,11 +27,25 @@ _HEADING = re.compile(r"^\[([a-z]+)\][ \t]*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Example:
-    """A worked example: what is seen, the thought, the plan."""
+    """A worked example.
+
+    Attributes:
+        state: what is seen and held.
+        thought: the reasoning.
+        plan: the best plan.
+        weighed: plans with probabilities, one a line; None if the example does not have them.
+    """
 
     state: str
     thought: str
     plan: str
+    weighed: str | None
+
+    def answer(self, style: Style) -> str | None:
+        """The answer in the style asked for."""
+        if style == "verbalize":
+            return self.weighed
+        return f"Thought: {self.thought}\nPlan: {self.plan}" if style == "think" else f"Plan: {self.plan}"
 
 
 @dataclass(frozen=True)
@@ -51,7 +65,7 @@ class Prompt:
     examples: tuple[Example, ...]
 
     def messages(
-        self, facts: str, objects: Sequence[str], state: str, style: Style, examples: int = 1
+        self, facts: str, objects: Sequence[str], state: str, style: Style, examples: int = 3
     ) -> list[Message]:
         """The conversation that asks about one abstract state.
 
@@ -60,8 +74,8 @@ class Prompt:
             objects: names a plan may mention.
             state: the caption.
             style: think before the plan, give the plan alone, or give plans with probabilities.
-            examples: how many worked examples to show; none are shown with "verbalize", where small models
-                copy their figures.
+            examples: how many worked examples to show. With "verbalize" all that state probabilities are
+                shown: small models copy the figures of a single one.
 
         Returns:
             The system turn, two turns for each example, and the question.
@@ -69,10 +83,11 @@ class Prompt:
         names = ", ".join(f"<{name}>" for name in objects)
         turns = [_turn("system", _fill(self.sections["system"], facts=facts.strip(), objects=names))]
         instruction = self.sections[style]
-        for example in self.examples[: 0 if style == "verbalize" else examples]:
-            question = _fill(self.sections["question"], state=example.state, instruction=instruction)
-            thought = f"Thought: {example.thought}\n" if style == "think" else ""
-            turns += [_turn("user", question), _turn("assistant", f"{thought}Plan: {example.plan}")]
+        for example in self.examples[: None if style == "verbalize" else examples]:
+            answer = example.answer(style)
+            if answer:
+                question = _fill(self.sections["question"], state=example.state, instruction=instruction)
+                turns += [_turn("user", question), _turn("assistant", answer)]
         question = _fill(self.sections["question"], state=state, instruction=instruction)
         return [*turns, _turn("user", question)]
 
@@ -115,11 +130,16 @@ def load_prompt(path: Path | None = None) -> Prompt:
 
 
 def _example(text: str, name: str) -> Example:
-    """Read one worked example: lines "state: ...", "thought: ..." and "plan: ...", in this order."""
-    match = re.fullmatch(r"state:(.+)\nthought:(.+)\nplan:(.+)", text)
+    """Read one worked example: lines "state:", "thought:", "plan:", and maybe "weighed:", in this order."""
+    match = re.fullmatch(r"state:(.+)\nthought:(.+)\nplan:(.+)(?:\nweighed:(.+))?", text)
     if not match:
-        raise UserError(f"{name}: an [example] must be three lines, state: ..., thought: ... and plan: ...")
-    return Example(*(part.strip() for part in match.groups()))
+        raise UserError(
+            f"{name}: an [example] must be lines state: ..., thought: ..., plan: ... and, if it shows "
+            f"probabilities, weighed: 0.9: PLAN | 0.1: PLAN"
+        )
+    state, thought, plan = (match[i].strip() for i in (1, 2, 3))
+    weighed = match[4] and "\n".join(part.strip() for part in match[4].split("|"))
+    return Example(state, thought, plan, weighed)
 
 
 def _fill(text: str, **fields: str) -> str:

@@ -19,7 +19,10 @@ Options = tuple[Option, ...]
 
 
 def read_plan(text: str, objects: Collection[str]) -> Options:
-    """The plan in a free answer: what follows the last "Plan:", or the last line if that is a plan by itself.
+    """The plan in a free answer: the first line that begins with "Plan:", or the last line if that is a plan.
+
+    What a reasoning model writes up to "</think>" is passed over; what follows the plan (small models go on
+    and on) too.
 
     Only the dress is taken off (case, markdown, a full stop); the words must be the grammar's.
 
@@ -33,10 +36,11 @@ def read_plan(text: str, objects: Collection[str]) -> Options:
     >>> [option.text for option in read_plan("A key!\\n**Plan:** Go to <key>, pick up <key>.", ("key",))]
     ['go to <key>', 'pick up <key>']
     """
-    found = _PLAN.findall(text)
+    answer = text.rpartition("</think>")[2]
+    found = _PLAN.search(answer)
     if found:
-        return _options(found[-1], objects)
-    lines = [line for line in text.splitlines() if line.strip()]
+        return _options(found[1], objects)
+    lines = [line for line in answer.splitlines() if line.strip()]
     options = _options(lines[-1], objects) if lines else ()
     if options and not any(is_rejected(option) for option in options):
         return options
@@ -55,7 +59,8 @@ def read_weighed_plans(text: str, objects: Collection[str]) -> list[tuple[Option
         figure.
     """
     weighed = []
-    for figure, percent, words in _WEIGHED.findall(text):
+    answer = text.rpartition("</think>")[2]
+    for figure, percent, words in _WEIGHED.findall(answer):
         weight = float(figure) / (100 if percent else 1)
         if weight > 0 and math.isfinite(weight):
             plan = _PLAN.match(words)

@@ -37,7 +37,7 @@ class Settings:
     seed: int = 0
     max_tokens: int = 160
     think: bool = True
-    examples: int = 1
+    examples: int = 3
     score_temperature: float = 1.0
     calibrate: bool = False
     mask_inadmissible: bool = False
