@@ -261,7 +261,7 @@ def to_json(config: Config) -> dict[str, Any]:
 
 
 def from_json(values: dict[str, Any]) -> Config:
-    """The configuration written by `to_json`.
+    """The configuration in the contents of config.json; what else is there is left aside.
 
     Raises:
         UserError: if a field is missing or unknown.
@@ -275,7 +275,9 @@ def from_json(values: dict[str, Any]) -> Config:
         "variant": Variant,
     }
     try:
-        fields = {**values, **{name: part(**values[name]) for name, part in parts.items()}}
+        known = {part.name for part in dataclasses.fields(Config)}
+        fields = {name: value for name, value in values.items() if name in known}
+        fields.update({name: part(**values[name]) for name, part in parts.items()})
         fields["out"] = None if values["out"] is None else Path(values["out"])
         return Config(**fields)
     except (KeyError, TypeError) as error:

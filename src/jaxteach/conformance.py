@@ -3,10 +3,11 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
+from jaxteach.cli import parse
 from jaxteach.errors import UserError, cli
 
 
@@ -33,27 +34,15 @@ def task_of(file: Path, names: tuple[str, ...]) -> str:
     return max(found, key=len)
 
 
-def read_trace(file: Path) -> dict[str, Any]:
-    """The arrays of a trace file, by name."""
-    import numpy as np
-
-    try:
-        with np.load(file, allow_pickle=False) as data:
-            return {name: data[name] for name in data.files}
-    except FileNotFoundError as error:
-        raise UserError(f"{file}: no such file") from error
-    except (OSError, ValueError, EOFError, KeyError) as error:
-        raise UserError(f"{file}: not a readable trace file (.npz): {error}") from error
-
-
 def main() -> int:
     """Replay each file and print one JSON line for it."""
-    options = tyro.cli(Options, prog="python -m jaxteach.conformance")
+    options = parse(Options, "conformance")
     if not options.files:
         raise UserError("no trace file given: name at least one .npz file")
     from jaxteach.tasks import make_task, task_names
     from jaxteach.teacher import load_table
     from jaxteach.teacher.replay import replay
+    from jaxteach.teacher.traces import read_trace
 
     failed = False
     for file in options.files:

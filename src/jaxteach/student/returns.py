@@ -81,8 +81,15 @@ def monte_carlo(
     Returns:
         f32[T, E], the reference's returns.
     """
-    return gae(rewards, jnp.zeros_like(rewards), bootstrap_only_at_ends(bootstrap, truncated), terminated,
-               truncated, gamma, 1.0)
+    return gae(
+        rewards,
+        jnp.zeros_like(rewards),
+        bootstrap_only_at_ends(bootstrap, truncated),
+        terminated,
+        truncated,
+        gamma,
+        1.0,
+    )
 
 
 def bootstrap_only_at_ends(bootstrap: Array, truncated: Array) -> Array:

@@ -78,9 +78,7 @@ def run_update(
     weight = jax.vmap(lambda decay: schedule(update, decay))(hyper.decay)  # [seed]
     taught = ask_teacher(plan, teacher, rollout, weight, teacher_keys)
     batch: Batch = jax.vmap(functools.partial(targets, plan))(rollout, taught, hyper)
-    state, losses = jax.vmap(functools.partial(learn, plan))(
-        state, rollout, batch, weight, learn_keys, hyper
-    )
+    state, losses = jax.vmap(functools.partial(learn, plan))(state, rollout, batch, weight, learn_keys, hyper)
     metrics = {
         **losses,
         "lambda": weight,
@@ -91,9 +89,7 @@ def run_update(
     return state, metrics
 
 
-def ask_teacher(
-    plan: Plan, teacher: Teacher | None, rollout: Rollout, weight: Array, keys: Array
-) -> Array:
+def ask_teacher(plan: Plan, teacher: Teacher | None, rollout: Rollout, weight: Array, keys: Array) -> Array:
     """The teacher's distribution on every row, computed only while some seed's lambda is positive.
 
     Args:

@@ -104,7 +104,9 @@ def sample(key: Array, logits: Array) -> tuple[Array, Array]:
     return action, jnp.sum(jnp.where(chosen, log_probs, 0.0), axis=-1)
 
 
-def collect(plan: Plan, state: SeedState, key: Array, update: Array, active: Array) -> tuple[SeedState, Rollout]:
+def collect(
+    plan: Plan, state: SeedState, key: Array, update: Array, active: Array
+) -> tuple[SeedState, Rollout]:
     """Collect one update's experience for one seed.
 
     Args:
@@ -137,8 +139,14 @@ def collect(plan: Plan, state: SeedState, key: Array, update: Array, active: Arr
     )
 
     def step(carry: _Carry, t: Array) -> tuple[_Carry, Rows]:
-        return _step(plan, state.params, carry, update, jax.random.fold_in(step_key, t),
-                     jax.random.fold_in(action_key, t))
+        return _step(
+            plan,
+            state.params,
+            carry,
+            update,
+            jax.random.fold_in(step_key, t),
+            jax.random.fold_in(action_key, t),
+        )
 
     if plan.by_episodes:
         carry, rows = scan_while(step, carry, plan.n_steps, lambda carry: jnp.any(carry.busy))
@@ -147,7 +155,9 @@ def collect(plan: Plan, state: SeedState, key: Array, update: Array, active: Arr
     false = jnp.zeros((n_envs,), bool)
     last_obs = jax.vmap(task.observe)(carry.env)
     final_obs = jax.vmap(task.observe)(jax.vmap(task.perceive_view)(carry.final_env))
-    _, last_value, _ = student.apply(state.params, student.features(last_obs), carry.hidden, carry.env.clock == 0)
+    _, last_value, _ = student.apply(
+        state.params, student.features(last_obs), carry.hidden, carry.env.clock == 0
+    )
     _, final_value, _ = student.apply(state.params, student.features(final_obs), carry.final_hidden, false)
     rollout = Rollout(
         rows=rows,

@@ -1,0 +1,44 @@
+"""jaxteach: LLM4Teach as one compiled JAX program. Names load on first use, so importing this is free."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxteach.config import Config
+    from jaxteach.errors import UserError
+    from jaxteach.student.deployed import load_policy
+    from jaxteach.tasks import make_task, register_navix, register_task
+    from jaxteach.teacher.loading import load_teacher
+    from jaxteach.training import train
+
+__all__ = [
+    "Config",
+    "UserError",
+    "load_policy",
+    "load_teacher",
+    "make_task",
+    "register_navix",
+    "register_task",
+    "train",
+]
+
+_HOMES = {
+    "Config": "config",
+    "UserError": "errors",
+    "load_policy": "student.deployed",
+    "load_teacher": "teacher.loading",
+    "make_task": "tasks",
+    "register_navix": "tasks",
+    "register_task": "tasks",
+    "train": "training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'jaxteach' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"jaxteach.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

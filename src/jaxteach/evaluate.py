@@ -1,0 +1,160 @@
+"""`python -m jaxteach.evaluate`: fresh episodes of trained students, or of the teacher alone."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import tyro
+
+from jaxteach.cli import parse
+from jaxteach.errors import UserError, cli
+
+if TYPE_CHECKING:
+    from jaxteach.config import Config
+
+
+@dataclass(frozen=True)
+class Options:
+    """Play fresh episodes; prints a table and writes evaluation.json into the run folder."""
+
+    run: tyro.conf.Positional[Path | None] = None
+    """Run folder; may be left out for the teacher, with --task."""
+    who: Literal["student", "teacher"] = "student"
+    """Whom to evaluate."""
+    task: str | None = None
+    """Task, or task:variant; by default the run's."""
+    teacher: str | None = None
+    """Teacher table: a name or a path; by default the run's, or chatglm."""
+    episodes: int = 1000
+    """Episodes a student (of the teacher: in all)."""
+    seed: int = 1
+    """Of the episodes; runs evaluate themselves with 0."""
+    greedy: bool = False
+    """Take the likeliest action instead of sampling."""
+    json: bool = False
+    """Print JSON and nothing else."""
+
+
+def main() -> int:
+    """Evaluate and print."""
+    options = parse(Options, "evaluate")
+    if options.episodes < 1:
+        raise UserError(f"--episodes {options.episodes}: must be at least 1")
+    if options.seed < 0:
+        raise UserError(f"--seed {options.seed}: must be at least 0")
+    if options.run is None and (options.who == "student" or options.task is None):
+        raise UserError("give a run folder, or --who teacher with --task NAME")
+    from jaxteach.backend import start_jax
+
+    start_jax()
+    config = None if options.run is None else read_run(options.run)
+    result = evaluate_teacher(options, config) if options.who == "teacher" else evaluate_student(options)
+    if options.run is not None:
+        from jaxteach.files import write_atomic
+
+        write_atomic(options.run / "evaluation.json", (json.dumps(result, indent=2) + "\n").encode())
+    print(json.dumps(result) if options.json else table_of(result))
+    return 0
+
+
+def read_run(folder: Path) -> "Config":
+    """The configuration of a run folder."""
+    from jaxteach.analysis import load_run
+    from jaxteach.config import from_json
+
+    return from_json(dict(load_run(folder).config))
+
+
+def evaluate_teacher(options: Options, config: "Config | None") -> dict[str, Any]:
+    """The teacher alone, its actions sampled from q(a|s)."""
+    import numpy as np
+
+    from jaxteach.tasks import make_task
+    from jaxteach.teacher.loading import load_teacher
+    from jaxteach.teacher.policy import compile_teacher
+    from jaxteach.training import as_arrays, play_teacher
+
+    name = options.task or (config.task if config else "")
+    task = make_task(name)
+    wanted = options.teacher or (config.teacher if config and config.teacher != "none" else "chatglm")
+    table = load_teacher(wanted, name)
+    if table is None:
+        raise UserError("--teacher none: there is no teacher to evaluate")
+    played = play_teacher(
+        task, compile_teacher(table, task), np.uint32(options.seed), options.episodes, options.greedy
+    )
+    means = {key: float(value[0]) for key, value in as_arrays(played).items()}
+    return {
+        "who": "teacher",
+        "teacher": {"name": table.name, "sha256": table.sha256},
+        **asked(options, name),
+        **{key: {"mean": value, "n": 1} for key, value in means.items()},
+    }
+
+
+def evaluate_student(options: Options) -> dict[str, Any]:
+    """Every student of a run, each on its own fresh episodes."""
+    import numpy as np
+
+    from jaxteach.student.deployed import read_params
+    from jaxteach.tasks import make_task
+    from jaxteach.training import as_arrays, play_students, summarise, unflatten
+    from jaxteach.training.state import make_plan
+
+    assert options.run is not None
+    config = read_run(options.run)
+    plan = make_plan(config, taught=False)
+    task = make_task(options.task) if options.task else plan.task
+    files = sorted((options.run / "params").glob("*.npz"))
+    if not files:
+        raise UserError(
+            f"{options.run} holds no parameters: it was interrupted too early, or run without them"
+        )
+    if (task.height, task.width) != (plan.task.height, plan.task.width):
+        raise UserError(
+            f"the students of {options.run} read {plan.task.height}x{plan.task.width} maps; "
+            f"{options.task} has {task.height}x{task.width}"
+        )
+    seeds: list[int] = []
+    parts = []
+    for file in files:
+        arrays = read_params(file)
+        ids = arrays["seed_ids"].astype(np.uint32)
+        # Episodes follow from the id: shifted by --seed, they are not those of the run's own evaluation.
+        own = ids + np.uint32(options.seed * 2**20)
+        played = play_students(task, plan.student, unflatten(arrays), own, options.episodes, options.greedy)
+        parts.append(as_arrays(played))
+        seeds += ids.tolist()
+    per_seed = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    return {
+        "who": "student",
+        "seeds": seeds,
+        **asked(options, options.task or config.task),
+        **summarise(per_seed),
+    }
+
+
+def asked(options: Options, task: str) -> dict[str, Any]:
+    """What was asked for, as the result repeats it."""
+    return {"task": task, "episodes": options.episodes, "greedy": options.greedy, "seed": options.seed}
+
+
+def table_of(result: dict[str, Any]) -> str:
+    """The result as lines for a person."""
+    who = result["who"] if result["who"] == "student" else f"teacher {result['teacher']['name']}"
+    lines = [
+        f"{who} on {result['task']}, {result['episodes']} episodes{' (greedy)' if result['greedy'] else ''}"
+    ]
+    for key in ("success_rate", "return", "length"):
+        value = result[key]
+        line = f"  {key:<13}{value['mean']:9.3f}"
+        if "iqm" in value:
+            low, high = value["ci95"]
+            line += f"   IQM {value['iqm']:.3f} [{low:.3f}, {high:.3f}] over {value['n']} seeds"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    cli(main)

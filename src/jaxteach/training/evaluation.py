@@ -1,0 +1,168 @@
+"""Fresh episodes of a student or of the teacher, counted without favour to short ones."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from jax import Array
+
+from jaxteach.student.networks import Student
+from jaxteach.tasks.engine.state import GridState
+from jaxteach.tasks.engine.task import Task
+from jaxteach.teacher.policy import Teacher, teacher_policy
+from jaxteach.training.rollout import sample, select
+
+LANES = 128
+"""Episodes run side by side; each lane plays a fixed share, so that no episode is left out for being long."""
+
+Act = Callable[[Array, GridState, Array], tuple[Array, Array]]
+
+
+class Episodes(struct.PyTreeNode):
+    """Outcomes of n episodes, each field f32[] a mean over them.
+
+    Attributes:
+        success: share that opened a door.
+        reward: mean return.
+        length: mean length, in environment steps.
+    """
+
+    success: Array
+    reward: Array
+    length: Array
+
+
+class _Carry(struct.PyTreeNode):
+    env: GridState
+    hidden: Array
+    left: Array  # i32[lane], episodes still to play
+    sums: Array  # f32[3]
+    t: Array
+
+
+def play(task: Task, act: Act, hidden: Array, key: Array, n_episodes: int) -> Episodes:
+    """Play episodes from fresh layouts until each lane has played its share.
+
+    Args:
+        task: the task (static).
+        act: `(key, state [lane], hidden) -> actions i32[lane], hidden`.
+        hidden: the actor's blank memory, [lane, ...]; its first axis sets the number of lanes.
+        key: a PRNG key.
+        n_episodes: how many episodes in all (static).
+
+    Returns:
+        Means over the episodes.
+    """
+    n_lanes = hidden.shape[0]
+    share = n_episodes // n_lanes + (jnp.arange(n_lanes) < n_episodes % n_lanes)
+
+    def fresh(key: Array) -> GridState:
+        return jax.vmap(task.spawn)(jax.random.bits(key, (n_lanes, task.n_draws)))
+
+    def step(carry: _Carry) -> _Carry:
+        act_key, reset_key = jax.random.split(jax.random.fold_in(key, carry.t))
+        action, memory = act(act_key, carry.env, carry.hidden)
+        moved, outcome = jax.vmap(task.transition)(carry.env, action)
+        ended = outcome.done & (carry.left > 0)
+        facts = jnp.stack(
+            [outcome.terminated & (outcome.reward > 0), outcome.reward, moved.clock]
+        )  # [3, lane]
+        env = select(outcome.done, fresh(reset_key), moved)
+        return _Carry(
+            env=jax.vmap(task.perceive_view)(env),
+            hidden=memory,
+            left=carry.left - ended,
+            sums=carry.sums + jnp.sum(jnp.where(ended[None], facts, 0.0), axis=1),
+            t=carry.t + 1,
+        )
+
+    start = _Carry(
+        env=jax.vmap(task.perceive_view)(fresh(jax.random.fold_in(key, 2**31))),
+        hidden=hidden,
+        left=share,
+        sums=jnp.zeros((3,)),
+        t=jnp.zeros((), jnp.int32),
+    )
+    sums = jax.lax.while_loop(lambda carry: jnp.any(carry.left > 0), step, start).sums
+    return Episodes(*(sums / n_episodes))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 4, 5))
+def play_students(
+    task: Task, student: Student, params: Any, seed_ids: Array, n_episodes: int, greedy: bool
+) -> Episodes:
+    """Evaluate a chunk of students, each on its own episodes.
+
+    Args:
+        task: the task (static).
+        student: the network (static).
+        params: [seed, ...].
+        seed_ids: u32[seed]; the episodes follow from the id alone.
+        n_episodes: episodes a seed (static).
+        greedy: take the likeliest action instead of sampling (static).
+
+    Returns:
+        Means, f32[seed] each.
+    """
+    lanes = min(LANES, n_episodes)
+
+    def one(params: Any, seed_id: Array) -> Episodes:
+        def act(key: Array, env: GridState, hidden: Array) -> tuple[Array, Array]:
+            obs = jax.lax.optimization_barrier(jax.vmap(task.observe)(env))
+            logits, _, hidden = student.apply(params, student.features(obs), hidden, env.clock == 0)
+            if greedy:
+                return jnp.argmax(logits, axis=-1).astype(jnp.int32), hidden
+            return sample(key, logits)[0], hidden
+
+        key = jax.random.fold_in(evaluation_key(), seed_id)
+        return play(task, act, student.blank(lanes), key, n_episodes)
+
+    return jax.vmap(one)(params, seed_ids)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 3, 4))
+def play_teacher(task: Task, teacher: Teacher, seed: Array, n_episodes: int, greedy: bool) -> Episodes:
+    """Evaluate the teacher alone, its actions sampled from q(a|s).
+
+    Args:
+        task: the task (static).
+        teacher: the compiled table.
+        seed: u32[], of its episodes.
+        n_episodes: how many (static).
+        greedy: take the likeliest action instead of sampling (static).
+    """
+    lanes = min(LANES, n_episodes)
+
+    def act(key: Array, env: GridState, hidden: Array) -> tuple[Array, Array]:
+        obs = jax.lax.optimization_barrier(jax.vmap(task.observe)(env))
+        q = teacher_policy(teacher, task, obs, env.memory)
+        if greedy:
+            return jnp.argmax(q, axis=-1).astype(jnp.int32), hidden
+        return jax.random.categorical(key, jnp.log(q)).astype(jnp.int32), hidden
+
+    return play(task, act, jnp.zeros((lanes, 0)), jax.random.fold_in(evaluation_key(), seed), n_episodes)
+
+
+def evaluation_key() -> Array:
+    """The root of evaluation's randomness, apart from training's."""
+    return jax.random.key(1)
+
+
+def summarise(per_seed: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Statistics of an evaluation as summary.json holds them: {mean, iqm, ci95, n, per_seed} each."""
+    from jaxteach.analysis import statistic
+
+    return {
+        name: {**statistic(values), "per_seed": [float(value) for value in values]}
+        for name, values in per_seed.items()
+    }
+
+
+def as_arrays(episodes: Episodes) -> dict[str, np.ndarray]:
+    """success_rate, return and length as float64 arrays over seeds."""
+    names = {"success_rate": episodes.success, "return": episodes.reward, "length": episodes.length}
+    return {name: np.atleast_1d(np.asarray(value, np.float64)) for name, value in names.items()}

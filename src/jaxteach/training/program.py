@@ -1,0 +1,116 @@
+"""The compiled program of a run: one segment for one chunk width, compiled once, timed apart."""
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxteach.config import Config
+from jaxteach.teacher.policy import Teacher, compile_teacher
+from jaxteach.teacher.table import PlanTable
+from jaxteach.training.loop import init_chunk, run_segment
+from jaxteach.training.metrics import MetricsLog
+from jaxteach.training.state import Hyper, Plan, SeedState, make_hyper, make_plan
+
+SEGMENT_UPDATES = 8
+"""Updates between two looks at the host, at most: short enough for a progress bar and for Ctrl-C."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """What runs a chunk of seeds.
+
+    Attributes:
+        plan: what is static.
+        teacher: the compiled table, or None.
+        hyper: traced hyperparameters, [seed].
+        width: seeds in a chunk.
+        segment_updates: K, updates in a segment.
+        init: compiled, seed ids u32[seed] to a state.
+        segment: compiled, one segment.
+        compile_seconds: what compiling took.
+    """
+
+    plan: Plan
+    teacher: Teacher | None
+    hyper: Hyper
+    width: int
+    segment_updates: int
+    init: Callable[..., SeedState]
+    segment: Callable[..., tuple[SeedState, dict[str, Any]]]
+    compile_seconds: float
+
+
+def segment_length(n_updates: int, limit: int = SEGMENT_UPDATES) -> int:
+    """Updates a segment should have: the largest divisor of the run's updates within the limit.
+
+    >>> segment_length(48), segment_length(50), segment_length(7)
+    (8, 5, 7)
+    """
+    return max(k for k in range(1, limit + 1) if n_updates % k == 0)
+
+
+def compile_program(config: Config, table: PlanTable | None) -> Program:
+    """Compile a run's program ahead of time.
+
+    Args:
+        config: resolved.
+        table: the teacher's table, or None.
+
+    Returns:
+        The program; nothing in it compiles again, whatever seeds it runs.
+
+    Raises:
+        UserError: if the configuration cannot be run.
+    """
+    began = time.perf_counter()
+    plan = make_plan(config, table is not None)
+    teacher = compile_teacher(table, plan.task) if table is not None else None
+    assert config.seeds_per_chunk is not None
+    width = config.seeds_per_chunk
+    hyper = make_hyper(config, plan.n_updates, width)
+    # Whole episodes end by environment steps, not by updates: any length of segment will do.
+    k = SEGMENT_UPDATES // 2 if plan.by_episodes else segment_length(plan.n_updates)
+    ids = jnp.zeros((width,), jnp.uint32)
+    init = jax.jit(functools.partial(init_chunk, plan)).lower(ids).compile()
+    state = jax.eval_shape(functools.partial(init_chunk, plan), ids)
+    segment = jax.jit(functools.partial(run_segment, plan, k), donate_argnums=0)
+    compiled = segment.lower(state, ids, hyper, teacher, jnp.zeros((), jnp.int32)).compile()
+    return Program(plan, teacher, hyper, width, k, init, compiled, time.perf_counter() - began)
+
+
+def pad(seed_ids: np.ndarray, width: int) -> np.ndarray:
+    """Fill a chunk's seed ids up to the width by repeating the last one."""
+    return np.concatenate([seed_ids, np.repeat(seed_ids[-1:], width - len(seed_ids))]).astype(np.uint32)
+
+
+def run_chunk(program: Program, seed_ids: np.ndarray, log: MetricsLog) -> Iterator[SeedState]:
+    """Train one chunk, segment by segment.
+
+    Args:
+        program: compiled.
+        seed_ids: up to `width` ids; fewer are padded.
+        log: metrics are added to it.
+
+    Yields:
+        The state after each segment, [seed, ...], padding included. It is donated to the next
+        segment: read from it before asking for another.
+    """
+    ids = jnp.asarray(pad(seed_ids, program.width))
+    state = program.init(ids)
+    config = program.plan.config
+    assert config.env_steps is not None
+    update = 0
+    while True:
+        first = jnp.asarray(update, jnp.int32)
+        state, metrics = program.segment(state, ids, program.hyper, program.teacher, first)
+        log.add(jax.device_get(metrics))
+        update += program.segment_updates
+        yield state
+        if int(np.min(jax.device_get(state.env_steps))) >= config.env_steps:
+            return
