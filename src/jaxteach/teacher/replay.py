@@ -1,6 +1,8 @@
 """Conformance: recorded episodes of the reference, replayed through our environment and teacher."""
 
+import dataclasses
 import functools
+import itertools
 import json
 from typing import Any
 
@@ -10,24 +12,22 @@ import numpy as np
 from jax import Array
 
 from jaxteach.errors import UserError
+from jaxteach.tasks.engine import constants as c
+from jaxteach.tasks.engine.grids import read_grid
+from jaxteach.tasks.engine.layout import Layout
 from jaxteach.tasks.engine.percept import sight_table
 from jaxteach.tasks.engine.state import GridState
 from jaxteach.tasks.engine.task import Task
 from jaxteach.teacher.plans import Option, parse_plan
 from jaxteach.teacher.policy import Teacher, compile_teacher, teacher_policy
 from jaxteach.teacher.table import PlanTable
-
-NEEDED = (
-    "grid agent_pos agent_dir carrying mask obs text_id text_table plan_id plan_table teacher action reward "
-    "terminated truncated plan_off plan_prob plan_first_mask ep_off final_grid final_agent_pos "
-    "final_agent_dir final_carrying final_mask final_obs max_steps"
-).split()
+from jaxteach.teacher.traces import Trace, check_trace, take_episodes
 
 # Episodes replayed together; a multiple of it is padded, so that one program serves every file.
 LANES = 32
 
 
-def replay(trace: dict[str, np.ndarray], task: Task, table: PlanTable, source: str) -> dict[str, Any]:
+def replay(trace: Trace, task: Task, table: PlanTable, source: str) -> dict[str, Any]:
     """Replay every episode of a trace from its first row and count the steps that differ.
 
     Args:
@@ -40,53 +40,59 @@ def replay(trace: dict[str, np.ndarray], task: Task, table: PlanTable, source: s
         steps, episodes and mismatches by kind (steps with at least one difference).
 
     Raises:
-        UserError: an array is missing, or the first row of an episode is not a layout of the task.
+        UserError: the trace is damaged, or the first row of an episode is not a layout of the task.
     """
-    missing = [name for name in NEEDED if name not in trace]
-    if missing:
-        raise UserError(f"{source}: the trace lacks {', '.join(missing)}")
-    offsets = trace["ep_off"].astype(int)
-    n_episodes, n_steps = len(offsets) - 1, int(offsets[-1])
+    check_trace(trace, task, source)
     teacher = compile_teacher(table, task)
-    ours: dict[str, list[np.ndarray]] = {}
+    layouts = _layouts(trace, task, source)
+    n_episodes = len(layouts)
+    mismatches: dict[str, int] = {}
     for first in range(0, n_episodes, LANES):
-        group = range(first, min(first + LANES, n_episodes))
-        for name, values in _run(trace, task, teacher, group).items():
-            ours.setdefault(name, []).extend(values)
-    mismatches = _compare(trace, task, table, ours)
-    return {
-        "steps": n_steps,
-        "episodes": n_episodes,
-        "mismatches": {name: int(np.sum(wrong)) for name, wrong in mismatches.items()},
-    }
+        last = min(first + LANES, n_episodes)
+        part = take_episodes(trace, first, last)
+        ours = _run(part, task, teacher, layouts[first:last])
+        for name, wrong in _compare(part, task, table, ours).items():
+            mismatches[name] = mismatches.get(name, 0) + int(np.sum(wrong))
+    return {"steps": len(trace["action"]), "episodes": n_episodes, "mismatches": mismatches}
+
+
+def _layouts(trace: Trace, task: Task, source: str) -> list[dict[str, Any]]:
+    """The layout of each episode, read off its first row; as dicts, which JAX takes for trees."""
+    layouts = []
+    for e, first in enumerate(trace["ep_off"][:-1].astype(int)):
+        column, row = (int(v) for v in trace["agent_pos"][first])
+        grid = trace["grid"][first].swapaxes(0, 1)  # [x, y] -> [row, column]
+        try:
+            layout = read_grid(task, grid, (row, column), int(trace["agent_dir"][first]))
+        except UserError as error:
+            raise UserError(f"{source}: episode {e}: {error}") from error
+        layouts.append(dataclasses.asdict(layout))
+    return layouts
 
 
 def _run(
-    trace: dict[str, np.ndarray], task: Task, teacher: Teacher, group: range
+    trace: Trace, task: Task, teacher: Teacher, layouts: list[dict[str, Any]]
 ) -> dict[str, list[np.ndarray]]:
-    """Play a group of episodes side by side; per quantity, one array [steps + 1, ...] an episode."""
-    offsets = trace["ep_off"].astype(int)
-    starts = []
-    for e in group:
-        grid = trace["grid"][offsets[e]].swapaxes(0, 1)  # [x, y] -> [row, column]
-        column, row = (int(v) for v in trace["agent_pos"][offsets[e]])
-        starts.append(task.from_grid(grid, (row, column), int(trace["agent_dir"][offsets[e]])).state)
-    starts += [starts[-1]] * (LANES - len(starts))
-    states = jax.tree.map(lambda *leaves: jnp.stack(leaves), *starts)
-    actions = np.full((LANES, task.max_steps), 6, np.int32)
-    for lane, e in enumerate(group):
-        actions[lane, : offsets[e + 1] - offsets[e]] = trace["action"][offsets[e] : offsets[e + 1]]
-    played = _play(task, teacher, states, jnp.asarray(actions.T))
-    lengths = [int(offsets[e + 1] - offsets[e]) for e in group]
+    """Play at most LANES episodes side by side; per quantity, one array [steps + 1, ...] an episode."""
+    offsets = trace["ep_off"]
+    actions = np.full((task.max_steps, LANES), c.DONE, np.int32)
+    for lane, (start, stop) in enumerate(itertools.pairwise(offsets)):
+        actions[: stop - start, lane] = trace["action"][start:stop]
+    padded = layouts + layouts[-1:] * (LANES - len(layouts))
+    starts = jax.tree.map(lambda *leaves: np.stack(leaves), *padded)
+    played = {name: np.asarray(values) for name, values in _play(task, teacher, starts, actions).items()}
     return {
-        name: [np.asarray(values)[: length + 1, lane] for lane, length in enumerate(lengths)]
+        name: [values[: length + 1, lane] for lane, length in enumerate(np.diff(offsets))]
         for name, values in played.items()
     }
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _play(task: Task, teacher: Teacher, states: GridState, actions: Array) -> dict[str, Array]:
-    """Scan actions [time, lane] from given states; every array is [time + 1, lane, ...]."""
+def _play(task: Task, teacher: Teacher, layouts: dict[str, Any], actions: Array) -> dict[str, Array]:
+    """Scan actions [time, lane] from given layouts [lane]; every array is [time + 1, lane, ...]."""
+
+    def start(layout: dict[str, Any]) -> GridState:
+        return task.perceive_view(task.state_of(Layout(**layout)))
 
     def report(state: GridState) -> dict[str, Array]:
         obs = jax.vmap(task.observe)(state)
@@ -100,7 +106,7 @@ def _play(task: Task, teacher: Teacher, states: GridState, actions: Array) -> di
             "position": state.position,
             "direction": state.direction,
             "carrying": jnp.stack(
-                [jnp.where(holding, 5, -1), jnp.where(holding, held.astype(jnp.int32), -1)], axis=-1
+                [jnp.where(holding, c.KEY, -1), jnp.where(holding, held.astype(jnp.int32), -1)], axis=-1
             ),
             "code": jax.vmap(task.perceive)(obs).code,
             "teacher": teacher_policy(teacher, task, obs, state.memory),
@@ -112,6 +118,7 @@ def _play(task: Task, teacher: Teacher, states: GridState, actions: Array) -> di
         flags = {"reward": outcome.reward, "terminated": outcome.terminated, "truncated": outcome.truncated}
         return state, {**report(state), **flags}
 
+    states = jax.vmap(start)(layouts)
     n_lanes = actions.shape[1]
     first = {
         **report(states),
@@ -124,7 +131,7 @@ def _play(task: Task, teacher: Teacher, states: GridState, actions: Array) -> di
 
 
 def _compare(
-    trace: dict[str, np.ndarray], task: Task, table: PlanTable, ours: dict[str, list[np.ndarray]]
+    trace: Trace, task: Task, table: PlanTable, ours: dict[str, list[np.ndarray]]
 ) -> dict[str, np.ndarray]:
     """Per kind of mismatch, bool for every observed row (steps, then final rows where recorded)."""
 
@@ -140,8 +147,7 @@ def _compare(
         return np.concatenate([trace[name], trace[f"final_{name}"]])
 
     def differ(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        wrong = a.astype(np.int64) != b.astype(np.int64)
-        return wrong.reshape(len(wrong), -1).any(axis=1)
+        return (a != b).reshape(len(a), -1).any(axis=1)
 
     n_steps = len(trace["action"])
     codes, q = rows("code")[:n_steps], rows("teacher")[:n_steps]
@@ -153,7 +159,8 @@ def _compare(
         "carrying": differ(rows("carrying"), recorded("carrying")),
         "mask": differ(rows("mask").swapaxes(1, 2), recorded("mask")),
         "observation": differ(rows("obs").swapaxes(1, 2), recorded("obs")),
-        "reward": np.abs(results("reward") - trace["reward"]) > 1e-6,
+        # Written so that a NaN on either side is a mismatch.
+        "reward": ~(np.abs(results("reward") - trace["reward"]) <= 1e-6),
         "terminated": differ(results("terminated"), trace["terminated"]),
         "truncated": differ(results("truncated"), trace["truncated"]),
         "caption": captions,
@@ -162,9 +169,7 @@ def _compare(
     }
 
 
-def _texts(
-    trace: dict[str, np.ndarray], task: Task, table: PlanTable, codes: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _texts(trace: Trace, task: Task, table: PlanTable, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where the caption differs, and where the plans do (as parsed options, in order, with probabilities)."""
     sights, vocabulary = sight_table(task.vocabulary), task.vocabulary
     wrong_caption = np.ones(len(codes), bool)
@@ -205,7 +210,7 @@ def _without_raw(options: tuple[Option, ...]) -> tuple[Option, ...]:
     return tuple(Option("wait") if o.kind == "wait" else o for o in options)
 
 
-def _teacher_differs(trace: dict[str, np.ndarray], q: np.ndarray) -> np.ndarray:
+def _teacher_differs(trace: Trace, q: np.ndarray) -> np.ndarray:
     """Where our distribution is none that ties among shortest paths could explain (README, rule 4)."""
     n_steps = len(q)
     step = np.repeat(np.arange(n_steps), np.diff(trace["plan_off"].astype(int)))
@@ -214,7 +219,8 @@ def _teacher_differs(trace: dict[str, np.ndarray], q: np.ndarray) -> np.ndarray:
     for action in range(7):
         np.add.at(least[:, action], step, np.where(mask == 1 << action, probability, 0.0))
         np.add.at(most[:, action], step, np.where(mask >> action & 1, probability, 0.0))
-    wrong = ((q < least - 1e-6) | (q > most + 1e-6)).any(axis=1)
+    within = (q >= least - 1e-6) & (q <= most + 1e-6)
     tied = np.zeros(n_steps, bool)
     np.logical_or.at(tied, step, (mask & (mask - 1)) != 0)
-    return wrong | (~tied & (np.abs(q - trace["teacher"]) > 1e-6).any(axis=1))
+    equal = np.abs(q - trace["teacher"]) <= 1e-6
+    return ~(within & (tied[:, None] | equal)).all(axis=1)
