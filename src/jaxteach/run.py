@@ -104,8 +104,11 @@ def evaluate_and_summarise(
     if program.teacher is not None:
         alone = play_teacher(plan.task, program.teacher, np.uint32(0), 1000, False)
         teacher_rate = float(as_arrays(alone)["success_rate"][0])
-    counts = (training.metrics[name] for name in ("env_steps", "started", "finished", "succeeded"))
-    env_steps = training.metrics["env_steps"][:, -1]
+    metrics = training.metrics
+    reached = env_steps_to_success(
+        metrics["env_steps"], metrics["started"], metrics["finished"], metrics["succeeded"]
+    )
+    env_steps = metrics["env_steps"][:, -1]
     now = time.perf_counter()
     return {
         "task": config.task,
@@ -116,7 +119,7 @@ def evaluate_and_summarise(
         "seeds": [int(seed) for seed in training.seed_ids],
         "env_steps": [int(steps) for steps in env_steps],
         "teacher_success_rate": teacher_rate,
-        "env_steps_to_success": median_env_steps(env_steps_to_success(*counts)),
+        "env_steps_to_success": median_env_steps(reached),
         "eval_episodes": config.eval_episodes,
         **summarise(per_seed),
         "wall_seconds": {
@@ -139,7 +142,8 @@ def report(summary: dict[str, Any]) -> None:
     )
     if summary["teacher_success_rate"] is not None:
         print(
-            f"teacher: success {summary['teacher_success_rate']:.3f} over 1000 episodes ({summary['teacher']['name']})"
+            f"teacher: success {summary['teacher_success_rate']:.3f} over 1000 episodes "
+            f"({summary['teacher']['name']})"
         )
     steps = "not reached" if to_95["0.95"] is None else f"{to_95['0.95']:,.0f} environment steps"
     print(f"success 0.95 while learning: {steps} (median over seeds)")

@@ -138,8 +138,8 @@ class Student:
         Returns:
             Logits f32[N, 7], values f32[N] and the next hidden state.
         """
-        logits, value, hidden = self.net.apply({"params": params}, x.astype(jnp.float32), hidden, first)
-        return logits, value, hidden
+        outputs: Any = self.net.apply({"params": params}, x.astype(jnp.float32), hidden, first)
+        return outputs
 
     def unroll(self, params: Params, x: Array, hidden: Array, first: Array) -> tuple[Array, Array]:
         """Whole sequences, from the hidden state they begin with.

@@ -1,6 +1,9 @@
 """ColoredDoorKey: two keys, of which only one has the door's colour."""
 
+from typing import Any, ClassVar
+
 import jax.numpy as jnp
+from jax import Array
 
 from jaxteach.tasks.engine import constants as c
 from jaxteach.tasks.engine.captions import Vocabulary
@@ -21,8 +24,15 @@ class ColoredDoorKey(Task):
         "a time: to pick up another it must first drop what it holds. It sees only what is near and in front "
         "of it, so it may have to look around. Its goal is to open the door."
     )
-    defaults = {"height": 10, "width": 10, "max_steps": 150, "room_min": 5, "room_max": 10, "n_keys": 2}
-    variants = {
+    defaults: ClassVar[dict[str, Any]] = {
+        "height": 10,
+        "width": 10,
+        "max_steps": 150,
+        "room_min": 5,
+        "room_max": 10,
+        "n_keys": 2,
+    }
+    variants: ClassVar[dict[str, dict[str, Any]]] = {
         "small_rooms": {"room_min": 5, "room_max": 7},
         "large_rooms": {"room_min": 8, "room_max": 10},
         "with_lava": {"n_lava": 1},
@@ -56,7 +66,7 @@ class ColoredDoorKey(Task):
         room = draw_room(draws, self.room_min, self.room_max)
         door, before_door = door_in_wall(draws, room, draws.below(4))
         agent = free_cell(draws, room, [])
-        things: list = []
+        things: list[Array] = []
         for _ in range(self.n_keys + self.n_lava):
             things.append(free_cell(draws, room, [agent, before_door, *things]))
         return Layout(

@@ -1,5 +1,7 @@
 """LavaDoorKey: SimpleDoorKey with lava the teacher is told nothing of."""
 
+from typing import Any, ClassVar
+
 from jaxteach.tasks.simple_door_key import SimpleDoorKey
 
 
@@ -10,8 +12,8 @@ class LavaDoorKey(SimpleDoorKey):
     """
 
     name = "lava_door_key"
-    defaults = {**SimpleDoorKey.defaults, "n_lava": 1}
-    variants = {
+    defaults: ClassVar[dict[str, Any]] = {**SimpleDoorKey.defaults, "n_lava": 1}
+    variants: ClassVar[dict[str, dict[str, Any]]] = {
         "small_rooms": {"room_min": 5, "room_max": 7},
         "large_rooms": {"room_min": 8, "room_max": 10},
         "no_lava": {"n_lava": 0},

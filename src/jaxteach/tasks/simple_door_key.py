@@ -1,5 +1,9 @@
 """SimpleDoorKey: one room, a key, and the locked door it opens."""
 
+from typing import Any, ClassVar
+
+from jax import Array
+
 from jaxteach.tasks.engine.captions import Vocabulary
 from jaxteach.tasks.engine.layout import Draws, Layout, door_in_wall, draw_room, free_cell
 from jaxteach.tasks.engine.task import Task
@@ -14,8 +18,14 @@ class SimpleDoorKey(Task):
         "locked door that only this key opens. The agent sees only what is near and in front of it, so it "
         "may have to look around before it has found them. Its goal is to open the door."
     )
-    defaults = {"height": 10, "width": 10, "max_steps": 150, "room_min": 5, "room_max": 10}
-    variants = {
+    defaults: ClassVar[dict[str, Any]] = {
+        "height": 10,
+        "width": 10,
+        "max_steps": 150,
+        "room_min": 5,
+        "room_max": 10,
+    }
+    variants: ClassVar[dict[str, dict[str, Any]]] = {
         "small_rooms": {"room_min": 5, "room_max": 7},
         "large_rooms": {"room_min": 8, "room_max": 10},
         "with_lava": {"n_lava": 1},
@@ -33,10 +43,10 @@ class SimpleDoorKey(Task):
         colour = draws.below(6)
         door, before_door = door_in_wall(draws, room, draws.below(4))
         agent = free_cell(draws, room, [])
-        keys: list = []
+        keys: list[Array] = []
         for _ in range(self.n_keys):
             keys.append(free_cell(draws, room, [agent, *keys]))
-        lava: list = []
+        lava: list[Array] = []
         for _ in range(self.n_lava):
             # Lava right before the door would make the task impossible.
             lava.append(free_cell(draws, room, [agent, before_door, *keys, *lava]))

@@ -1,6 +1,9 @@
 """TwoDoor: a large room with two locked doors on opposite walls; either one will do."""
 
+from typing import Any, ClassVar
+
 import jax.numpy as jnp
+from jax import Array
 
 from jaxteach.tasks.engine.captions import Vocabulary
 from jaxteach.tasks.engine.layout import Draws, Layout, door_in_wall, draw_room, free_cell, point
@@ -16,8 +19,14 @@ class TwoDoor(Task):
         "walls, and the key opens either. The agent sees only what is near and in front of it, so it may "
         "have to look around before it has found them. Its goal is to open one of the doors, whichever."
     )
-    defaults = {"height": 20, "width": 20, "max_steps": 150, "room_min": 20, "room_max": 20}
-    variants = {
+    defaults: ClassVar[dict[str, Any]] = {
+        "height": 20,
+        "width": 20,
+        "max_steps": 150,
+        "room_min": 20,
+        "room_max": 20,
+    }
+    variants: ClassVar[dict[str, dict[str, Any]]] = {
         "small_rooms": {"room_min": 10, "room_max": 12},
         "medium_rooms": {"room_min": 13, "room_max": 16},
         "with_lava": {"n_lava": 1},
@@ -46,11 +55,11 @@ class TwoDoor(Task):
         doors = (jnp.where(swap, far, near), jnp.where(swap, near, far))
         corner = room // 2 - 1
         middle = point(4, 4)  # a 2x2 interior: free_cell draws within it
-        keys: list = []
+        keys: list[Array] = []
         for _ in range(self.n_keys):
             cell = free_cell(draws, middle, [key - corner + 1 for key in keys])
             keys.append(cell + corner - 1)
-        lava: list = []
+        lava: list[Array] = []
         for _ in range(self.n_lava):
             lava.append(free_cell(draws, room, [before_near, before_far, *keys, *lava]))
         return Layout(

@@ -12,7 +12,7 @@ from jax import Array
 
 from jaxteach.tasks.engine.constants import DONE, FORWARD, LEFT, RIGHT
 
-Boards = tuple[Array, Array, Array, Array]  # one board uint[H, N] a direction: east, south, west, north
+Boards = tuple[Array, ...]  # four boards uint[H, N], one a direction: east, south, west, north
 
 
 def one_cell(row: Array, column: Array, height: int, word: jnp.dtype) -> Array:

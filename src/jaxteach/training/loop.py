@@ -69,7 +69,7 @@ def run_update(
     """
     keys = jax.vmap(lambda seed: jax.random.split(jax.random.fold_in(seed_key(seed), update), 3))(seed_ids)
     rollout_keys, learn_keys, teacher_keys = keys[:, 0], keys[:, 1], keys[:, 2]
-    active = state.env_steps < plan.config.env_steps  # [seed]
+    active = state.env_steps < plan.env_steps  # [seed]
 
     step = functools.partial(collect, plan)
     state, rollout = jax.vmap(step, in_axes=(0, 0, None, 0))(state, rollout_keys, update, active)

@@ -91,12 +91,17 @@ class Plan:
         return self.task.max_steps + -(-rollout.min_env_steps // rollout.envs)
 
     @property
+    def env_steps(self) -> int:
+        """Environment steps a seed trains for."""
+        assert self.config.env_steps is not None, "the configuration must be resolved"
+        return self.config.env_steps
+
+    @property
     def n_updates(self) -> int:
         """Updates a run takes; with whole episodes, the most it could (it ends by environment steps)."""
-        rollout, env_steps = self.config.rollout, self.config.env_steps
-        assert env_steps is not None
+        rollout = self.config.rollout
         per_update = rollout.min_env_steps if self.by_episodes else rollout.envs * rollout.steps
-        return max(1, -(-env_steps // per_update))
+        return max(1, -(-self.env_steps // per_update))
 
     @property
     def n_lags(self) -> int:
@@ -134,23 +139,26 @@ def make_plan(config: Config, taught: bool) -> Plan:
 def make_hyper(config: Config, n_updates: int, width: int) -> Hyper:
     """The traced hyperparameters of a chunk, the same for each of its seeds."""
     ppo, decay = config.ppo, config.decay
-    values = Hyper(
-        lr=ppo.lr,
-        max_grad_norm=ppo.max_grad_norm,
-        gamma=ppo.gamma,
-        gae_lambda=ppo.gae_lambda if ppo.returns == "gae" else 1.0,
-        clip=ppo.clip,
-        value_clip=ppo.value_clip,
-        value_weight=ppo.value_weight,
-        entropy_weight=ppo.entropy_weight,
+
+    def each(value: float) -> Array:
+        return jnp.full((width,), value, jnp.float32)
+
+    return Hyper(
+        lr=each(ppo.lr),
+        max_grad_norm=each(ppo.max_grad_norm),
+        gamma=each(ppo.gamma),
+        gae_lambda=each(ppo.gae_lambda if ppo.returns == "gae" else 1.0),
+        clip=each(ppo.clip),
+        value_clip=each(ppo.value_clip),
+        value_weight=each(ppo.value_weight),
+        entropy_weight=each(ppo.entropy_weight),
         decay=DecayParameters(
-            start=decay.start,
-            floor=decay.floor,
-            plateau_at=in_updates(decay.plateau_at, n_updates),
-            off_at=in_updates(decay.off_at, n_updates),
+            start=each(decay.start),
+            floor=each(decay.floor),
+            plateau_at=each(in_updates(decay.plateau_at, n_updates)),
+            off_at=each(in_updates(decay.off_at, n_updates)),
         ),
     )
-    return jax.tree.map(lambda value: jnp.full((width,), value, jnp.float32), values)
 
 
 def seed_key(seed_id: Array | int) -> Array:

@@ -125,7 +125,8 @@ def train(
             if not complete and stop():
                 break
         env_steps += int(np.sum(done))
-        params = jax.tree.map(lambda x, n=len(chunk_ids): np.asarray(x)[:n], state.params)
+        n_seeds = len(chunk_ids)
+        params = jax.tree.map(lambda x, n=n_seeds: np.asarray(x)[:n], state.params)
         results.append(ChunkResult(chunk, chunk_ids, params, log.arrays()))
         on_chunk(results[-1])
         if start + program.width < len(ids) and stop():

@@ -59,7 +59,7 @@ class Vocabulary:
     keys_in_class: int = 1
 
     def sights(self) -> Iterator[Sight]:
-        """All combinations a state can show: a held key does not lie on the map, unless there are more of it."""
+        """All combinations a state can show: a key held lies nowhere, unless there are more of its class."""
         classes = range(len(self.key_classes))
         for held in (None, *classes):
             lying = [k for k in classes if k != held or self.keys_in_class > 1]

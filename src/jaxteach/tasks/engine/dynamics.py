@@ -67,9 +67,7 @@ def transition(state: GridState, action: Array, max_steps: int) -> tuple[GridSta
 
     clock = state.clock + 1
     reward = jnp.where(opened, 1.0 - 0.9 * clock.astype(jnp.float32) / max_steps, 0.0)
-    outcome = Outcome(
-        reward=reward, terminated=opened | (moves & lava_ahead), truncated=clock >= max_steps
-    )
+    outcome = Outcome(reward=reward, terminated=opened | (moves & lava_ahead), truncated=clock >= max_steps)
     player = state.entities[Entities.PLAYER]
     entities = {
         **state.entities,

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 
@@ -42,7 +43,7 @@ class Draws:
         words: u32[n_draws].
     """
 
-    def __init__(self, words: Array) -> None:
+    def __init__(self, words: Array | np.ndarray) -> None:
         self._words = words
         self.used = 0
 

@@ -145,9 +145,9 @@ def make_state(
     if lava.shape[0]:
         entities[Entities.LAVA] = Lava.create(position=lava)
     return GridState(
-        key=None,  # type: ignore[arg-type]
-        grid=None,  # type: ignore[arg-type]
-        cache=None,  # type: ignore[arg-type]
+        key=None,
+        grid=None,
+        cache=None,
         entities=entities,
         events=EventsManager(),
         room=room,

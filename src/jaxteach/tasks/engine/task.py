@@ -17,8 +17,8 @@ from jaxteach.errors import UserError
 from jaxteach.tasks.engine import constants as c
 from jaxteach.tasks.engine.captions import AbstractState, Vocabulary
 from jaxteach.tasks.engine.dynamics import Outcome, transition
-from jaxteach.tasks.engine.layout import Draws, Layout
 from jaxteach.tasks.engine.grids import read_grid
+from jaxteach.tasks.engine.layout import Draws, Layout
 from jaxteach.tasks.engine.percept import Percept, perceive, sight_table
 from jaxteach.tasks.engine.state import GridState, make_state, with_rendering
 from jaxteach.tasks.engine.view import look, observe, seen_map, true_grid
