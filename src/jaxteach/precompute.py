@@ -1,12 +1,12 @@
 """`python -m jaxteach.precompute`: ask an LLM about every abstract state of a task and write a table."""
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import tyro
-
+from jaxteach.cli import parse
 from jaxteach.errors import cli
 
 if TYPE_CHECKING:
@@ -83,9 +83,12 @@ class Options:
 
 def main() -> int:
     """Read the flags, run, print the report."""
-    options = tyro.cli(Options, prog="python -m jaxteach.precompute", description=Options.__doc__)
+    options = parse(Options, "precompute")
     settings = _settings(options)
     settings.check()
+    os.environ["JAX_PLATFORMS"] = (
+        "cpu"  # a task's words are all that is needed: leave accelerators to the LLM
+    )
     from jaxteach import llm
     from jaxteach.tasks import make_task
 
@@ -123,7 +126,7 @@ def _settings(options: Options) -> "Settings":
     """Fill in the defaults that depend on other flags."""
     from jaxteach.llm.settings import Settings
 
-    rules: dict[str, Estimator] = {"ideal": "sample", "uniform": "score"}
+    rules: dict[str, Estimator] = {"ideal": "verbalized", "uniform": "score"}
     usual: dict[str, Estimator] = {"transformers": "score", "openai": "sample"}
     estimator = options.estimator or usual.get(options.backend) or rules.get(options.model, "sample")
     few = estimator == "verbalized" or options.backend == "rule"

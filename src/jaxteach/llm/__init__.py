@@ -3,11 +3,12 @@
 from jaxteach.llm.answers import AnswerLog, answered
 from jaxteach.llm.backend import Backend, Reply, Score
 from jaxteach.llm.backends import BackendName, make_backend
+from jaxteach.llm.listing import compare_tables, known_successes, list_tables
 from jaxteach.llm.precompute import ProgressBar, estimate, log_path, precompute
 from jaxteach.llm.prompts import Prompt, load_prompt
 from jaxteach.llm.questions import Question, questions
 from jaxteach.llm.report import Quality, baselines, describe, quality
-from jaxteach.llm.rules import admissible, all_options, ideal_plan, sensible
+from jaxteach.llm.rules import admissible, all_options, ideal_plans, sensible
 from jaxteach.llm.settings import Estimator, Job, Settings
 
 __all__ = [
@@ -27,9 +28,12 @@ __all__ = [
     "all_options",
     "answered",
     "baselines",
+    "compare_tables",
     "describe",
     "estimate",
-    "ideal_plan",
+    "ideal_plans",
+    "known_successes",
+    "list_tables",
     "load_prompt",
     "log_path",
     "make_backend",

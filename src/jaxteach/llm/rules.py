@@ -61,25 +61,28 @@ def sensible(state: AbstractState) -> frozenset[Option]:
     return frozenset({Option("explore")})
 
 
-def ideal_plan(state: AbstractState) -> tuple[Option, ...]:
-    """The plan of a teacher who knows the rules.
+def ideal_plans(state: AbstractState) -> tuple[tuple[tuple[Option, ...], float], ...]:
+    """The plans of a teacher who knows the rules.
 
     Args:
         state: the abstract state, in canonical or real names.
 
     Returns:
-        A plan whose first option is `sensible`. Of several equal targets the first in the caption is taken.
+        Plans and probabilities, the best plan first; each begins with a `sensible` option. Of several equal
+        targets the first in the caption is taken. One plan is enough but for dropping a key, which fails while
+        anything is right ahead, which no caption tells: so some of the time the agent walks on.
     """
     wanted = _wanted_keys(state)
     if state.holds is not None:
         for door in _doors(state):
             if fits(state.holds, door):
-                return Option("go to", door), Option("open", door)
+                return (((Option("go to", door), Option("open", door)), 1.0),)
         if wanted:
-            return Option("drop", state.holds), Option("go to", wanted[0]), Option("pick up", wanted[0])
+            fetch = Option("go to", wanted[0]), Option("pick up", wanted[0])
+            return ((Option("drop", state.holds), *fetch), 0.8), ((fetch[0], Option("explore")), 0.2)
     elif wanted:
-        return Option("go to", wanted[0]), Option("pick up", wanted[0])
-    return (Option("explore"),)
+        return (((Option("go to", wanted[0]), Option("pick up", wanted[0])), 1.0),)
+    return (((Option("explore"),), 1.0),)
 
 
 def fits(key: str, door: str) -> bool:

@@ -108,14 +108,14 @@ class Job:
         """What decides an answer, and so must stay the same when a run is resumed.
 
         The number of samples and all that only combines answers (score temperature, mask, calibration, the
-        limit on unparsed answers) are left out: they may change, and nothing is asked again.
+        limit on unparsed answers) is left out: it may change, and nothing is asked again. So is the task's
+        name: two tasks may tell the LLM the same.
         """
         s = self.settings
         generating: dict[str, Any] = {"max_tokens": s.max_tokens}
         if s.estimator != "score":
             generating |= {"temperature": s.temperature, "seed": s.seed}
         return {
-            "task": self.task,
             "facts": self.facts,
             "states": [question.real_state.text for question in self.questions],
             "estimator": s.estimator,

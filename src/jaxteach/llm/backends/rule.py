@@ -9,7 +9,7 @@ from jaxteach.errors import UserError, nearest
 from jaxteach.llm.backend import Reply, Score
 from jaxteach.llm.prompts import Message
 from jaxteach.llm.questions import Question
-from jaxteach.llm.rules import all_options, ideal_plan, sensible
+from jaxteach.llm.rules import all_options, ideal_plans, sensible
 
 RULES = ("ideal", "uniform")
 
@@ -52,11 +52,15 @@ class RuleBackend:
     def generate(
         self, messages: Sequence[Message], seeds: Sequence[int], temperature: float, max_tokens: int
     ) -> list[Reply]:
-        """The ideal plan, or one option drawn with equal chances."""
+        """The best plan, then the ideal ones with their probabilities; or one option drawn at random."""
         question = self._asked(messages)
         if self._rule == "ideal":
-            plan = ", ".join(option.text for option in ideal_plan(question.real_state))
-            return [Reply(f"Plan: {plan}", finish="stop") for _ in seeds]
+            weighed = [
+                (", ".join(option.text for option in options), probability)
+                for options, probability in ideal_plans(question.real_state)
+            ]
+            lines = [f"Plan: {weighed[0][0]}", *(f"{probability}: {plan}" for plan, probability in weighed)]
+            return [Reply("\n".join(lines), finish="stop") for _ in seeds]
         options = [option.text for option in all_options(question.objects)]
         return [Reply(f"Plan: {random.Random(seed).choice(options)}", finish="stop") for seed in seeds]
 

@@ -1,0 +1,90 @@
+"""`python -m jaxteach.tables`: which teachers there are, how they were made and what they are worth."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from jaxteach.cli import parse
+from jaxteach.errors import UserError, cli
+
+if TYPE_CHECKING:
+    from jaxteach.tasks.engine.captions import Vocabulary
+    from jaxteach.teacher import PlanTable
+
+
+@dataclass(frozen=True)
+class Options:
+    """List teacher tables: the shipped ones, or the files given; or compare two of a task."""
+
+    files: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    """Tables of your own to list beside the shipped ones."""
+    task: str | None = None
+    """Only this task."""
+    compare: tuple[str, str] | None = None
+    """Two tables of --task, names or paths, to show state by state."""
+    markdown: bool = False
+    """Print tables for a README."""
+
+
+def main() -> int:
+    """Read the flags and print."""
+    options = parse(Options, "tables")
+    os.environ["JAX_PLATFORMS"] = "cpu"  # only the tasks' words are needed
+    from jaxteach import llm
+    from jaxteach.tasks import task_names
+    from jaxteach.teacher import table_names
+
+    if options.compare:
+        one, other = options.compare
+        task = options.task or _task_of(one)
+        print(llm.compare_tables(_load(one, task), _load(other, task), _vocabulary(task)))
+        return 0
+    own = [(str(path), _task_of(str(path))) for path in options.files]
+    tasks = (
+        (options.task,) if options.task else tuple(dict.fromkeys((*task_names(), *(task for _, task in own))))
+    )
+    successes = llm.known_successes()
+    for task in tasks:
+        names = (*table_names(task), *(path for path, its in own if its == task))
+        tables = [_load(name, task) for name in names]
+        print(f"{'### ' if options.markdown else ''}{task}\n")
+        print(f"{llm.list_tables(tables, successes, options.markdown)}\n" if tables else "(no table)\n")
+        if not options.markdown:
+            vocabulary = _vocabulary(task)
+            known = llm.baselines(vocabulary.states, vocabulary.objects)
+            print("sensible: " + ", ".join(f"{value:.2f} {name}" for name, value in known.items()) + "\n")
+    return 0
+
+
+def _load(name: str, task: str) -> "PlanTable":
+    """Read and check a table."""
+    from jaxteach.teacher import load_table
+
+    return load_table(name, task, _vocabulary(task))
+
+
+def _vocabulary(task: str) -> "Vocabulary":
+    """A task's words."""
+    from jaxteach.tasks import vocabulary
+
+    return vocabulary(task)
+
+
+def _task_of(path: str) -> str:
+    """The task a file says it is for."""
+    from jaxteach.teacher.checks import read_json
+
+    if not path.endswith(".json"):
+        raise UserError(f"{path}: give --task, or the path of a .json file")
+    _, document = read_json(Path(path))
+    task = document.get("task") if isinstance(document, dict) else None
+    if not isinstance(task, str):
+        raise UserError(f"{path}: not a teacher table: it names no task")
+    return task
+
+
+if __name__ == "__main__":
+    cli(main)
