@@ -9,6 +9,7 @@ from jax import Array
 from jaxteach.student.decay import SCHEDULES
 from jaxteach.student.losses import Batch
 from jaxteach.teacher.policy import Teacher, teacher_policy
+from jaxteach.training.divergence import keep_finite
 from jaxteach.training.learn import learn, targets
 from jaxteach.training.rollout import Rollout, collect
 from jaxteach.training.state import Hyper, Plan, SeedState, init_seed, seed_key
@@ -78,9 +79,13 @@ def run_update(
     weight = jax.vmap(lambda decay: schedule(update, decay))(hyper.decay)  # [seed]
     taught = ask_teacher(plan, teacher, rollout, weight, teacher_keys)
     batch: Batch = jax.vmap(functools.partial(targets, plan))(rollout, taught, hyper)
-    state, losses = jax.vmap(functools.partial(learn, plan))(state, rollout, batch, weight, learn_keys, hyper)
+    learnt, losses = jax.vmap(functools.partial(learn, plan))(
+        state, rollout, batch, weight, learn_keys, hyper
+    )
+    state, losses = jax.vmap(keep_finite)(state, learnt, losses)
     metrics = {
         **losses,
+        "alive": state.alive,
         "lambda": weight,
         "env_steps": state.env_steps,
         "started": rollout.started,

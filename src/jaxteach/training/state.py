@@ -50,6 +50,7 @@ class SeedState(struct.PyTreeNode):
         hidden: the student's hidden state, f32[env, state_size].
         born: i32[env], the update in which each environment's episode began.
         env_steps: i32[], environment steps taken so far.
+        alive: bool[], false once the seed has diverged; its parameters then stay as they were.
     """
 
     params: Any
@@ -58,6 +59,7 @@ class SeedState(struct.PyTreeNode):
     hidden: Array
     born: Array
     env_steps: Array
+    alive: Array
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,4 +189,5 @@ def init_seed(plan: Plan, seed_id: Array) -> SeedState:
         hidden=plan.student.blank(n_envs),
         born=jnp.zeros((n_envs,), jnp.int32),
         env_steps=jnp.zeros((), jnp.int32),
+        alive=jnp.ones((), bool),
     )

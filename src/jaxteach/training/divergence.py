@@ -1,0 +1,30 @@
+"""Divergence: a seed whose update is not finite is frozen as it was before, and the others go on."""
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxteach.training.state import SeedState
+
+
+def keep_finite(
+    before: SeedState, after: SeedState, losses: dict[str, Array]
+) -> tuple[SeedState, dict[str, Array]]:
+    """Take over what an update has learnt, unless it has diverged; a diverged seed learns no more.
+
+    Args:
+        before: one seed's state, its rollout collected, before learning.
+        after: the state after learning.
+        losses: the update's losses, f32[] each.
+
+    Returns:
+        The state to go on with: `after`, or `before` with alive = false; and the losses, NaN for a
+        seed that had diverged before this update.
+    """
+    finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves((after.params, losses))]
+    alive = before.alive & jnp.all(jnp.stack(finite))
+    params, adam = jax.tree.map(
+        lambda new, old: jnp.where(alive, new, old), (after.params, after.adam), (before.params, before.adam)
+    )
+    shown = {name: jnp.where(before.alive, loss, jnp.nan) for name, loss in losses.items()}
+    return after.replace(params=params, adam=adam, alive=alive), shown
