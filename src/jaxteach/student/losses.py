@@ -81,7 +81,7 @@ def student_loss(
         The loss f32[] and its parts: policy_loss, value_loss, entropy, approx_kl, distill, f32[] each.
     """
     log_probs = jax.nn.log_softmax(logits)
-    chosen = batch.action[..., None] == jnp.arange(logits.shape[-1])
+    chosen = jax.nn.one_hot(batch.action, logits.shape[-1], dtype=bool)
     log_prob = jnp.sum(jnp.where(chosen, log_probs, 0.0), axis=-1)
     log_ratio = log_prob - batch.log_prob
     ratio = jnp.exp(log_ratio)

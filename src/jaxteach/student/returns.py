@@ -1,4 +1,4 @@
-"""Advantages and returns: GAE and Monte-Carlo, with termination and truncation kept apart."""
+"""Advantages, from one-step to Monte-Carlo, with termination and truncation kept apart."""
 
 import chex
 import jax
@@ -44,7 +44,7 @@ def gae(
         terminated: bool[T, E]; nothing follows, so nothing is bootstrapped, also where truncated too.
         truncated: bool[T, E]; the sum stops, the value of the last state stands for the rest.
         gamma: discount per environment step.
-        gae_lambda: 1 gives Monte-Carlo advantages, 0 one-step ones.
+        gae_lambda: 1 gives Monte-Carlo returns (the reference's) less the values, 0 one-step advantages.
 
     Returns:
         f32[T, E].
@@ -64,38 +64,3 @@ def gae(
 
     _, advantages = jax.lax.scan(back, jnp.zeros_like(values[0]), (deltas, carries), reverse=True)
     return advantages
-
-
-def monte_carlo(
-    rewards: Array, bootstrap: Array, terminated: Array, truncated: Array, gamma: Array | float
-) -> Array:
-    """Discounted returns to the episode's end, or to the window's, bootstrapped unless terminated.
-
-    Args:
-        rewards: f32[T, E].
-        bootstrap: f32[T, E], from `next_values`.
-        terminated: bool[T, E].
-        truncated: bool[T, E].
-        gamma: discount per environment step.
-
-    Returns:
-        f32[T, E], the reference's returns.
-    """
-    return gae(
-        rewards,
-        jnp.zeros_like(rewards),
-        bootstrap_only_at_ends(bootstrap, truncated),
-        terminated,
-        truncated,
-        gamma,
-        1.0,
-    )
-
-
-def bootstrap_only_at_ends(bootstrap: Array, truncated: Array) -> Array:
-    """Keep bootstrap values at truncations and at the window's last step; zero elsewhere.
-
-    With values of zero and lambda 1, GAE's sum then runs over rewards alone up to the end, f32[T, E].
-    """
-    at_end = truncated | (jnp.arange(len(bootstrap)) == len(bootstrap) - 1)[:, None]
-    return jnp.where(at_end, bootstrap, 0.0)
