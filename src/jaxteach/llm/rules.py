@@ -69,8 +69,8 @@ def ideal_plans(state: AbstractState) -> tuple[tuple[tuple[Option, ...], float],
 
     Returns:
         Plans and probabilities, the best plan first; each begins with a `sensible` option. Of several equal
-        targets the first in the caption is taken. One plan is enough but for dropping a key, which fails while
-        anything is right ahead, which no caption tells: so some of the time the agent walks on.
+        targets the first in the caption is taken. One plan is enough, but a drop fails while a thing is right
+        ahead, which no caption tells: so some of the time the agent walks on instead.
     """
     wanted = _wanted_keys(state)
     if state.holds is not None:

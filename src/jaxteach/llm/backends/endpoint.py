@@ -112,7 +112,8 @@ class EndpointBackend:
         try:
             self._send(urllib.request.Request(f"{self._url}/models", headers=self._headers()))
         except urllib.error.HTTPError as error:
-            self._check_key(error.code, "")
+            with error:
+                self._check_key(error.code, "")
         except _Fault:
             pass  # it answers, if not well; the questions have tries of their own
         except OSError as error:
@@ -169,10 +170,11 @@ class EndpointBackend:
 
     def _refused(self, error: urllib.error.HTTPError) -> NoReturn:
         """Sort a refusal into what may pass and what the user has to mend."""
-        try:
-            said = error.read(4000).decode("utf-8", "replace")
-        except (OSError, http.client.HTTPException):
-            said = ""
+        with error:
+            try:
+                said = error.read(4000).decode("utf-8", "replace")
+            except (OSError, http.client.HTTPException):
+                said = ""
         what = f"status {error.code}: {self._clean(said)[:300]}"
         if error.code in _TRY_AGAIN:
             raise _Fault(what, _seconds(error.headers.get("Retry-After"))) from error

@@ -1,0 +1,69 @@
+"""What the tests of llm share: the vocabularies, a job, and a backend that answers by chance."""
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from jaxteach.llm import Job, Question, Settings, all_options, load_prompt, questions
+from jaxteach.llm.backend import Reply, Score
+from jaxteach.llm.prompts import Message
+from jaxteach.tasks.engine.captions import Vocabulary
+
+SIMPLE = Vocabulary(("key",), ("door",))
+COLORED = Vocabulary(("blue key", "red key"), ("blue door",), recoloured=True)
+TWO_DOOR = Vocabulary(("key",), ("door1", "door2"))
+VOCABULARIES = (SIMPLE, COLORED, TWO_DOOR)
+
+
+def make_job(vocabulary: Vocabulary = SIMPLE, **settings: Any) -> Job:
+    """A job with short facts; settings as given, `sample` with 3 answers by default."""
+    chosen = Settings(**{"estimator": "sample", "samples": 3, **settings})
+    return Job("simple_door_key", "There is a key and a door.", questions(vocabulary), load_prompt(), chosen)
+
+
+class FakeBackend:
+    """Answers at random by seed, as a model at temperature would, and notes everything it is asked.
+
+    Args:
+        asked: the questions.
+        concurrency: calls at the same time.
+        batch: answers a call.
+        unparsed: chance of an answer that is no plan.
+    """
+
+    capabilities = frozenset({"generate", "score"})
+
+    def __init__(
+        self, asked: Sequence[Question], concurrency: int = 1, batch: int = 2, unparsed: float = 0.0
+    ) -> None:
+        self.concurrency = concurrency
+        self.batch = batch
+        self.calls: list[tuple[str, int]] = []
+        self.prompts: list[list[Message]] = []
+        self._objects = asked[0].objects
+        self._unparsed = unparsed
+
+    def describe(self) -> dict[str, Any]:
+        """What answers."""
+        return {"backend": "fake", "model": "fake", "revision": None, "weights_sha256": None, "versions": {}}
+
+    def generate(
+        self, messages: Sequence[Message], seeds: Sequence[int], temperature: float, max_tokens: int
+    ) -> list[Reply]:
+        """One answer a seed."""
+        self.prompts.append(list(messages))
+        self.calls += [("generate", seed) for seed in seeds]
+        return [Reply(self._say(random.Random(seed)), 10, 5, "stop") for seed in seeds]
+
+    def score(self, messages: Sequence[Message], prefill: str, options: Sequence[str]) -> list[Score]:
+        """Scores that follow from the words alone."""
+        self.prompts.append(list(messages))
+        self.calls.append(("score", len(options)))
+        chance = random.Random(messages[-1]["content"] + prefill)
+        return [Score(-10 * chance.random(), len(option)) for option in options]
+
+    def _say(self, chance: random.Random) -> str:
+        if chance.random() < self._unparsed:
+            return "I am only a small model."
+        options = [option.text for option in all_options(self._objects)]
+        return f"Thought: why not.\nPlan: {chance.choice(options)}, {chance.choice(options)}"

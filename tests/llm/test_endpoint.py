@@ -1,0 +1,187 @@
+"""The endpoint backend against a server that replies like Ollama or vLLM, on good days and on bad ones."""
+
+import json
+
+import pytest
+
+from jaxteach.errors import UserError
+from jaxteach.llm import log_path, precompute
+from jaxteach.llm.backends.endpoint import LONGEST_WAIT, EndpointBackend, _pause, _seconds
+from tests.llm.fakes import make_job
+from tests.llm.server import FAULTS, FakeServer
+
+KEY = "sk-very-secret-0123456789"
+MESSAGES = [{"role": "user", "content": "Agent sees <key>, holds <nothing>."}]
+
+
+@pytest.fixture(autouse=True)
+def _no_key(monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+
+def connect(server, **changes):
+    settings = {"concurrency": 4, "timeout": 1.0, "retries": 6, "sleep": lambda seconds: None, **changes}
+    return EndpointBackend(server.url, "some-model", **settings)
+
+
+def run(server, out, job, **changes):
+    return precompute(job, connect(server, **changes), out, "t")
+
+
+@pytest.mark.parametrize("style", ["ollama", "vllm"])
+def test_the_table_of_a_bad_day_is_the_table_of_a_good_one(tmp_path, style):
+    job = make_job(samples=10, max_unparsed=1.0)
+    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
+    with FakeServer(style, hostile=0.2) as server:
+        run(server, good, job)
+        assert set(server.answered.values()) == {1}
+        assert len(server.answered) == 60
+    with FakeServer(style, faulty=True, hostile=0.2) as server:
+        run(server, bad, job)
+        assert set(server.answered.values()) == {1}, "an answer that came was asked for again"
+        assert len(server.answered) == 60
+        assert set(server.faults) == set(FAULTS)
+    assert bad.read_bytes() == good.read_bytes()
+    raws = [
+        [json.loads(line)["raw"] for line in sorted(log_path(p).read_text().splitlines()[1:], key=_order)]
+        for p in (good, bad)
+    ]
+    assert raws[0] == raws[1]
+    assert len(raws[0]) == 60
+
+
+def _order(line):
+    record = json.loads(line)
+    return record["state"], record["number"]
+
+
+def test_one_request_for_each_answer_each_with_its_own_seed(tmp_path):
+    job = make_job(samples=4, temperature=0.3, max_tokens=99)
+    with FakeServer() as server:
+        run(server, tmp_path / "t.json", job)
+    assert len(server.bodies) == 24
+    assert len({body["seed"] for body in server.bodies}) == 24
+    assert {(body["temperature"], body["max_tokens"], body["model"]) for body in server.bodies} == {
+        (0.3, 99, "some-model")
+    }
+    assert not any("n" in body or "logprobs" in body for body in server.bodies)
+
+
+def test_after_an_outage_resume_asks_only_the_rest(tmp_path):
+    job, out = make_job(samples=6, max_unparsed=1.0), tmp_path / "t.json"
+    with FakeServer() as server:
+        run(server, tmp_path / "whole.json", job)
+    with FakeServer() as server:
+        backend = connect(server, retries=0, concurrency=3)
+        ask = backend.generate
+
+        def dies_after_ten(*args):
+            if len(server.bodies) >= 10:
+                server.refusals["chat"] = (503, {"error": "down"})
+            return ask(*args)
+
+        backend.generate = dies_after_ten
+        with pytest.raises(UserError, match="gave up after 1 tries"):
+            precompute(job, backend, out, "t")
+        assert not out.exists()
+        kept = len(log_path(out).read_text().splitlines()) - 1
+        assert kept == len(server.answered) >= 10
+        server.refusals.clear()
+        precompute(job, connect(server), out, "t", resume=True)
+        assert set(server.answered.values()) == {1}
+    assert out.read_bytes() == (tmp_path / "whole.json").read_bytes()
+
+
+def test_the_key_goes_to_the_server_and_nowhere_else(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    out = tmp_path / "t.json"
+    with FakeServer() as server:
+        run(server, out, make_job())
+        assert {headers["Authorization"] for headers in server.headers} == {f"Bearer {KEY}"}
+        backend = connect(server)
+        server.refusals["chat"] = (400, {"error": {"message": f"your key {KEY} is odd"}})
+        with pytest.raises(UserError) as refused:
+            backend.generate(MESSAGES, [1], 0.5, 10)
+    seen = str(refused.value) + str(backend.describe()) + "".join(capsys.readouterr())
+    seen += "".join(path.read_text() for path in tmp_path.iterdir())
+    assert KEY not in seen
+    assert "your key *** is odd" in seen
+
+
+@pytest.mark.parametrize(
+    ("refusals", "says"),
+    [
+        ({"models": (401, b"")}, "no key: set the environment variable OPENAI_API_KEY"),
+        ({"chat": (401, b"who are you")}, "no key: set the environment variable OPENAI_API_KEY"),
+        ({"chat": (404, {"error": "no such model"})}, "is --model some-model right"),
+        ({"chat": (400, {"error": "context too long"})}, "context too long"),
+        ({"chat": (307, b"")}, "status 307"),
+        ({"models": (404, b""), "chat": (422, b"bad temperature")}, "bad temperature"),
+    ],
+)
+def test_refusals_name_the_remedy_and_are_not_repeated(refusals, says):
+    with FakeServer() as server:
+        server.refusals.update(refusals)
+        with pytest.raises(UserError, match=says):
+            connect(server).generate(MESSAGES, [1], 0.5, 10)
+        assert len(server.bodies) == (0 if "chat" not in refusals else 1)
+
+
+def test_a_wrong_key_is_told_from_a_missing_one(monkeypatch):
+    monkeypatch.setenv("MY_KEY", KEY)
+    with FakeServer() as server:
+        server.refusals["models"] = (403, b"")
+        with pytest.raises(UserError, match="refused the key in the environment variable MY_KEY"):
+            connect(server, key_variable="MY_KEY")
+
+
+def test_newer_models_get_their_own_name_for_the_limit():
+    with FakeServer() as server:
+        backend = connect(server)
+        server.refusals["chat"] = (400, {"error": {"message": "use 'max_completion_tokens' instead"}})
+        with pytest.raises(UserError, match="max_completion_tokens"):
+            backend.generate(MESSAGES, [1], 0.5, 77)
+    assert "max_tokens" in server.bodies[0]
+    assert server.bodies[1]["max_completion_tokens"] == 77
+
+
+def test_nobody_at_home():
+    with FakeServer() as server:
+        url = server.url
+    with pytest.raises(UserError, match=r"no answer from 127\.0\.0\.1:\d+: .*check --base-url"):
+        EndpointBackend(url, "m", timeout=0.5)
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:8000", "ftp://x/v1", "http://user:pw@host/v1", "https://h/v1?key=1", ""]
+)
+def test_urls_that_make_no_sense(url):
+    with pytest.raises(UserError, match="--base-url must look like"):
+        EndpointBackend(url, "m")
+
+
+def test_scores_are_refused_not_approximated(tmp_path):
+    with FakeServer() as server, pytest.raises(UserError, match="the openai backend cannot score"):
+        run(server, tmp_path / "t.json", make_job(estimator="score"))
+
+
+def test_an_answer_that_stays_empty_is_an_answer():
+    with FakeServer() as server:
+        server.text = lambda body, chance: ""
+        reply = connect(server, retries=2).generate(MESSAGES, [1], 0.5, 10)[0]
+        assert (reply.text, len(server.bodies)) == ("", 3)
+
+
+def test_pauses_grow_and_obey_the_server():
+    assert 0.25 <= _pause(1, None) <= 0.5
+    assert 4 <= _pause(5, None) <= 8
+    assert _pause(1, 7.5) == 7.5
+    assert _pause(30, None) == LONGEST_WAIT
+    assert [_seconds(h) for h in ("3", "0", None, "Wed, 21 Oct 2026", "1e9", "nan")] == [
+        3.0,
+        0.0,
+        None,
+        None,
+        LONGEST_WAIT,
+        LONGEST_WAIT,
+    ]

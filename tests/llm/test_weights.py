@@ -1,0 +1,73 @@
+"""Models found or not, before anything heavy is imported."""
+
+import hashlib
+
+import pytest
+
+from jaxteach.errors import UserError
+from jaxteach.llm.backends.local import _common
+from jaxteach.llm.backends.weights import find_weights
+
+
+def folder(path, **files):
+    path.mkdir()
+    for name, data in {"config.json": b"{}", **files}.items():
+        (path / name).write_bytes(data)
+    return path
+
+
+def test_a_folder_with_one_file_of_weights(tmp_path):
+    found = find_weights(str(folder(tmp_path / "my-model", **{"model.safetensors": b"abc"})), None, False)
+    assert (found.name, found.gguf_file) == ("my-model", None)
+    assert found.sha256() == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_the_hash_of_several_files_knows_their_names_and_contents(tmp_path):
+    hashes = {
+        find_weights(str(folder(tmp_path / str(i), **files)), None, False).sha256()
+        for i, files in enumerate(
+            (
+                {"a.safetensors": b"x", "b.safetensors": b"y"},
+                {"a.safetensors": b"y", "b.safetensors": b"x"},
+                {"a.safetensors": b"x", "c.safetensors": b"y"},
+            )
+        )
+    }
+    assert len(hashes) == 3
+
+
+def test_a_gguf_file(tmp_path):
+    path = tmp_path / "m.gguf"
+    path.write_bytes(b"GGUF1234")
+    found = find_weights(str(path), None, True)
+    assert (found.name, found.folder, found.gguf_file) == ("m.gguf", tmp_path, "m.gguf")
+    assert found.sha256() == hashlib.sha256(b"GGUF1234").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "says"),
+    [
+        ("m.gguf", b"PK..", "not a GGUF file"),
+        ("m.gguf", b"", "not a GGUF file"),
+        ("none.gguf", None, "cannot read the model"),
+        ("m.bin", b"x", "no model at"),
+        ("nowhere", None, "no model at"),
+    ],
+)
+def test_what_is_no_model(tmp_path, name, data, says):
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(UserError, match=says):
+        find_weights(str(tmp_path / name), None, True)
+
+
+def test_folders_that_are_no_models(tmp_path):
+    with pytest.raises(UserError, match="no weights"):
+        find_weights(str(folder(tmp_path / "a")), None, True)
+    (tmp_path / "b").mkdir()
+    with pytest.raises(UserError, match=r"there is no config\.json"):
+        find_weights(str(tmp_path / "b"), None, True)
+
+
+def test_common_beginnings():
+    assert [_common([1, 2, 3], other) for other in ([1, 2, 4], [1, 2], [], [1, 2, 3, 4])] == [2, 2, 0, 3]
