@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxteach.student.features import View, egocentric, raw_map
+from jaxteach.student.features import View, egocentric, n_egocentric, raw_map
 from jaxteach.tasks.engine.constants import N_ACTIONS
 
 Params = Any
@@ -174,10 +174,10 @@ def make_student(name: str, hidden: int, view: View) -> Student:
     Returns:
         The student, without parameters.
     """
-    window = (2 * view.radius + 1) ** 2 * view.n_classes
+    n_ego = n_egocentric(view)
     if name == "cnn":
         n_cells = view.height * view.width
         return Student(name, Cnn(hidden, view.height, view.width), view, n_cells * 4, 0, raw_map)
     if name == "gru":
-        return Student(name, Gru(hidden), view, window, hidden, egocentric)
-    return Student(name, Ego(hidden), view, window, 0, egocentric)
+        return Student(name, Gru(hidden), view, n_ego, hidden, egocentric)
+    return Student(name, Ego(hidden), view, n_ego, 0, egocentric)
