@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from jaxteach.errors import UserError, nearest
-from jaxteach.tasks.registry import task_names
+from jaxteach.tasks.registry import task_class, task_names
 
 _Name = tyro.conf.arg(name="")
 STUDENTS = ("ego", "cnn", "gru")
@@ -28,7 +28,7 @@ class Decay:
 
     name: Annotated[str, _Name] = "linear_plateau"
     """Schedule: linear_plateau, linear, constant or none."""
-    start: float = 5.0
+    start: float = 10.0
     """Lambda at the first update."""
     floor: float = 0.1
     """Lambda on the plateau (linear_plateau)."""
@@ -52,7 +52,7 @@ class Distill:
 class PPO:
     """Proximal policy optimisation."""
 
-    lr: float = 1e-3
+    lr: float = 2e-3
     """Adam's learning rate."""
     adam_eps: float = 1e-8
     """Adam's epsilon."""
@@ -74,7 +74,7 @@ class PPO:
     """Weight of the entropy bonus."""
     epochs: int = 3
     """Passes over the rollout, an update."""
-    minibatch: int = 256
+    minibatch: int = 128
     """Rows of a minibatch (gru: environment steps, in whole sequences)."""
 
 
@@ -86,7 +86,7 @@ class Rollout:
     """steps: a fixed number from environments that go on; episodes: whole ones, from their start."""
     envs: int = 32
     """Environments stepped side by side, a seed (episodes: also the fewest episodes, an update)."""
-    steps: int = 32
+    steps: int = 16
     """Environment steps an environment takes, an update (steps only)."""
     min_env_steps: int = 256
     """Episodes go on being started until so many environment steps are collected (episodes only)."""
@@ -166,7 +166,7 @@ PAPER = Config(
     ppo=PPO(lr=1e-3, returns="monte_carlo", epochs=3, minibatch=128),
     rollout=Rollout("episodes", envs=10),
 )
-ENV_STEPS = {"fast": 49_152, "paper": 300_000}
+PAPER_ENV_STEPS = 300_000
 CHUNK = {"fast": 8, "paper": 4}
 
 
@@ -187,11 +187,35 @@ def preset(name: str) -> Config:
 def resolve(config: Config) -> Config:
     """Fill in what was left to the preset, and refuse what cannot be run.
 
+    Imports the task, and with it JAX, for its own number of environment steps.
+
     Args:
         config: as parsed.
 
     Returns:
         The same configuration with every number in place.
+
+    Raises:
+        UserError: naming the field at fault.
+    """
+    check(config)
+    env_steps = config.env_steps
+    if env_steps is None:
+        task = task_class(config.task.partition(":")[0])
+        env_steps = task.env_steps if config.preset == "fast" else PAPER_ENV_STEPS
+    return dataclasses.replace(
+        config,
+        seeds_per_chunk=config.seeds_per_chunk or CHUNK[config.preset],
+        env_steps=env_steps,
+        eval_episodes=config.eval_episodes_resolved,
+    )
+
+
+def check(config: Config) -> None:
+    """Refuse what cannot be run, as far as can be told without JAX.
+
+    Args:
+        config: as parsed.
 
     Raises:
         UserError: naming the field at fault.
@@ -220,12 +244,6 @@ def resolve(config: Config) -> Config:
     if config.first_seed < 0:
         raise UserError(f"--first-seed {config.first_seed}: must be at least 0")
     _check_numbers(config)
-    return dataclasses.replace(
-        config,
-        seeds_per_chunk=config.seeds_per_chunk or CHUNK[config.preset],
-        env_steps=config.env_steps or ENV_STEPS[config.preset],
-        eval_episodes=config.eval_episodes_resolved,
-    )
 
 
 def _check_numbers(config: Config) -> None:

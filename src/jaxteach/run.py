@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxteach.cli import parse
-from jaxteach.config import Config, preset, resolve
+from jaxteach.config import Config, check, preset, resolve
 from jaxteach.errors import cli
 
 if TYPE_CHECKING:
@@ -20,9 +20,10 @@ INTERRUPTED = 130
 
 
 def read_config(args: list[str]) -> Config:
-    """The configuration a command line asks for: the preset's, changed by the flags."""
-    named = preset_named(args)
-    return resolve(parse(Config, "run", default=preset(named), args=args))
+    """The configuration a command line asks for: the preset's, changed by the flags, not yet resolved."""
+    config = parse(Config, "run", default=preset(preset_named(args)), args=args)
+    check(config)
+    return config
 
 
 def preset_named(args: list[str]) -> str:
@@ -48,6 +49,7 @@ def main() -> int:
     from jaxteach.backend import start_jax
 
     start_jax()
+    config = resolve(config)
     from jaxteach.teacher.loading import load_teacher
     from jaxteach.training import RunFolder, compile_program, train
 

@@ -26,6 +26,7 @@ class TwoDoor(Task):
         "room_min": 20,
         "room_max": 20,
     }
+    env_steps = 983_040
     variants: ClassVar[dict[str, dict[str, Any]]] = {
         "small_rooms": {"room_min": 10, "room_max": 12},
         "medium_rooms": {"room_min": 13, "room_max": 16},

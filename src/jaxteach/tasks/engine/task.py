@@ -1,6 +1,5 @@
 """The base of every door/key task: a navix Environment with MiniGrid's rules."""
 
-import dataclasses
 import functools
 from typing import Any, ClassVar, Self
 
@@ -21,14 +20,14 @@ from jaxteach.tasks.engine.grids import read_grid
 from jaxteach.tasks.engine.layout import Draws, Layout
 from jaxteach.tasks.engine.percept import Percept, perceive, sight_table
 from jaxteach.tasks.engine.state import GridState, make_state, with_rendering
-from jaxteach.tasks.engine.view import look, observe, seen_map, true_grid
+from jaxteach.tasks.engine.view import look, observe, packed_grid, seen_map, unpack
 
 
 class Task(Environment):
     """A room with keys and locked doors, of which the agent sees a small window at a time.
 
-    A task is one subclass: its name, its facts, its words and its layout. Everything else is
-    shared. Training uses `spawn`, `transition` and `perceive_view` directly; `reset` and `step`
+    A task is one subclass: its name, its facts (for an LLM), its words, its layout, and how many
+    environment steps its students are trained by default. Everything else is shared. Training uses `spawn`, `transition` and `perceive_view` directly; `reset` and `step`
     are navix's own interface to the same functions.
 
     Attributes:
@@ -39,13 +38,14 @@ class Task(Environment):
         view_size: V, side of the square the agent sees ahead of it; odd.
         rendering: keep navix's wall map and tile cache in the state (12 kB and more an
             environment: for navix's own tools, not for training).
-        n_draws: how many random words one reset needs; set by `make`.
+        n_draws: how many random words one reset needs.
     """
 
     name: ClassVar[str]
     facts: ClassVar[str]
     defaults: ClassVar[dict[str, Any]]
     variants: ClassVar[dict[str, dict[str, Any]]] = {}
+    env_steps: ClassVar[int] = 24_576
 
     room_min: int = struct.field(pytree_node=False, default=5)
     room_max: int = struct.field(pytree_node=False, default=10)
@@ -53,7 +53,7 @@ class Task(Environment):
     n_lava: int = struct.field(pytree_node=False, default=0)
     view_size: int = struct.field(pytree_node=False, default=3)
     rendering: bool = struct.field(pytree_node=False, default=False)
-    n_draws: int = struct.field(pytree_node=False, default=0)
+    n_draws: int = struct.field(pytree_node=False, default=1)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # Without eq=False each subclass would get field-wise equality, which fails on the spaces' arrays.
@@ -147,9 +147,7 @@ class Task(Environment):
             **settings,
         )
         task.check()
-        draws = Draws(np.zeros((64,), np.uint32))
-        jax.eval_shape(lambda: dataclasses.asdict(task.layout(draws)))
-        return task.replace(n_draws=draws.used)
+        return task
 
     @property
     def word(self) -> np.dtype:
@@ -282,5 +280,5 @@ class Task(Environment):
 
     def grid_of(self, state: GridState) -> tuple[Array, Array]:
         """The true grid u8[H, W, 3] and the seen-map bool[H, W] of a state."""
-        grid = jnp.stack(true_grid(state, self.height, self.width), axis=-1).astype(jnp.uint8)
+        grid = unpack(packed_grid(state, self.height, self.width))[..., :3]
         return grid, seen_map(state.seen, self.width)
