@@ -16,7 +16,7 @@ from jax import Array
 
 from jaxteach.tasks.engine import constants as c
 from jaxteach.tasks.engine.percept import sight_table
-from jaxteach.tasks.engine.state import direction_vector
+from jaxteach.tasks.engine.state import heading
 from jaxteach.tasks.engine.task import Task
 from jaxteach.teacher.options import explore, read_boards
 from jaxteach.teacher.paths import first_action
@@ -135,7 +135,7 @@ def teacher_policy(teacher: Teacher, task: Task, obs: Array, memory: Array) -> A
     chosen = entity[:, :, None] == jnp.arange(places.shape[1])[None, None, :]  # [N, J, C + D]
     place = jnp.sum(jnp.where(chosen[..., None], places[:, None], 0), axis=2)  # [N, J, 2]
     place = jnp.where(entity[..., None] >= 0, place, -1)
-    ahead = percept.position + direction_vector(percept.direction)  # [N, 2]
+    ahead = percept.position + jnp.stack(heading(percept.direction), axis=-1)  # [N, 2]
     facing = jnp.all(place == ahead[:, None], axis=-1)  # [N, J]
 
     n_targets = teacher.n_targets

@@ -10,7 +10,7 @@ COLOUR_NAMES = ("red", "green", "blue", "purple", "yellow", "grey")
 # Door states (observation channel 2).
 OPEN, CLOSED, LOCKED = range(3)
 
-# Directions, clockwise: (row, column) offsets follow in `engine.state.direction_vector`.
+# Directions, clockwise; (row, column) offsets: `engine.state.heading`.
 EAST, SOUTH, WEST, NORTH = range(4)
 
 # Observation channel 3 where the agent is not.

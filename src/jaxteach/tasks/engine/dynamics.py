@@ -6,7 +6,15 @@ from jax import Array
 from navix.entities import Entities
 
 from jaxteach.tasks.engine import constants as c
-from jaxteach.tasks.engine.state import EMPTY_HANDED, OFF_GRID, GridState, direction_vector, on_wall
+from jaxteach.tasks.engine.state import (
+    EMPTY_HANDED,
+    OFF_GRID,
+    GridState,
+    compute_once,
+    heading,
+    is_at,
+    on_wall,
+)
 
 
 class Outcome(struct.PyTreeNode):
@@ -41,38 +49,43 @@ def transition(state: GridState, action: Array, max_steps: int) -> tuple[GridSta
         door, else 0 (reference behaviour: shared semantics of the four tasks).
     """
     keys, doors = state.keys, state.doors
-    ahead = state.position + direction_vector(state.direction)  # [2]
-    key_ahead = jnp.all(keys.position == ahead[None], axis=-1)  # [K]
-    door_ahead = jnp.all(doors.position == ahead[None], axis=-1)  # [D]
-    lava_ahead = jnp.any(jnp.all(state.lava == ahead[None], axis=-1))
+    step_row, step_column = heading(state.direction)
+    row, column = state.position[0] + step_row, state.position[1] + step_column  # the cell ahead
+    key_ahead = is_at(keys.position, row, column)  # [K]
+    door_ahead = is_at(doors.position, row, column)  # [D]
+    lava_ahead = jnp.any(is_at(state.lava, row, column))
     doorway = jnp.any(door_ahead & (doors.open == 1))
-    blocked = (on_wall(state.room, ahead[0], ahead[1]) & ~doorway) | jnp.any(key_ahead)
+    blocked = (on_wall(state.room, row, column) & ~doorway) | jnp.any(key_ahead)
 
-    moves = (action == c.FORWARD) & ~blocked
-    turn = (action == c.RIGHT).astype(jnp.int32) - (action == c.LEFT).astype(jnp.int32)
-    position = jnp.where(moves, ahead, state.position)
-
-    empty_handed = state.pocket == EMPTY_HANDED
-    picks = (action == c.PICKUP) & empty_handed & key_ahead  # [K]
     held = jnp.arange(keys.id.shape[0]) == state.pocket  # [K]
+    fits = jnp.any(held[:, None] & (keys.colour[:, None] == doors.colour[None, :]), axis=0)  # [D]
+    moves = (action == c.FORWARD) & ~blocked
+    picks = (action == c.PICKUP) & (state.pocket == EMPTY_HANDED) & key_ahead  # [K]
     drops = (action == c.DROP) & held & ~blocked & ~lava_ahead & ~doorway  # [K]
+    opens = (action == c.TOGGLE) & door_ahead & fits & (doors.open == 0)  # [D]
+    burns = moves & lava_ahead
+    moves, picks, drops, opens, burns, row, column = compute_once(
+        (moves, picks, drops, opens, burns, row, column)
+    )
+
+    ahead = jnp.stack([row, column])
+    turn = (action == c.RIGHT).astype(jnp.int32) - (action == c.LEFT).astype(jnp.int32)
     key_positions = jnp.where(picks[:, None], OFF_GRID[None], keys.position)
     key_positions = jnp.where(drops[:, None], ahead[None], key_positions)
     picked = jnp.sum(jnp.where(picks, keys.id, 0))
     pocket = jnp.where(jnp.any(picks), picked, jnp.where(jnp.any(drops), EMPTY_HANDED, state.pocket))
-
-    fits = jnp.any(held[:, None] & (keys.colour[:, None] == doors.colour[None, :]), axis=0)  # [D]
-    opens = (action == c.TOGGLE) & door_ahead & fits & (doors.open == 0)  # [D]
-    opened = jnp.any(opens)
-
     clock = state.clock + 1
-    reward = jnp.where(opened, 1.0 - 0.9 * clock.astype(jnp.float32) / max_steps, 0.0)
-    outcome = Outcome(reward=reward, terminated=opened | (moves & lava_ahead), truncated=clock >= max_steps)
+    opened = jnp.any(opens)
+    outcome = Outcome(
+        reward=jnp.where(opened, 1.0 - 0.9 * clock.astype(jnp.float32) / max_steps, 0.0),
+        terminated=opened | burns,
+        truncated=clock >= max_steps,
+    )
     player = state.entities[Entities.PLAYER]
     entities = {
         **state.entities,
         Entities.PLAYER: player.replace(
-            position=position[None],
+            position=jnp.where(moves, ahead, state.position)[None],
             direction=((state.direction + turn) & 3)[None],
             pocket=pocket[None],
         ),

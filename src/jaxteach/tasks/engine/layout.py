@@ -4,8 +4,9 @@ import dataclasses
 from collections.abc import Sequence
 
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
+
+from jaxteach.tasks.engine.state import compute_once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,18 +35,19 @@ class Layout:
 
 
 class Draws:
-    """Uniform integers, each from the next word of a fixed block of random bits.
+    """Uniform integers from one random word: each draw mixes the word with its own number.
 
-    One call to `jax.random.bits` serves a whole reset. Each draw uses the word's upper 24 bits,
-    so its relative bias is at most n / 2**24.
+    Threefry costs about a hundred operations a word, this mixing seven, and every environment step
+    draws a layout in case its episode ends. One word allows 2**32 different layouts; each draw uses
+    24 mixed bits, so its relative bias is at most n / 2**24.
 
     Args:
-        words: u32[n_draws].
+        words: u32[1].
     """
 
-    def __init__(self, words: Array | np.ndarray) -> None:
-        self._words = words
-        self.used = 0
+    def __init__(self, words: Array) -> None:
+        self._word = words[0]
+        self._used = 0
 
     def below(self, n: Array | int) -> Array:
         """A uniform integer in [0, n).
@@ -56,14 +58,25 @@ class Draws:
         Returns:
             i32[].
         """
-        word = self._words[self.used]
-        self.used += 1
-        fraction = (word >> 8).astype(jnp.float32) * (2.0**-24)
+        self._used += 1
+        bits = mix(self._word + jnp.uint32(self._used * GOLDEN % 2**32))
+        fraction = (bits >> 8).astype(jnp.float32) * (2.0**-24)
         return jnp.floor(fraction * n).astype(jnp.int32)
 
     def between(self, low: int, high: int) -> Array:
         """A uniform integer in [low, high], i32[]."""
         return low + self.below(high - low + 1)
+
+
+# 2**32 divided by the golden ratio: its multiples lie far apart.
+GOLDEN = 0x9E3779B9
+
+
+def mix(bits: Array) -> Array:
+    """Make every bit of u32[...] depend on all of its bits (C. Wellons and T. Mueller's `lowbias32`)."""
+    bits = (bits ^ (bits >> 16)) * jnp.uint32(0x21F0AAAD)
+    bits = (bits ^ (bits >> 15)) * jnp.uint32(0xD35A2D97)
+    return bits ^ (bits >> 15)
 
 
 def point(row: Array | int, column: Array | int) -> Array:
@@ -73,7 +86,7 @@ def point(row: Array | int, column: Array | int) -> Array:
 
 def draw_room(draws: Draws, low: int, high: int) -> Array:
     """A room's size, each side independently uniform in [low, high], as i32[2] (rows, columns)."""
-    return point(draws.between(low, high), draws.between(low, high))
+    return point(*compute_once((draws.between(low, high), draws.between(low, high))))
 
 
 def door_in_wall(draws: Draws, room: Array, wall: Array) -> tuple[Array, Array]:
@@ -92,8 +105,10 @@ def door_in_wall(draws: Draws, room: Array, wall: Array) -> tuple[Array, Array]:
     along = 1 + draws.below(jnp.where(on_side, rows - 2, columns - 2))
     across = jnp.where(wall == 0, columns - 1, jnp.where(wall == 1, rows - 1, 0))
     before = jnp.where(across == 0, 1, across - 1)
-    door = jnp.where(on_side, point(along, across), point(across, along))
-    return door, jnp.where(on_side, point(along, before), point(before, along))
+    along, across, before, on_side = compute_once((along, across, before, on_side))
+    row, column = jnp.where(on_side, along, across), jnp.where(on_side, across, along)
+    inner_row, inner_column = jnp.where(on_side, along, before), jnp.where(on_side, before, along)
+    return point(row, column), point(inner_row, inner_column)
 
 
 def free_cell(draws: Draws, room: Array, taken: Sequence[Array]) -> Array:
@@ -125,4 +140,6 @@ def free_cell(draws: Draws, room: Array, taken: Sequence[Array]) -> Array:
     # Each pass counts the taken cells up to the candidate; len(skip) passes reach the fixed point.
     for _ in skip:
         chosen = rank + sum((index <= chosen).astype(jnp.int32) for index in skip)
-    return point(1 + chosen // columns, 1 + chosen % columns)
+    # Integer division does not vectorise; half a cell keeps the quotient clear of whole numbers.
+    row = jnp.floor((chosen + 0.5) / columns).astype(jnp.int32)
+    return point(*compute_once((1 + row, 1 + chosen - row * columns)))

@@ -1,5 +1,6 @@
 """The state of a door/key task: navix's State, extended with what MiniGrid's rules need."""
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 from navix.components import DISCARD_PILE_COORDS, EMPTY_POCKET_ID
@@ -64,18 +65,33 @@ class GridState(State):
         return self.entities[Entities.LAVA].position
 
 
-def direction_vector(direction: Array) -> Array:
-    """The (row, column) offset of one step.
+def compute_once[Tree](tree: Tree) -> Tree:
+    """Values that XLA must compute before anything that reads them.
+
+    Without this barrier XLA fuses shared logic into every one of its readers and computes it again
+    there, at worst once a cell of the map: most of what an environment step costs on CPU.
+    """
+    return jax.lax.optimization_barrier(tree)
+
+
+def heading(direction: Array) -> tuple[Array, Array]:
+    """One step's offset in rows and in columns.
 
     Args:
         direction: i32[...], 0 east, 1 south, 2 west, 3 north.
 
     Returns:
-        i32[..., 2].
+        i32[...] each. Rows and columns are kept apart while computing: an axis of two does not
+        vectorise.
     """
-    row = (direction == SOUTH).astype(jnp.int32) - (direction == NORTH).astype(jnp.int32)
-    column = (direction == EAST).astype(jnp.int32) - (direction == WEST).astype(jnp.int32)
-    return jnp.stack([row, column], axis=-1)
+    rows = (direction == SOUTH).astype(jnp.int32) - (direction == NORTH).astype(jnp.int32)
+    columns = (direction == EAST).astype(jnp.int32) - (direction == WEST).astype(jnp.int32)
+    return rows, columns
+
+
+def is_at(positions: Array, row: Array, column: Array) -> Array:
+    """Which positions i32[n, 2] are the cell at row i32[], column i32[]: bool[n]."""
+    return (positions[:, 0] == row) & (positions[:, 1] == column)
 
 
 def on_wall(room: Array, row: Array, column: Array) -> Array:

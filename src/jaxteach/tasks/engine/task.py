@@ -20,15 +20,16 @@ from jaxteach.tasks.engine.grids import read_grid
 from jaxteach.tasks.engine.layout import Draws, Layout
 from jaxteach.tasks.engine.percept import Percept, perceive, sight_table
 from jaxteach.tasks.engine.state import GridState, make_state, with_rendering
-from jaxteach.tasks.engine.view import look, observe, packed_grid, seen_map, unpack
+from jaxteach.tasks.engine.view import cells_of, look, observe, packed_grid, unpack
 
 
 class Task(Environment):
     """A room with keys and locked doors, of which the agent sees a small window at a time.
 
     A task is one subclass: its name, its facts (for an LLM), its words, its layout, and how many
-    environment steps its students are trained by default. Everything else is shared. Training uses `spawn`, `transition` and `perceive_view` directly; `reset` and `step`
-    are navix's own interface to the same functions.
+    environment steps its students are trained by default. Everything else is shared. Training uses
+    `spawn`, `transition` and `perceive_view` directly; `reset` and `step` are navix's own interface
+    to the same functions.
 
     Attributes:
         room_min: smallest side of a room, in cells, walls included.
@@ -281,4 +282,4 @@ class Task(Environment):
     def grid_of(self, state: GridState) -> tuple[Array, Array]:
         """The true grid u8[H, W, 3] and the seen-map bool[H, W] of a state."""
         grid = unpack(packed_grid(state, self.height, self.width))[..., :3]
-        return grid, seen_map(state.seen, self.width)
+        return grid, cells_of(state.seen, self.width)

@@ -1,22 +1,31 @@
 """What the agent sees: MiniGrid's visibility, the growing seen-map, memory and observation."""
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
 from jaxteach.tasks.engine import constants as c
-from jaxteach.tasks.engine.state import GridState, direction_vector, on_wall
+from jaxteach.tasks.engine.state import GridState, compute_once
 
 
-def _is_at(position: Array, row: Array, column: Array) -> Array:
-    """Where a grid of cells equals one position: bool, the shape row and column broadcast to."""
-    return (row == position[0]) & (column == position[1])
+def _first(n: Array | int) -> Array:
+    """The word whose n lowest bits are set; two shifts, for one by all 32 bits is undefined."""
+    return (jnp.uint32(1) << jnp.asarray(n - 1).astype(jnp.uint32) << 1) - jnp.uint32(1)
 
 
-def visible_cells(state: GridState, view_size: int, height: int, width: int) -> tuple[Array, Array, Array]:
-    """The view ahead of the agent, and which of its cells light reaches.
+def _shift(bits: Array, places: Array) -> Array:
+    """Move bits up by so many places, down if negative."""
+    up, down = jnp.maximum(places, 0), jnp.maximum(-places, 0)
+    return bits << up.astype(jnp.uint32) >> down.astype(jnp.uint32)
+
+
+def visible_rows(state: GridState, view_size: int, height: int, width: int) -> list[tuple[Array, Array]]:
+    """The cells ahead of the agent that light reaches, as rows of the map.
 
     Light spreads row by row from the agent's cell: a visible see-through cell lights its lateral
-    neighbours and, one row on, the three cells ahead (MiniGrid's `process_vis`).
+    neighbours and, one row on, the three cells ahead (MiniGrid's `process_vis`). A row of the view is
+    a word, one bit a cell in the order of the map's rows or columns; which of the two is left does
+    not matter, for light spreads alike to both sides.
 
     Args:
         state: where the agent stands.
@@ -25,41 +34,72 @@ def visible_cells(state: GridState, view_size: int, height: int, width: int) -> 
         width: W.
 
     Returns:
-        Rows i32[V, V], columns i32[V, V] (forward offset, lateral offset from left to right; cells
-        may lie off the grid) and visible bool[V, V], false off the grid.
+        V pairs of a row of the map i32[] and its visible cells u32[], bit c for column c; rows
+        may lie off the grid.
     """
-    forward = jnp.arange(view_size)[:, None]  # [V, 1]
-    lateral = jnp.arange(view_size)[None, :] - view_size // 2  # [1, V]
-    ahead = direction_vector(state.direction)
-    right = direction_vector((state.direction + 1) & 3)
-    row = state.position[0] + forward * ahead[0] + lateral * right[0]  # [V, V]
-    column = state.position[1] + forward * ahead[1] + lateral * right[1]
+    reach = view_size // 2
+    in_view = _first(view_size)
+    sideways = (state.direction == c.EAST) | (state.direction == c.WEST)
+    forward = jnp.where((state.direction == c.EAST) | (state.direction == c.SOUTH), 1, -1)
 
-    on_grid = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-    clear = on_grid & ~on_wall(state.room, row, column)
-    for d in range(state.doors.position.shape[0]):
-        clear |= _is_at(state.doors.position[d], row, column) & (state.doors.open[d] == 1)
+    def by_axis(position: Array) -> tuple[Array, Array]:
+        """Coordinates (row, column) as along the agent's heading and across it."""
+        row, column = position[0], position[1]
+        return jnp.where(sideways, column, row), jnp.where(sideways, row, column)
 
-    lit_row = jnp.arange(view_size) == view_size // 2  # [V]
-    rows_lit = []
+    along, across = by_axis(state.position)
+    depth, breadth = by_axis(state.room)
+    grid_depth, grid_breadth = by_axis(jnp.asarray([height, width]))
+
+    def window(line: Array) -> Array:
+        """The part of a line across the map, one bit a cell, that the view is as wide as."""
+        low, below = jnp.maximum(across - reach, 0), jnp.maximum(reach - across, 0)
+        return (line >> low.astype(jnp.uint32) << below.astype(jnp.uint32)) & in_view
+
+    on_grid = window(_first(grid_breadth))
+    full_wall = window(_first(breadth))
+    two_walls = window(_shift(jnp.uint32(1), breadth - 1) | 1)
+    lit = jnp.uint32(1 << reach)
+    steps, views = [], []
     for f in range(view_size):
-        passes = clear[f]
+        at = along + forward * f
+        in_room = (at >= 0) & (at < depth)
+        wall = jnp.where((at == 0) | (at == depth - 1), full_wall, jnp.where(in_room, two_walls, 0))
+        cells = jnp.where((at >= 0) & (at < grid_depth), on_grid, 0)
+        clear = cells & ~wall
+        for d in range(state.doors.position.shape[0]):
+            door_along, door_across = by_axis(state.doors.position[d])
+            place = jnp.clip(door_across - across + reach, 0, view_size)
+            is_open = (state.doors.open[d] == 1) & (door_along == at) & (door_across >= across - reach)
+            clear |= jnp.where(is_open, jnp.uint32(1) << place.astype(jnp.uint32), 0) & in_view
         for _ in range(view_size - 1):
-            lit_row |= _left(lit_row & passes) | _right(lit_row & passes)
-        rows_lit.append(lit_row)
-        through = lit_row & passes
-        lit_row = through | _left(through) | _right(through)
-    return row, column, jnp.stack(rows_lit) & on_grid
+            through = lit & clear
+            lit |= (through << 1) | (through >> 1)
+        steps.append(at)
+        views.append(lit & cells)
+        through = lit & clear
+        lit = (through | (through << 1) | (through >> 1)) & in_view
+    steps, views = compute_once((steps, views))
+
+    # Looking up or down, a row of the view is a part of the map's row; sideways, of its column.
+    places = [jnp.clip(at, 0, width - 1).astype(jnp.uint32) for at in steps]
+    rows = []
+    for i in range(view_size):
+        turned = jnp.uint32(0)
+        for view, place in zip(views, places, strict=True):
+            turned |= ((view >> i) & 1) << place
+        upright = _shift(views[i], across - reach)
+        rows.append((jnp.where(sideways, across - reach + i, steps[i]), jnp.where(sideways, turned, upright)))
+    return rows
 
 
-def _left(row: Array) -> Array:
-    """Shift bool[V] one place towards index 0."""
-    return jnp.concatenate([row[1:], jnp.zeros((1,), bool)])
-
-
-def _right(row: Array) -> Array:
-    """Shift bool[V] one place away from index 0."""
-    return jnp.concatenate([jnp.zeros((1,), bool), row[:-1]])
+def visible_board(state: GridState, view_size: int, width: int) -> Array:
+    """The cells the agent sees now, as a board uint[H] like the seen-map."""
+    height, word = state.seen.shape[0], state.seen.dtype
+    board = jnp.zeros((height,), word)
+    for row, cells in compute_once(visible_rows(state, view_size, height, width)):
+        board |= jnp.where(jnp.arange(height) == row, cells.astype(word), 0)
+    return board
 
 
 def look(state: GridState, key_classes: tuple[int, ...], view_size: int, width: int) -> GridState:
@@ -75,32 +115,27 @@ def look(state: GridState, key_classes: tuple[int, ...], view_size: int, width: 
         The state with `seen` grown and `memory` holding where each seen key lies; a key that is
         held keeps the position where it last lay (reference behaviour).
     """
+    state = compute_once(state)
     height, word = state.seen.shape[0], state.seen.dtype
-    row, column, visible = visible_cells(state, view_size, height, width)
-    bit = jnp.where(visible, jnp.ones((), word) << jnp.clip(column, 0, width - 1).astype(word), 0)
-    in_row = row[None] == jnp.arange(height)[:, None, None]  # [H, V, V]
-    # Every (row, column) occurs once in the view, so the sum of its bits is their union.
-    seen = state.seen | jnp.sum(jnp.where(in_row, bit[None], 0), axis=(1, 2), dtype=word)
+    seen = compute_once(state.seen | visible_board(state, view_size, width))
 
     memory = state.memory
     best = [jnp.asarray(height * width + height, jnp.int32)] * memory.shape[0]
     for k, key_class in enumerate(key_classes):
-        lies_at = state.keys.position[k]
-        held = state.pocket == k
-        in_key_row = jnp.arange(height) == lies_at[0]
-        row_seen = jnp.sum(jnp.where(in_key_row, seen, 0), dtype=word)
-        known = ~held & (((row_seen >> jnp.clip(lies_at[1], 0, width - 1).astype(word)) & 1) == 1)
+        row, column = state.keys.position[k, 0], state.keys.position[k, 1]
+        row_seen = jnp.sum(jnp.where(jnp.arange(height) == row, seen, 0), dtype=word)
+        lies_seen = ((row_seen >> jnp.clip(column, 0, width - 1).astype(word)) & 1) == 1
         # Among keys of one class the first in caption order (by column, then row) is meant.
-        rank = lies_at[1] * height + lies_at[0]
-        nearer = known & (rank < best[key_class])
+        rank = column * height + row
+        nearer = (state.pocket != k) & lies_seen & (rank < best[key_class])
         best[key_class] = jnp.where(nearer, rank, best[key_class])
-        remembered = jnp.where(nearer, lies_at, memory[key_class])
+        remembered = jnp.where(nearer, state.keys.position[k], memory[key_class])
         memory = jnp.concatenate([memory[:key_class], remembered[None], memory[key_class + 1 :]])
-    return state.replace(seen=seen, memory=memory)
+    return compute_once(state.replace(seen=seen, memory=memory))
 
 
-def true_grid(state: GridState, height: int, width: int) -> tuple[Array, Array, Array]:
-    """The whole grid, unmasked and without the agent.
+def packed_grid(state: GridState, height: int, width: int) -> Array:
+    """The whole grid, unmasked and without the agent, one word a cell.
 
     Args:
         state: any state.
@@ -108,25 +143,43 @@ def true_grid(state: GridState, height: int, width: int) -> tuple[Array, Array, 
         width: W.
 
     Returns:
-        Object, colour and state channels, each i32[H, W]; cells outside the room are empty.
+        u32[H, W]: object, colour and state, 8 bits each from the lowest; outside the room empty.
     """
     row, column = jnp.arange(height)[:, None], jnp.arange(width)[None, :]
-    wall = on_wall(state.room, row, column)  # [H, W]
-    kind = jnp.where(wall, c.WALL, c.EMPTY)
-    colour = jnp.where(wall, c.GREY, 0)
-    status = jnp.zeros((height, width), jnp.int32)
+    cell = row * width + column
+    rows, columns = state.room[0], state.room[1]
+    # By rows first: a wall's row is one word, and each of its cells a shift away.
+    line = jnp.arange(height)
+    two_walls = _shift(jnp.uint32(1), columns - 1) | 1
+    wall = jnp.where(line < rows, two_walls, 0)
+    wall = jnp.where((line == 0) | (line == rows - 1), _first(columns), wall)  # u32[H]
+    grid = jnp.where(cells_of(wall, width), _packed(c.WALL, c.GREY), _packed(c.EMPTY))
     for i in range(state.lava.shape[0]):
-        kind = jnp.where(_is_at(state.lava[i], row, column), c.LAVA, kind)
+        grid = jnp.where(cell == _cell(state.lava[i], width), _packed(c.LAVA), grid)
     for k in range(state.keys.position.shape[0]):
-        here = _is_at(state.keys.position[k], row, column)
-        kind = jnp.where(here, c.KEY, kind)
-        colour = jnp.where(here, state.keys.colour[k].astype(jnp.int32), colour)
+        key = _packed(c.KEY, state.keys.colour[k])
+        grid = jnp.where(cell == _cell(state.keys.position[k], width), key, grid)
     for d in range(state.doors.position.shape[0]):
-        here = _is_at(state.doors.position[d], row, column)
-        kind = jnp.where(here, c.DOOR, kind)
-        colour = jnp.where(here, state.doors.colour[d].astype(jnp.int32), colour)
-        status = jnp.where(here, jnp.where(state.doors.open[d] == 1, c.OPEN, c.LOCKED), status)
-    return kind, colour, status
+        status = jnp.where(state.doors.open[d] == 1, c.OPEN, c.LOCKED)
+        door = _packed(c.DOOR, state.doors.colour[d], status)
+        grid = jnp.where(cell == _cell(state.doors.position[d], width), door, grid)
+    return grid
+
+
+def _packed(kind: Array | int, colour: Array | int = 0, status: Array | int = 0) -> Array:
+    """A cell's channels in one word, u32[]."""
+    channels = [jnp.asarray(channel).astype(jnp.uint32) for channel in (kind, colour, status)]
+    return channels[0] | (channels[1] << 8) | (channels[2] << 16)
+
+
+def _cell(position: Array, width: int) -> Array:
+    """A position's number, row by row; negative off the grid."""
+    return position[0] * width + position[1]
+
+
+def unpack(cells: Array) -> Array:
+    """Words u32[...] to their four bytes u8[..., 4], lowest first."""
+    return jax.lax.bitcast_convert_type(cells, jnp.uint8)
 
 
 def observe(state: GridState, width: int) -> Array:
@@ -141,20 +194,15 @@ def observe(state: GridState, width: int) -> Array:
         held, else empty) and the agent's direction at its cell, 4 elsewhere.
     """
     height = state.seen.shape[0]
-    row, column = jnp.arange(height)[:, None], jnp.arange(width)[None, :]
-    kind, colour, status = true_grid(state, height, width)
     held_colour = jnp.sum(jnp.where(state.keys.id == state.pocket, state.keys.colour.astype(jnp.int32), 0))
-    holding = state.pocket >= 0
-    here = _is_at(state.position, row, column)  # [H, W]
-    kind = jnp.where(here, jnp.where(holding, c.KEY, c.EMPTY), kind)
-    colour = jnp.where(here, jnp.where(holding, held_colour, 0), colour)
-    status = jnp.where(here, 0, status)
-    seen = seen_map(state.seen, width)
-    agent = jnp.where(here, state.direction, c.NO_AGENT)
-    channels = [jnp.where(seen, channel, 0) for channel in (kind, colour, status)]
-    return jnp.stack([*channels, agent], axis=-1).astype(jnp.uint8)  # [H, W, 4]
+    in_hand = jnp.where(state.pocket >= 0, _packed(c.KEY, held_colour), _packed(c.EMPTY))
+    cell = jnp.arange(height)[:, None] * width + jnp.arange(width)[None, :]
+    here = cell == _cell(state.position, width)  # [H, W]
+    grid = jnp.where(here, in_hand, packed_grid(state, height, width))
+    agent = jnp.where(here, state.direction, c.NO_AGENT).astype(jnp.uint32)
+    return unpack(jnp.where(cells_of(state.seen, width), grid, 0) | (agent << 24))
 
 
-def seen_map(seen: Array, width: int) -> Array:
-    """Expand bitboards uint[H] to bool[H, W]."""
-    return ((seen[:, None] >> jnp.arange(width, dtype=seen.dtype)[None, :]) & 1) == 1
+def cells_of(board: Array, width: int) -> Array:
+    """Expand a board uint[H], such as the seen-map, to bool[H, W]."""
+    return ((board.astype(jnp.uint32)[:, None] >> jnp.arange(width, dtype=jnp.uint32)[None, :]) & 1) == 1
