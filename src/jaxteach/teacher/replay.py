@@ -75,7 +75,7 @@ def _run(
 ) -> dict[str, list[np.ndarray]]:
     """Play at most LANES episodes side by side; per quantity, one array [steps + 1, ...] an episode."""
     offsets = trace["ep_off"]
-    actions = np.full((task.max_steps, LANES), c.DONE, np.int32)
+    actions = np.full((task.max_steps + 1, LANES), c.DONE, np.int32)  # a row more, to see the last state
     for lane, (start, stop) in enumerate(itertools.pairwise(offsets)):
         actions[: stop - start, lane] = trace["action"][start:stop]
     padded = layouts + layouts[-1:] * (LANES - len(layouts))
@@ -89,10 +89,10 @@ def _run(
 
 @functools.partial(jax.jit, static_argnums=0)
 def _play(task: Task, teacher: Teacher, layouts: dict[str, Any], actions: Array) -> dict[str, Array]:
-    """Scan actions [time, lane] from given layouts [lane]; every array is [time + 1, lane, ...]."""
+    """Scan actions [time, lane] from given layouts [lane]: the states before each action, and its outcome.
 
-    def start(layout: dict[str, Any]) -> GridState:
-        return task.perceive_view(task.state_of(Layout(**layout)))
+    Every array is [time, lane, ...].
+    """
 
     def report(state: GridState) -> dict[str, Array]:
         obs = jax.vmap(task.observe)(state)
@@ -113,21 +113,13 @@ def _play(task: Task, teacher: Teacher, layouts: dict[str, Any], actions: Array)
         }
 
     def step(state: GridState, action: Array) -> tuple[GridState, dict[str, Array]]:
-        state, outcome = jax.vmap(task.transition)(state, action)
         state = jax.vmap(task.perceive_view)(state)
+        then, outcome = jax.vmap(task.transition)(state, action)
         flags = {"reward": outcome.reward, "terminated": outcome.terminated, "truncated": outcome.truncated}
-        return state, {**report(state), **flags}
+        return then, {**report(state), **flags}
 
-    states = jax.vmap(start)(layouts)
-    n_lanes = actions.shape[1]
-    first = {
-        **report(states),
-        "reward": jnp.zeros((n_lanes,)),
-        "terminated": jnp.zeros((n_lanes,), bool),
-        "truncated": jnp.zeros((n_lanes,), bool),
-    }
-    _, rest = jax.lax.scan(step, states, actions)
-    return jax.tree.map(lambda one, many: jnp.concatenate([one[None], many]), first, rest)
+    states = jax.vmap(lambda layout: task.state_of(Layout(**layout)))(layouts)
+    return jax.lax.scan(step, states, actions)[1]
 
 
 def _compare(
@@ -141,7 +133,8 @@ def _compare(
         return np.concatenate([*before, np.stack([values[-1] for values in ours[name]])])
 
     def results(name: str) -> np.ndarray:
-        return np.concatenate([values[1:] for values in ours[name]])
+        """What each step gave, [steps, ...]."""
+        return np.concatenate([values[:-1] for values in ours[name]])
 
     def recorded(name: str) -> np.ndarray:
         return np.concatenate([trace[name], trace[f"final_{name}"]])
