@@ -14,6 +14,7 @@ import numpy as np
 from flax import struct
 from jax import Array
 
+from jaxteach.errors import UserError
 from jaxteach.tasks.engine import constants as c
 from jaxteach.tasks.engine.percept import sight_table
 from jaxteach.tasks.engine.state import heading
@@ -62,7 +63,12 @@ def compile_teacher(table: PlanTable, task: Task) -> Teacher:
 
     Returns:
         The arrays `teacher_policy` reads.
+
+    Raises:
+        UserError: the table's states are not the task's.
     """
+    if table.states != task.abstract_states:
+        raise UserError(f"table {table.name} of {table.task} has other states than {task.name}'s")
     sights = sight_table(task.vocabulary)
     objects = task.vocabulary.objects
     mentioned = [{*state.sees, *([state.holds] if state.holds else [])} for state in table.states]
