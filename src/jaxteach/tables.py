@@ -11,6 +11,7 @@ from jaxteach.cli import parse
 from jaxteach.errors import UserError, cli
 
 if TYPE_CHECKING:
+    from jaxteach.llm import Success
     from jaxteach.tasks.engine.captions import Vocabulary
     from jaxteach.teacher import PlanTable
 
@@ -25,6 +26,8 @@ class Options:
     """Only this task."""
     compare: tuple[str, str] | None = None
     """Two tables of --task, names or paths, to show state by state."""
+    measure: int = 0
+    """Play so many episodes with every listed teacher that has no success yet, and write it down."""
     markdown: bool = False
     """Print tables for a README."""
 
@@ -32,7 +35,10 @@ class Options:
 def main() -> int:
     """Read the flags and print."""
     options = parse(Options, "tables")
-    os.environ["JAX_PLATFORMS"] = "cpu"  # only the tasks' words are needed
+    if options.measure < 0:
+        raise UserError(f"--measure {options.measure}: it is a number of episodes")
+    if not options.measure:
+        os.environ["JAX_PLATFORMS"] = "cpu"  # only the tasks' words are needed
     from jaxteach import llm
     from jaxteach.tasks import task_names
     from jaxteach.teacher import table_names
@@ -50,6 +56,10 @@ def main() -> int:
     for task in tasks:
         names = (*table_names(task), *(path for path, its in own if its == task))
         tables = [_load(name, task) for name in names]
+        if options.measure:
+            unknown = [pair for pair in zip(names, tables, strict=True) if pair[1].sha256 not in successes]
+            successes |= {table.sha256: _measured(name, task, options.measure) for name, table in unknown}
+            llm.save_successes(successes)
         print(f"{'### ' if options.markdown else ''}{task}\n")
         print(f"{llm.list_tables(tables, successes, options.markdown)}\n" if tables else "(no table)\n")
         if not options.markdown:
@@ -64,6 +74,15 @@ def _load(name: str, task: str) -> "PlanTable":
     from jaxteach.teacher import load_table
 
     return load_table(name, task, _vocabulary(task))
+
+
+def _measured(name: str, task: str, episodes: int) -> "Success":
+    """Play episodes with a teacher alone."""
+    from jaxteach import evaluate, llm
+
+    asked = evaluate.Options(who="teacher", task=task, teacher=name, episodes=episodes)
+    result = evaluate.evaluate_teacher(asked, None)
+    return llm.Success(round(result["success_rate"]["mean"], 4), episodes)
 
 
 def _vocabulary(task: str) -> "Vocabulary":

@@ -1,11 +1,9 @@
 """Tables listed and compared."""
 
-import json
-
 import pytest
 
 from jaxteach.errors import UserError
-from jaxteach.llm import compare_tables, describe, known_successes, list_tables, quality
+from jaxteach.llm import compare_tables, describe, known_successes, list_tables, quality, save_successes
 from jaxteach.llm.listing import Success
 from jaxteach.teacher import Option, Plan, PlanTable, save_table
 from tests.llm.fakes import SIMPLE
@@ -34,9 +32,7 @@ def test_accuracy_adds_up_plans_with_the_same_first_option():
 
 def test_listing_shows_the_success_of_this_very_table(tmp_path):
     saved = save_table(table("mine", Plan((EXPLORE,), 1.0)), tmp_path / "mine.json")
-    (tmp_path / "success.json").write_text(
-        json.dumps({saved.sha256: {"success_rate": 0.25, "episodes": 1000}})
-    )
+    save_successes({saved.sha256: Success(0.25, 1000)}, tmp_path)
     known = known_successes(tmp_path)
     assert known == {saved.sha256: Success(0.25, 1000)}
     head, line = list_tables([saved], known).splitlines()

@@ -3,7 +3,7 @@
 from jaxteach.llm.answers import AnswerLog, answered
 from jaxteach.llm.backend import Backend, Reply, Score
 from jaxteach.llm.backends import BackendName, make_backend
-from jaxteach.llm.listing import compare_tables, known_successes, list_tables
+from jaxteach.llm.listing import Success, compare_tables, known_successes, list_tables, save_successes
 from jaxteach.llm.precompute import ProgressBar, estimate, log_path, precompute
 from jaxteach.llm.prompts import Prompt, load_prompt
 from jaxteach.llm.questions import Question, questions
@@ -24,6 +24,7 @@ __all__ = [
     "Reply",
     "Score",
     "Settings",
+    "Success",
     "admissible",
     "all_options",
     "answered",
@@ -40,5 +41,6 @@ __all__ = [
     "precompute",
     "quality",
     "questions",
+    "save_successes",
     "sensible",
 ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jaxteach.errors import UserError
+from jaxteach.files import write_atomic
 from jaxteach.llm.report import quality
 from jaxteach.tasks.engine.captions import Vocabulary
 from jaxteach.teacher import Option, Plan, PlanTable, cache_folder
@@ -43,6 +44,23 @@ def known_successes(folder: Path | None = None) -> dict[str, Success]:
         return {sha: Success(float(e["success_rate"]), int(e["episodes"])) for sha, e in entries.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is damaged: {error!r}") from error
+
+
+def save_successes(successes: dict[str, Success], folder: Path | None = None) -> None:
+    """Write down successes for `known_successes` to find.
+
+    Args:
+        successes: by the sha256 of the table.
+        folder: where success.json goes; by default with the shipped tables.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    entries = {
+        sha: {"success_rate": known.rate, "episodes": known.episodes}
+        for sha, known in sorted(successes.items())
+    }
+    write_atomic((folder or cache_folder()) / "success.json", (json.dumps(entries, indent=2) + "\n").encode())
 
 
 def list_tables(tables: Sequence[PlanTable], successes: dict[str, Success], markdown: bool = False) -> str:
