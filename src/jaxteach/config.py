@@ -13,10 +13,10 @@ from jaxteach.tasks.registry import task_class, task_names
 _Name = tyro.conf.arg(name="")
 STUDENTS = ("ego", "cnn", "gru")
 PRESETS = ("fast", "paper")
-DISTILLATIONS = ("forward_kl",)
+DISTILLATIONS = ("forward_kl", "reverse_kl", "js")
 TEACHER_MODES = ("soft", "hard")
 RETURNS = ("gae", "monte_carlo")
-DECAYS = ("linear_plateau", "linear", "constant", "none")
+DECAYS = ("linear_plateau", "linear", "constant", "exponential", "cosine", "step", "none", "adaptive")
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class Decay:
     """
 
     name: Annotated[str, _Name] = "linear_plateau"
-    """Schedule: linear_plateau, linear, constant or none."""
+    """Schedule: linear_plateau, linear, constant, exponential, cosine, step, adaptive or none."""
     start: float = 10.0
     """Lambda at the first update."""
     floor: float = 0.1
-    """Lambda on the plateau (linear_plateau)."""
+    """Lambda on the plateau (not linear, constant); with adaptive, once the student matches its teacher."""
     plateau_at: float = 0.5
-    """Where the linear fall ends: updates, or a fraction of the run."""
+    """Where the plateau begins: updates, or a fraction of the run (not linear, constant, adaptive)."""
     off_at: float = 0.9
     """From where on lambda is zero: updates, or a fraction of the run."""
 
@@ -43,9 +43,11 @@ class Distill:
     """How the student follows the teacher."""
 
     name: Annotated[str, _Name] = "forward_kl"
-    """Divergence from teacher to student: forward_kl (the paper's cross-entropy)."""
+    """Divergence of student and teacher: forward_kl (the paper's cross-entropy), reverse_kl or js."""
     teacher: Literal["soft", "hard"] = "soft"
     """soft: the teacher's distribution; hard: one plan sampled at every step."""
+    weighting: Literal["none", "entropy"] = "none"
+    """none: all rows count alike; entropy: by the teacher's certainty, 1 - H(q) / log 7."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ class PPO:
     """Clip range of the probability ratio."""
     value_clip: float = 0.2
     """Clip range of the value's change."""
+    policy_weight: float = 1.0
+    """Weight of the policy loss; with 0 here, as value and as entropy weight, only the teacher is cloned."""
     value_weight: float = 0.5
     """Weight of the value loss."""
     entropy_weight: float = 0.001
@@ -254,6 +258,7 @@ def _check_numbers(config: Config) -> None:
         "ppo.gae-lambda": (config.ppo.gae_lambda, 0.0, 1.0),
         "ppo.clip": (config.ppo.clip, 0.0, float("inf")),
         "ppo.value-clip": (config.ppo.value_clip, 0.0, float("inf")),
+        "ppo.policy-weight": (config.ppo.policy_weight, 0.0, float("inf")),
         "ppo.value-weight": (config.ppo.value_weight, 0.0, float("inf")),
         "ppo.entropy-weight": (config.ppo.entropy_weight, 0.0, float("inf")),
         "ppo.max-grad-norm": (config.ppo.max_grad_norm, 0.0, float("inf")),

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 
 from jaxteach.config import DECAYS, PAPER
-from jaxteach.student.decay import SCHEDULES, DecayParameters, in_updates
+from jaxteach.student.decay import (
+    REACTIVE,
+    SCHEDULES,
+    DecayParameters,
+    in_updates,
+    recent_success,
+    weight_at,
+)
 
 
 def values(name, updates, **parameters):
@@ -32,6 +39,11 @@ def evaluate(name, updates, p):
         ("linear", [10, 50 / 6, 40 / 6, 5, 20 / 6, 10 / 6, 0, 0]),
         ("constant", [10] * 8),
         ("none", [0] * 8),
+        # From 10 to 1 in four updates: by the factor 10 ** (-1 / 4) each.
+        ("exponential", [10, 10**0.75, 10**0.5, 10**0.25, 1, 1, 0, 0]),
+        # Half a cosine: the middle halfway, a quarter of the way cos(pi / 4) above it.
+        ("cosine", [10, 5.5 + 4.5 * 0.5**0.5, 5.5, 5.5 - 4.5 * 0.5**0.5, 1, 1, 0, 0]),
+        ("step", [10, 10, 10, 10, 1, 1, 0, 0]),
     ],
 )
 def test_by_hand(name, expected):
@@ -39,7 +51,7 @@ def test_by_hand(name, expected):
 
 
 def test_command_line_offers_exactly_these():
-    assert tuple(SCHEDULES) == DECAYS
+    assert (*SCHEDULES, *REACTIVE) == DECAYS
 
 
 def test_preset_paper_is_the_references_schedule():
@@ -66,7 +78,7 @@ def test_only_values_between_0_and_1_are_fractions(at, updates):
 
 
 @given(
-    name=st.sampled_from(["linear_plateau", "linear"]),
+    name=st.sampled_from(["linear_plateau", "linear", "exponential", "cosine", "step"]),
     start=st.floats(0, 100, width=32),
     share=st.floats(0, 1, width=32),
     plateau_at=st.integers(0, 60),
@@ -87,3 +99,53 @@ def test_parameters_are_traced():
     p = DecayParameters(*(jnp.asarray([a, b]) for a, b in ((4.0, 8.0), (1.0, 2.0), (2.0, 4.0), (9.0, 9.0))))
     swept = jax.vmap(lambda p: SCHEDULES["linear_plateau"](jnp.int32(1), p))(p)
     np.testing.assert_allclose(swept, [2.5, 6.5])
+
+
+def test_exponential_to_a_floor_of_zero_ends_at_a_thousandth():
+    np.testing.assert_allclose(
+        values("exponential", [0, 2, 4, 5, 6], floor=0.0), [10, 10 * 1e-3**0.5, 0.01, 0.01, 0], rtol=1e-5
+    )
+    np.testing.assert_array_equal(values("exponential", range(4), start=0.0, floor=0.0), 0)
+
+
+@pytest.mark.parametrize(
+    ("student", "teacher", "expected"),
+    [
+        (0.0, 0.8, 10.0),
+        (0.4, 0.8, 5.5),  # half as good: halfway between start and floor
+        (0.8, 0.8, 1.0),
+        (1.0, 0.8, 1.0),  # better than its teacher
+        (0.0, 0.0, 1.0),  # a teacher that never succeeds has little to say
+        (0.3, 0.0, 1.0),
+    ],
+)
+def test_adaptive_by_hand(student, teacher, expected):
+    p = DecayParameters(*(jnp.float32(x) for x in (10.0, 1.0, 4.0, 6.0)))
+    found = [
+        float(weight_at("adaptive", jnp.int32(update), p, jnp.float32(student), jnp.float32(teacher)))
+        for update in (0, 5, 6)
+    ]
+    np.testing.assert_allclose(found, [expected, expected, 0], rtol=1e-5)
+
+
+def test_schedules_of_time_alone_do_not_look_at_success():
+    p = DecayParameters(*(jnp.float32(x) for x in (10.0, 1.0, 4.0, 6.0)))
+    for name in SCHEDULES:
+        found = {float(weight_at(name, jnp.int32(2), p, jnp.float32(s), jnp.float32(0.5))) for s in (0, 1)}
+        assert found == {float(values(name, [2])[0])}
+
+
+def test_recent_success_by_hand():
+    # 20 episodes, 15 of them successes: a fifth of the way from 0.5 to 0.75.
+    assert float(recent_success(jnp.float32(0.5), jnp.float32(20), jnp.float32(15))) == pytest.approx(0.55)
+    # No episodes: no change. More than are looked back on: nothing of before is left.
+    assert float(recent_success(jnp.float32(0.5), jnp.float32(0), jnp.float32(0))) == 0.5
+    assert float(recent_success(jnp.float32(0.5), jnp.float32(250), jnp.float32(50))) == pytest.approx(0.2)
+
+
+def test_first_short_successes_do_not_pass_for_the_rule():
+    """Ten successes end at once, ninety failures later: the estimate never comes near 1."""
+    estimate = recent_success(jnp.float32(0), jnp.float32(10), jnp.float32(10))
+    assert float(estimate) == pytest.approx(0.1)
+    estimate = recent_success(estimate, jnp.float32(90), jnp.float32(0))
+    assert float(estimate) == pytest.approx(0.01)

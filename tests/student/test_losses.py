@@ -8,13 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis.extra import numpy as hnp
 
-from jaxteach.student.losses import Batch, LossWeights, forward_kl, masked_mean, normalise, student_loss
+from jaxteach.config import DISTILLATIONS
+from jaxteach.student.losses import (
+    DIVERGENCES,
+    SMOOTHING,
+    Batch,
+    LossWeights,
+    certainty,
+    forward_kl,
+    masked_mean,
+    normalise,
+    student_loss,
+)
 
 N = 64
-WEIGHTS = LossWeights(*(jnp.float32(x) for x in (0.2, 0.1, 0.5, 0.01, 3.0)))
+WEIGHTS = LossWeights(*(jnp.float32(x) for x in (0.2, 0.1, 1.0, 0.5, 0.01, 3.0)))
 
 
-loss_of = jax.jit(student_loss)
+loss_of = jax.jit(student_loss, static_argnums=(4, 5))
 divergence_of = jax.jit(forward_kl)
 
 
@@ -111,6 +122,22 @@ def test_with_lambda_zero_the_teacher_has_no_say(rows):
     np.testing.assert_array_equal(gradient(batch), gradient(unlike))
 
 
+def test_with_every_other_weight_zero_the_teacher_alone_has_a_say(rows):
+    """Behaviour cloning: neither reward nor value moves anything."""
+    logits, value, batch = rows
+    cloning = WEIGHTS.replace(policy=jnp.float32(0), value=jnp.float32(0), entropy=jnp.float32(0))
+    elsewhere = batch.replace(advantage=-2 * batch.advantage, returns=batch.returns + 1)
+
+    def gradient(b, weights):
+        return jax.grad(lambda x, v: loss_of(x, v, b, weights)[0], argnums=(0, 1))(logits, value)
+
+    (of_logits, of_value), other = gradient(batch, cloning), gradient(elsewhere, cloning)
+    np.testing.assert_array_equal(of_logits, other[0])
+    np.testing.assert_array_equal(of_value, 0)
+    assert np.abs(of_logits).max() > 0.001
+    assert np.abs(gradient(elsewhere, WEIGHTS)[0] - gradient(batch, WEIGHTS)[0]).max() > 0.001
+
+
 def test_no_rows_at_all_make_no_loss(rows):
     logits, value, batch = rows
     loss, parts = loss_of(logits, value, batch.replace(valid=jnp.zeros(N, bool)), WEIGHTS)
@@ -143,9 +170,63 @@ def test_divergence_is_zero_only_from_oneself(teacher, student, certain):
     assert abs(float(divergence_of(np.float32(teacher), np.log(np.float32(teacher))))) < 1e-5
 
 
-def test_silence_teaches_nothing():
+@pytest.mark.parametrize("name", DIVERGENCES)
+def test_silence_teaches_nothing(name):
     """Where nobody teaches, q is all zeros: no divergence, no gradient."""
-    log_probs = jax.nn.log_softmax(jnp.arange(7.0))
-    value, gradient = jax.value_and_grad(lambda x: forward_kl(jnp.zeros(7), x))(log_probs)
+    log_probs = jax.nn.log_softmax(jnp.asarray([0, 1, 2, 3, -200.0, 5, 6]))
+    value, gradient = jax.value_and_grad(lambda x: DIVERGENCES[name](jnp.zeros(7), x))(log_probs)
     assert float(value) == 0
     np.testing.assert_array_equal(gradient, 0)
+
+
+def test_command_line_offers_exactly_these():
+    assert tuple(DIVERGENCES) == DISTILLATIONS
+
+
+def test_divergences_by_hand():
+    # q = (1, 0, ...), pi = (1/2, 1/2, 0, ...) but for a trace that keeps the logarithms finite.
+    q, pi = np.eye(7)[0], np.array([0.5, 0.5, 0, 0, 0, 0, 0]) + 1e-9
+    found = {name: float(jax.jit(f)(jnp.asarray(q), jnp.log(pi))) for name, f in DIVERGENCES.items()}
+    assert found["forward_kl"] == pytest.approx(np.log(2), abs=1e-5)
+    # m = (3/4, 1/4): KL(q || m) = log 4/3, KL(pi || m) = log(2/3) / 2 + log(2) / 2.
+    js = 0.5 * np.log(4 / 3) + 0.25 * (np.log(2 / 3) + np.log(2))
+    assert found["js"] == pytest.approx(js, abs=1e-5)
+    mixed = [1 - SMOOTHING + SMOOTHING / 7, SMOOTHING / 7]
+    assert found["reverse_kl"] == pytest.approx(0.5 * sum(np.log(0.5 / m) for m in mixed), abs=1e-5)
+
+
+@given(teacher=distributions, student=distributions)
+def test_divergences_are_zero_from_oneself_alone(teacher, student):
+    for name, slack in (("js", 1e-5), ("reverse_kl", 1e-5)):
+        f = jax.jit(DIVERGENCES[name])
+        apart = float(f(np.float32(teacher), np.log(np.float32(student))))
+        far = 0.5 * np.abs(teacher - student).sum()
+        assert -slack <= apart <= (np.log(2) + slack if name == "js" else np.log(7 / SMOOTHING))
+        if far > 0.2:
+            assert apart > 0.001
+        assert abs(float(f(np.float32(teacher), np.log(np.float32(teacher))))) < SMOOTHING
+
+
+def test_js_is_symmetric_and_stays_finite_far_apart():
+    q, pi = jax.nn.softmax(jnp.arange(7.0)), jax.nn.softmax(-2 * jnp.arange(7.0))
+    assert float(DIVERGENCES["js"](q, jnp.log(pi))) == pytest.approx(float(DIVERGENCES["js"](pi, jnp.log(q))))
+    far = jax.nn.log_softmax(jnp.asarray([0.0, 300, 0, 0, 0, 0, 0]))
+    value, gradient = jax.value_and_grad(lambda x: DIVERGENCES["js"](jnp.eye(7)[0], x))(far)
+    assert float(value) == pytest.approx(np.log(2), abs=1e-5)
+    assert np.isfinite(gradient).all()
+
+
+def test_certainty_by_hand():
+    q = jnp.asarray([[1, 0, 0, 0, 0, 0, 0], [1 / 7] * 7, [0.5, 0.5, 0, 0, 0, 0, 0]])
+    np.testing.assert_allclose(certainty(q), [1, 0, 1 - np.log(2) / np.log(7)], atol=1e-6)
+
+
+def test_rows_weighted_by_certainty(rows):
+    logits, value, batch = rows
+    _, plain = loss_of(logits, value, batch, WEIGHTS, "forward_kl", "none")
+    _, weighted = loss_of(logits, value, batch, WEIGHTS, "forward_kl", "entropy")
+    apart = forward_kl(batch.teacher, jax.nn.log_softmax(logits))
+    expected = np.mean((np.asarray(certainty(batch.teacher)) * apart)[np.asarray(batch.valid)])
+    np.testing.assert_allclose(weighted["distill"], expected, rtol=1e-5)
+    assert float(weighted["distill"]) < 0.95 * float(plain["distill"])
+    assert float(weighted["policy_loss"]) == float(plain["policy_loss"])

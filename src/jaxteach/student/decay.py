@@ -1,4 +1,4 @@
-"""Schedules of the distillation weight: `schedule(update) -> lambda`."""
+"""Schedules of the distillation weight: `schedule(update) -> lambda`, and one that reacts to success."""
 
 from collections.abc import Callable
 
@@ -43,14 +43,102 @@ def constant(update: Array, p: DecayParameters) -> Array:
     return p.start + 0.0 * update
 
 
+def exponential(update: Array, p: DecayParameters) -> Array:
+    """By the same factor at every update from start to floor at plateau_at, then as linear_plateau, f32[].
+
+    With a floor of zero it falls to a thousandth of start and stays there.
+    """
+    done = jnp.clip(update / jnp.maximum(p.plateau_at, 1.0), 0.0, 1.0)
+    share = jnp.maximum(p.floor / jnp.maximum(p.start, 1e-12), 1e-3)
+    return jnp.where(update < p.off_at, p.start * share**done, 0.0)
+
+
+def cosine(update: Array, p: DecayParameters) -> Array:
+    """Along half a cosine from start to floor at plateau_at, then as linear_plateau, f32[]."""
+    done = jnp.clip(update / jnp.maximum(p.plateau_at, 1.0), 0.0, 1.0)
+    value = p.floor + (p.start - p.floor) * 0.5 * (1.0 + jnp.cos(jnp.pi * done))
+    return jnp.where(update < p.off_at, value, 0.0)
+
+
+def step(update: Array, p: DecayParameters) -> Array:
+    """Start up to plateau_at, then at once floor, zero from off_at on, f32[]."""
+    value = jnp.where(update < p.plateau_at, p.start, p.floor)
+    return jnp.where(update < p.off_at, value, 0.0)
+
+
 def none(update: Array, p: DecayParameters) -> Array:
     """Always zero, f32[]: reinforcement learning alone."""
     return 0.0 * (p.start + update)
 
 
+def adaptive(update: Array, p: DecayParameters, student: Array, teacher: Array) -> Array:
+    """In proportion to how far the student's success falls short of the teacher's, zero from off_at on.
+
+    A student that never succeeds is taught with start, one that does as well as its teacher or better
+    with floor, in between in proportion; lambda rises again if the student forgets. A teacher that
+    never succeeds teaches with floor.
+
+    Args:
+        update: i32[], the update's number, from 0.
+        p: parameters; plateau_at is not read.
+        student: f32[], the student's recent success, see `recent_success`.
+        teacher: f32[], the teacher's success rate.
+
+    Returns:
+        lambda, f32[].
+    """
+    shortfall = jnp.clip((teacher - student) / jnp.maximum(teacher, 1e-6), 0.0, 1.0)
+    return jnp.where(update < p.off_at, p.floor + (p.start - p.floor) * shortfall, 0.0)
+
+
 SCHEDULES: dict[str, Callable[[Array, DecayParameters], Array]] = {
-    schedule.__name__: schedule for schedule in (linear_plateau, linear, constant, none)
+    schedule.__name__: schedule
+    for schedule in (linear_plateau, linear, constant, exponential, cosine, step, none)
 }
+REACTIVE: dict[str, Callable[[Array, DecayParameters, Array, Array], Array]] = {"adaptive": adaptive}
+
+
+def weight_at(name: str, update: Array, p: DecayParameters, student: Array, teacher: Array) -> Array:
+    """Lambda by a schedule's name.
+
+    Args:
+        name: one of `SCHEDULES` or `REACTIVE` (static).
+        update: i32[].
+        p: parameters.
+        student: f32[], the student's recent success; reactive schedules alone read it.
+        teacher: f32[], the teacher's success rate; likewise.
+
+    Returns:
+        f32[].
+    """
+    if name in REACTIVE:
+        return REACTIVE[name](update, p, student, teacher)
+    return SCHEDULES[name](update, p)
+
+
+RECENT_EPISODES = 100
+"""Episodes a running estimate of success looks back on, about."""
+
+
+def recent_success(estimate: Array, ended: Array, succeeded: Array) -> Array:
+    """A running estimate of success, taking in the episodes that ended in one update.
+
+    It begins at zero and moves by one hundredth of the way for every episode, so that the first
+    episodes to end, which are short and therefore successes, do not pass for the rule.
+
+    Args:
+        estimate: f32[], so far.
+        ended: f32[], episodes that ended.
+        succeeded: f32[], how many of those succeeded.
+
+    Returns:
+        f32[].
+
+    >>> float(recent_success(jnp.float32(0.5), jnp.float32(20), jnp.float32(15)))
+    0.550000011920929
+    """
+    weight = jnp.minimum(ended / RECENT_EPISODES, 1.0)
+    return estimate + weight * (succeeded / jnp.maximum(ended, 1.0) - estimate)
 
 
 def in_updates(at: float, n_updates: int) -> float:

@@ -1,5 +1,7 @@
 """The student's loss: PPO's three terms and the distillation term."""
 
+from collections.abc import Callable
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -34,6 +36,7 @@ class LossWeights(struct.PyTreeNode):
 
     clip: Array
     value_clip: Array
+    policy: Array
     value: Array
     entropy: Array
     distill: Array
@@ -66,16 +69,80 @@ def forward_kl(teacher: Array, log_probs: Array) -> Array:
     return jnp.sum(jax.scipy.special.xlogy(teacher, teacher) - teacher * log_probs, axis=-1)
 
 
+SMOOTHING = 0.01
+"""Share of a uniform distribution mixed into q where its logarithm is taken: q may be zero, pi never is."""
+
+
+def reverse_kl(teacher: Array, log_probs: Array) -> Array:
+    """KL(pi || q), q mixed with `SMOOTHING` of a uniform distribution; seeks one of the teacher's modes.
+
+    Args:
+        teacher: f32[..., 7], q(a|s).
+        log_probs: f32[..., 7], log pi(a|s).
+
+    Returns:
+        f32[...]; zero where q is all zeros, for nobody teaches there.
+    """
+    chex.assert_equal_shape([teacher, log_probs])
+    smooth = (1.0 - SMOOTHING) * teacher + SMOOTHING / teacher.shape[-1]
+    divergence = jnp.sum(jnp.exp(log_probs) * (log_probs - jnp.log(smooth)), axis=-1)
+    return divergence * jnp.sum(teacher, axis=-1)
+
+
+def js(teacher: Array, log_probs: Array) -> Array:
+    """Jensen-Shannon divergence, in nats: half KL(q || m) and half KL(pi || m), m halfway between them.
+
+    Args:
+        teacher: f32[..., 7], q(a|s).
+        log_probs: f32[..., 7], log pi(a|s).
+
+    Returns:
+        f32[...], at most log 2; zero where q is all zeros, for nobody teaches there.
+    """
+    chex.assert_equal_shape([teacher, log_probs])
+    probs = jnp.exp(log_probs)
+    # Far below any probability that matters: an action neither would take must not make log 0.
+    log_middle = jnp.log(jnp.maximum(0.5 * (teacher + probs), 1e-30))
+    from_teacher = jax.scipy.special.xlogy(teacher, teacher) - teacher * log_middle
+    from_student = probs * (log_probs - log_middle)
+    return 0.5 * jnp.sum(from_teacher + from_student, axis=-1) * jnp.sum(teacher, axis=-1)
+
+
+DIVERGENCES: dict[str, Callable[[Array, Array], Array]] = {
+    divergence.__name__: divergence for divergence in (forward_kl, reverse_kl, js)
+}
+
+
+def certainty(teacher: Array) -> Array:
+    """How certain the teacher is: 1 - H(q) / log 7, f32[...]: 1 for a single action, 0 for a uniform q.
+
+    Args:
+        teacher: f32[..., 7], q(a|s).
+
+    >>> float(certainty(jnp.eye(7)[0]))
+    1.0
+    """
+    entropy = -jnp.sum(jax.scipy.special.xlogy(teacher, teacher), axis=-1)
+    return 1.0 - entropy / jnp.log(teacher.shape[-1])
+
+
 def student_loss(
-    logits: Array, value: Array, batch: Batch, weights: LossWeights
+    logits: Array,
+    value: Array,
+    batch: Batch,
+    weights: LossWeights,
+    divergence: str = "forward_kl",
+    weighting: str = "none",
 ) -> tuple[Array, dict[str, Array]]:
-    """L = L_policy + w_v L_value - w_e H(pi) + lambda KL(q || pi) (paper, section on the method).
+    """L = w_p L_policy + w_v L_value - w_e H(pi) + lambda D(q, pi) (paper, section on the method).
 
     Args:
         logits: f32[..., 7].
         value: f32[...].
         batch: the rest of the rows.
         weights: scalars.
+        divergence: D, one of `DIVERGENCES`; the paper's is forward_kl (static).
+        weighting: none, or entropy: a row counts by its teacher's `certainty` (static).
 
     Returns:
         The loss f32[] and its parts: policy_loss, value_loss, entropy, approx_kl, distill, f32[] each.
@@ -91,6 +158,10 @@ def student_loss(
     value_error = jnp.maximum((value - batch.returns) ** 2, (near - batch.returns) ** 2)
     entropy = -jnp.sum(jnp.exp(log_probs) * log_probs, axis=-1)
 
+    apart = DIVERGENCES[divergence](batch.teacher, log_probs)
+    if weighting == "entropy":
+        apart = certainty(batch.teacher) * apart
+
     def mean(x: Array) -> Array:
         return masked_mean(x, batch.valid)
 
@@ -99,10 +170,10 @@ def student_loss(
         "value_loss": mean(value_error),
         "entropy": mean(entropy),
         "approx_kl": mean(ratio - 1.0 - log_ratio),
-        "distill": mean(forward_kl(batch.teacher, log_probs)),
+        "distill": mean(apart),
     }
     loss = (
-        parts["policy_loss"]
+        weights.policy * parts["policy_loss"]
         + weights.value * parts["value_loss"]
         - weights.entropy * parts["entropy"]
         + weights.distill * parts["distill"]

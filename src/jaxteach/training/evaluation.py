@@ -147,6 +147,15 @@ def play_teacher(task: Task, teacher: Teacher, seed: Array, n_episodes: int, gre
     return play(task, act, jnp.zeros((lanes, 0)), jax.random.fold_in(evaluation_key(), seed), n_episodes)
 
 
+TEACHER_EPISODES = 1000
+"""Episodes a teacher's success rate is measured on."""
+
+
+def teacher_success(task: Task, teacher: Teacher) -> float:
+    """The success rate of the teacher alone, over `TEACHER_EPISODES` episodes, always the same ones."""
+    return float(play_teacher(task, teacher, np.uint32(0), TEACHER_EPISODES, False).success)
+
+
 def evaluation_key() -> Array:
     """The root of evaluation's randomness, apart from training's."""
     return jax.random.key(1)

@@ -61,10 +61,11 @@ def learn(
     Returns:
         The state with new parameters, and the metrics f32[] averaged over minibatches.
     """
-    ppo, rows = plan.config.ppo, rollout.rows
+    ppo, distill, rows = plan.config.ppo, plan.config.distill, rollout.rows
     weights = LossWeights(
         clip=hyper.clip,
         value_clip=hyper.value_clip,
+        policy=hyper.policy_weight,
         value=hyper.value_weight,
         entropy=hyper.entropy_weight,
         distill=weight,
@@ -92,7 +93,7 @@ def learn(
             logits, value = plan.student.unroll(params, features, rollout.hidden[index], first)
         else:
             logits, value, _ = plan.student.apply(params, features, plan.student.blank(size), first)
-        return student_loss(logits, value, part, weights)
+        return student_loss(logits, value, part, weights, distill.name, distill.weighting)
 
     def minibatch(i: Array, carry: tuple[Any, Adam, Array, dict[str, Array]]) -> Any:
         params, adam, order, sums = carry

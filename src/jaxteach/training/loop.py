@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxteach.student.decay import SCHEDULES
+from jaxteach.student.decay import recent_success, weight_at
 from jaxteach.student.losses import Batch
 from jaxteach.teacher.policy import Teacher, teacher_policy
 from jaxteach.training.divergence import keep_finite
@@ -75,8 +75,10 @@ def run_update(
     step = functools.partial(collect, plan)
     state, rollout = jax.vmap(step, in_axes=(0, 0, None, 0))(state, rollout_keys, update, active)
 
-    schedule = SCHEDULES[plan.config.decay.name]
-    weight = jax.vmap(lambda decay: schedule(update, decay))(hyper.decay)  # [seed]
+    ended, succeeded = rollout.outcomes[:, :, 0].sum(axis=1), rollout.outcomes[:, :, 1].sum(axis=1)
+    state = state.replace(success=recent_success(state.success, ended, succeeded))
+    weigh = functools.partial(weight_at, plan.config.decay.name, update)
+    weight = jax.vmap(weigh)(hyper.decay, state.success, hyper.teacher_success)  # [seed]
     taught = ask_teacher(plan, teacher, rollout, weight, teacher_keys)
     batch: Batch = jax.vmap(functools.partial(targets, plan))(rollout, taught, hyper)
     learnt, losses = jax.vmap(functools.partial(learn, plan))(

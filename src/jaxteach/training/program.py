@@ -11,8 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxteach.config import Config
+from jaxteach.student.decay import REACTIVE
 from jaxteach.teacher.policy import Teacher, compile_teacher
 from jaxteach.teacher.table import PlanTable
+from jaxteach.training.evaluation import teacher_success
 from jaxteach.training.loop import init_chunk, run_segment
 from jaxteach.training.metrics import MetricsLog
 from jaxteach.training.state import Hyper, Plan, SeedState, make_hyper, make_plan
@@ -73,7 +75,10 @@ def compile_program(config: Config, table: PlanTable | None) -> Program:
     teacher = compile_teacher(table, plan.task) if table is not None else None
     assert config.seeds_per_chunk is not None
     width = config.seeds_per_chunk
-    hyper = make_hyper(config, plan.n_updates, width)
+    goal = 0.0
+    if teacher is not None and config.decay.name in REACTIVE:
+        goal = teacher_success(plan.task, teacher)
+    hyper = make_hyper(config, plan.n_updates, width, goal)
     # Whole episodes end by environment steps, not by updates: any length of segment will do.
     k = SEGMENT_UPDATES // 2 if plan.by_episodes else segment_length(plan.n_updates)
     ids = jnp.zeros((width,), jnp.uint32)

@@ -27,8 +27,10 @@ class Hyper(struct.PyTreeNode):
     gae_lambda: Array
     clip: Array
     value_clip: Array
+    policy_weight: Array
     value_weight: Array
     entropy_weight: Array
+    teacher_success: Array
     decay: DecayParameters
 
 
@@ -51,6 +53,7 @@ class SeedState(struct.PyTreeNode):
         born: i32[env], the update in which each environment's episode began.
         env_steps: i32[], environment steps taken so far.
         alive: bool[], false once the seed has diverged; its parameters then stay as they were.
+        success: f32[], running estimate of success, see `student.decay.recent_success`.
     """
 
     params: Any
@@ -60,6 +63,7 @@ class SeedState(struct.PyTreeNode):
     born: Array
     env_steps: Array
     alive: Array
+    success: Array
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,8 +142,15 @@ def make_plan(config: Config, taught: bool) -> Plan:
     return plan
 
 
-def make_hyper(config: Config, n_updates: int, width: int) -> Hyper:
-    """The traced hyperparameters of a chunk, the same for each of its seeds."""
+def make_hyper(config: Config, n_updates: int, width: int, teacher_success: float = 0.0) -> Hyper:
+    """The traced hyperparameters of a chunk, the same for each of its seeds.
+
+    Args:
+        config: resolved.
+        n_updates: updates of the run.
+        width: seeds in a chunk.
+        teacher_success: the teacher's success rate; only adaptive decay reads it.
+    """
     ppo, decay = config.ppo, config.decay
 
     def each(value: float) -> Array:
@@ -152,8 +163,10 @@ def make_hyper(config: Config, n_updates: int, width: int) -> Hyper:
         gae_lambda=each(ppo.gae_lambda if ppo.returns == "gae" else 1.0),
         clip=each(ppo.clip),
         value_clip=each(ppo.value_clip),
+        policy_weight=each(ppo.policy_weight),
         value_weight=each(ppo.value_weight),
         entropy_weight=each(ppo.entropy_weight),
+        teacher_success=each(teacher_success),
         decay=DecayParameters(
             start=each(decay.start),
             floor=each(decay.floor),
@@ -190,4 +203,5 @@ def init_seed(plan: Plan, seed_id: Array) -> SeedState:
         born=jnp.zeros((n_envs,), jnp.int32),
         env_steps=jnp.zeros((), jnp.int32),
         alive=jnp.ones((), bool),
+        success=jnp.zeros(()),
     )
