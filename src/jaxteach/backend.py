@@ -6,6 +6,7 @@ import platform
 from pathlib import Path
 
 CACHE_VARIABLE = "JAXTEACH_CACHE"
+DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 PACKAGES = ("jaxteach", "jax", "jaxlib", "flax", "optax", "chex", "navix", "numpy", "orbax-checkpoint")
 
 
@@ -18,11 +19,16 @@ def compilation_cache() -> Path | None:
     return Path(value) if value else base / "jaxteach"
 
 
-def start_jax() -> None:
+def start_jax(deterministic: bool = False) -> None:
     """Configure JAX before its first use: compiled programs are kept between runs.
 
     Entry points call this before they import a task, for importing navix starts the backend.
+
+    Args:
+        deterministic: have a GPU use only operations that give the same bits in every run.
     """
+    if deterministic:
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC}".strip()
     import jax
 
     cache = compilation_cache()

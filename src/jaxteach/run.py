@@ -1,39 +1,16 @@
 """`python -m jaxteach.run`: train students on a task with a cached teacher, and evaluate them."""
 
 import datetime
-import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from jaxteach.cli import parse
-from jaxteach.config import Config, check, preset, resolve
-from jaxteach.errors import cli
-
-if TYPE_CHECKING:
-    from jaxteach.teacher import PlanTable
-    from jaxteach.training import Training
-
-INTERRUPTED = 130
-"""Exit status after Ctrl-C: the run folder holds what was trained so far."""
-
-
-def read_config(args: list[str]) -> Config:
-    """The configuration a command line asks for: the preset's, changed by the flags, not yet resolved."""
-    config = parse(Config, "run", default=preset(preset_named(args)), args=args)
-    check(config)
-    return config
-
-
-def preset_named(args: list[str]) -> str:
-    """The preset a command line names, before the rest of it is parsed."""
-    for i, arg in enumerate(args):
-        if arg == "--preset" and i + 1 < len(args):
-            return args[i + 1]
-        if arg.startswith("--preset="):
-            return arg.removeprefix("--preset=")
-    return "fast"
+from jaxteach.config import Config, resolve
+from jaxteach.errors import UserError, cli
+from jaxteach.lock import FolderLock
+from jaxteach.options import Options, check_unchanged, read_options
+from jaxteach.stopping import Stopping
 
 
 def default_folder(config: Config) -> Path:
@@ -45,93 +22,107 @@ def default_folder(config: Config) -> Path:
 
 def main() -> int:
     """Train, evaluate, and leave a run folder."""
-    config = read_config(sys.argv[1:])
-    from jaxteach.backend import start_jax
+    options, then = read_options(sys.argv[1:])
+    with Stopping() as stopping:
+        from jaxteach.backend import start_jax
 
-    start_jax()
-    config = resolve(config)
+        start_jax(options.deterministic)
+        config = resolve(options.config)
+        if then is not None:
+            check_unchanged(then, Options(config, deterministic=options.deterministic))
+        from jaxteach.training import make_folder
+
+        out = config.out or default_folder(config)
+        make_folder(out)
+        with FolderLock(out, notice=say):
+            return run(config, options, then, out, stopping)
+
+
+def run(config: Config, options: Options, then: dict[str, Any] | None, out: Path, stopping: Stopping) -> int:
+    """Begin a run, or go on with it, in a folder that nobody else writes to.
+
+    Args:
+        config: resolved.
+        options: the command line's.
+        then: config.json of the run to go on with; None for a new one.
+        out: its folder.
+        stopping: signals.
+
+    Returns:
+        The exit status: 0, or 130 or 143 if a signal stopped the run.
+    """
+    from jaxteach.progress import Bar
     from jaxteach.teacher.loading import load_teacher
-    from jaxteach.training import RunFolder, compile_program, train
+    from jaxteach.training import (
+        Checkpoints,
+        RunFolder,
+        compile_program,
+        describe,
+        evaluate_run,
+        fingerprint,
+        run_session,
+        summarise_run,
+    )
 
     began = time.perf_counter()
     table = load_teacher(config.teacher, config.task)
-    folder = RunFolder.create(config.out or default_folder(config))
-    print(f"run folder: {folder.path}", flush=True)
-    program = compile_program(config, table)
-    folder.write_config(config, program.plan.task, table)
-    from jaxteach.progress import Bar
-
-    with Bar(config, folder) as bar, stop_on_interrupt() as interrupted:
-        training = train(
-            config,
-            table,
-            program=program,
-            on_segment=bar.segment,
-            on_chunk=lambda r: folder.write_params(r.chunk, r.seed_ids, r.params),
-            stop=lambda: interrupted[0],
+    if then is not None and then.get("teacher_table") != describe(table):
+        raise UserError(
+            f"the teacher table {config.teacher} has changed since {out} was started: bring back the file "
+            f"with sha256 {(then.get('teacher_table') or {}).get('sha256')}, or choose another --out"
         )
-    folder.write_metrics(training.seed_ids, training.metrics)
-    if not training.complete:
-        print(f"interrupted: {folder.path} holds what was trained so far", file=sys.stderr)
-        return INTERRUPTED
-    summary = evaluate_and_summarise(config, program, table, training, began)
+    folder = RunFolder.create(out) if then is None else RunFolder(out)
+    if then is not None and folder.ended:
+        folder.clean()
+        print(f"{out} has ended already: nothing is left to do")
+        return 0
+    if then is None and options.resume:
+        print(f"{out} holds no run to go on with: a new one begins")
+    print(f"run folder: {out}", flush=True)
+    program = compile_program(config, table)
+    if then is None:
+        folder.write_config(config, program.plan.task, table, options.deterministic)
+    else:
+        folder.tidy()
+        for line in folder.differences(then):
+            say(line)
+
+    checkpoints = Checkpoints(
+        out, fingerprint(config, table, options.deterministic), options.checkpoint_every, say
+    )
+    with Bar(config, folder) as bar:
+        outcome = run_session(
+            program,
+            folder,
+            checkpoints,
+            on_segment=bar.segment,
+            stop=lambda: stopping.asked,
+            notice=say,
+            debug_nans=options.debug_nans,
+        )
+    checkpoints.close()
+    if outcome.chunks:
+        folder.write_metrics(outcome.seed_ids, outcome.metrics())
+    evaluation = evaluate_run(program, folder, outcome, lambda: stopping.asked) if outcome.complete else None
+    if evaluation is None:
+        say(f"stopped; go on with: python -m jaxteach.run --resume --out {out}")
+        return stopping.status
+    wall = {
+        "compile": program.compile_seconds,
+        "train": outcome.seconds,
+        "evaluate": evaluation.seconds,
+        "total": time.perf_counter() - began + outcome.earlier_seconds,
+    }
+    summary = {**summarise_run(config, table, outcome, evaluation), "wall_seconds": wall}
     folder.write_summary(summary)
+    folder.clean()
     report(summary)
     return 0
 
 
-def evaluate_and_summarise(
-    config: Config, program: Any, table: "PlanTable | None", training: "Training", began: float
-) -> dict[str, Any]:
-    """Play the final evaluation and gather summary.json."""
-    import jax
-    import numpy as np
-
-    from jaxteach.analysis import env_steps_to_success, median_env_steps
-    from jaxteach.training import as_arrays, describe, play_students, play_teacher, summarise
-    from jaxteach.training.program import pad
-
-    evaluating = time.perf_counter()
-    assert config.eval_episodes is not None
-    plan, width = program.plan, program.width
-    parts = []
-    for start in range(0, len(training.seed_ids), width):
-        ids = training.seed_ids[start : start + width]
-        rows = np.searchsorted(training.seed_ids, pad(ids, width))
-        params = jax.tree.map(lambda x, rows=rows: x[rows], training.params)
-        played = play_students(plan.task, plan.student, params, pad(ids, width), config.eval_episodes, False)
-        parts.append({name: values[: len(ids)] for name, values in as_arrays(played).items()})
-    per_seed = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    teacher_rate = None
-    if program.teacher is not None:
-        alone = play_teacher(plan.task, program.teacher, np.uint32(0), 1000, False)
-        teacher_rate = float(as_arrays(alone)["success_rate"][0])
-    metrics = training.metrics
-    reached = env_steps_to_success(
-        metrics["env_steps"], metrics["started"], metrics["finished"], metrics["succeeded"]
-    )
-    env_steps = metrics["env_steps"][:, -1]
-    now = time.perf_counter()
-    return {
-        "task": config.task,
-        "student": config.student.name,
-        "decay": config.decay.name,
-        "preset": config.preset,
-        "teacher": describe(table),
-        "seeds": [int(seed) for seed in training.seed_ids],
-        "env_steps": [int(steps) for steps in env_steps],
-        "teacher_success_rate": teacher_rate,
-        "env_steps_to_success": median_env_steps(reached),
-        "eval_episodes": config.eval_episodes,
-        **summarise(per_seed),
-        "wall_seconds": {
-            "compile": training.compile_seconds,
-            "train": training.train_seconds,
-            "evaluate": now - evaluating,
-            "total": now - began,
-        },
-        "env_steps_per_second": float(np.sum(env_steps)) / training.train_seconds,
-    }
+def say(line: str) -> None:
+    """Tell the user one thing, on stderr."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def report(summary: dict[str, Any]) -> None:
@@ -142,6 +133,9 @@ def report(summary: dict[str, Any]) -> None:
         f"student: IQM success {success['iqm']:.3f} [{low:.3f}, {high:.3f}] over {success['n']} seeds, "
         f"{summary['eval_episodes']} fresh episodes each"
     )
+    if summary["diverged"]:
+        seeds = ", ".join(str(seed["seed"]) for seed in summary["diverged"])
+        print(f"diverged and frozen, but counted: seeds {seeds}")
     if summary["teacher_success_rate"] is not None:
         print(
             f"teacher: success {summary['teacher_success_rate']:.3f} over 1000 episodes "
@@ -154,24 +148,6 @@ def report(summary: dict[str, Any]) -> None:
         f"({summary['env_steps_per_second']:,.0f} steps/s; compile {wall['compile']:.1f} s, "
         f"evaluate {wall['evaluate']:.1f} s)"
     )
-
-
-class stop_on_interrupt:
-    """Within it, the first Ctrl-C asks training to stop after the segment; the second ends at once."""
-
-    def __enter__(self) -> list[bool]:
-        self.asked = [False]
-        self._before = signal.signal(signal.SIGINT, self._ask)
-        return self.asked
-
-    def _ask(self, number: int, frame: Any) -> None:
-        if self.asked[0]:
-            raise KeyboardInterrupt
-        self.asked[0] = True
-        print("stopping after this segment (Ctrl-C again: at once)", file=sys.stderr, flush=True)
-
-    def __exit__(self, *exception: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
 
 
 if __name__ == "__main__":

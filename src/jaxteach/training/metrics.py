@@ -16,11 +16,12 @@ class MetricsLog:
 
     Args:
         n_seeds: seeds of the chunk that count (padding left out).
+        so_far: what `raw` gave when the chunk was left.
     """
 
-    def __init__(self, n_seeds: int) -> None:
+    def __init__(self, n_seeds: int, so_far: dict[str, npt.NDArray[Any]] | None = None) -> None:
         self._n_seeds = n_seeds
-        self._segments: list[dict[str, npt.NDArray[Any]]] = []
+        self._segments: list[dict[str, npt.NDArray[Any]]] = [] if so_far is None else [so_far]
 
     @property
     def n_updates(self) -> int:
@@ -36,16 +37,24 @@ class MetricsLog:
         outcomes = self._segments[-1]["outcomes"].sum(axis=(0, 1, 2))
         return float(outcomes[1] / outcomes[0]) if outcomes[0] else float("nan")
 
+    def raw(self) -> dict[str, npt.NDArray[Any]]:
+        """All metrics so far as they came in, [update, seed, ...] each."""
+        return {
+            name: np.concatenate([segment[name] for segment in self._segments]) for name in self._segments[0]
+        }
+
+    def diverged_at(self) -> npt.NDArray[np.int64]:
+        """The update in which each seed diverged, int64[seed]; -1 for those that have not."""
+        dead = ~np.concatenate([segment["alive"] for segment in self._segments])  # [update, seed]
+        return np.where(dead.any(axis=0), dead.argmax(axis=0), -1).astype(np.int64)
+
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """All metrics so far, [seed, update] each.
 
         Outcomes of episodes are credited to the update in which the episode began; `return` and
         `length` are means over those that have finished, NaN where none has.
         """
-        joined = {
-            name: np.concatenate([segment[name] for segment in self._segments]).swapaxes(0, 1)
-            for name in self._segments[0]
-        }
+        joined = {name: array.swapaxes(0, 1) for name, array in self.raw().items()}
         credited = credit_to_start(joined["outcomes"])  # [seed, update, 4]
         finished = credited[..., 0]
         with np.errstate(invalid="ignore", divide="ignore"):

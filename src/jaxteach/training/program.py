@@ -94,28 +94,29 @@ def pad(seed_ids: np.ndarray, width: int) -> np.ndarray:
     return np.concatenate([seed_ids, np.repeat(seed_ids[-1:], width - len(seed_ids))]).astype(np.uint32)
 
 
-def run_chunk(program: Program, seed_ids: np.ndarray, log: MetricsLog) -> Iterator[SeedState]:
+def run_chunk(
+    program: Program, seed_ids: np.ndarray, log: MetricsLog, start: SeedState | None = None
+) -> Iterator[SeedState]:
     """Train one chunk, segment by segment.
 
     Args:
         program: compiled.
         seed_ids: up to `width` ids; fewer are padded.
-        log: metrics are added to it.
+        log: metrics are added to it; those of earlier segments are in it if the chunk goes on.
+        start: the state to go on from, donated; by default the seeds begin.
 
     Yields:
         The state after each segment, [seed, ...], padding included. It is donated to the next
         segment: read from it before asking for another.
     """
     ids = jnp.asarray(pad(seed_ids, program.width))
-    state = program.init(ids)
+    state = program.init(ids) if start is None else start
     config = program.plan.config
     assert config.env_steps is not None
-    update = 0
     while True:
-        first = jnp.asarray(update, jnp.int32)
+        first = jnp.asarray(log.n_updates, jnp.int32)
         state, metrics = program.segment(state, ids, program.hyper, program.teacher, first)
         log.add(jax.device_get(metrics))
-        update += program.segment_updates
         yield state
         if int(np.min(jax.device_get(state.env_steps))) >= config.env_steps:
             return

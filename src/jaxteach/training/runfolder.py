@@ -1,9 +1,13 @@
 """A run's folder: everything a run leaves behind, each file whole or absent."""
 
+import contextlib
 import dataclasses
+import hashlib
 import io
 import json
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +19,29 @@ from jaxteach.backend import versions
 from jaxteach.config import Config, to_json
 from jaxteach.errors import UserError
 from jaxteach.files import write_atomic
+from jaxteach.student.deployed import read_params
 from jaxteach.student.features import View
 from jaxteach.tasks.engine.task import Task
 from jaxteach.teacher.table import PlanTable
 
 SCHEMA_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Finished:
+    """A chunk whose results are in the folder: all of `train.ChunkResult` but the parameters.
+
+    Attributes:
+        seed_ids: int64[seed].
+        metrics: [seed, update] arrays.
+        diverged_at: int64[seed], the update in which a seed diverged; -1 for the others.
+        seconds: what training it took.
+    """
+
+    seed_ids: npt.NDArray[np.int64]
+    metrics: dict[str, npt.NDArray[Any]]
+    diverged_at: npt.NDArray[np.int64]
+    seconds: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,18 +65,20 @@ class RunFolder:
             UserError: if it holds a run, is no folder, or cannot be written.
         """
         if (path / "config.json").exists():
-            raise UserError(f"{path} already holds a run: choose another --out, or remove it first")
-        if path.exists() and not path.is_dir():
-            raise UserError(f"{path} is a file: choose another --out")
-        try:
-            (path / "params").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"cannot write {path}: {error.strerror or error}") from error
-        if not os.access(path, os.W_OK):
-            raise UserError(f"cannot write {path}: permission denied")
+            raise UserError(
+                f"{path} already holds a run: go on with it (--resume), choose another --out, or remove it"
+            )
+        make_folder(path / "params")
         return cls(path)
 
-    def write_config(self, config: Config, task: Task, table: PlanTable | None) -> None:
+    @property
+    def ended(self) -> bool:
+        """Whether the run has come to its end: nothing is left to do."""
+        return (self.path / "summary.json").exists()
+
+    def write_config(
+        self, config: Config, task: Task, table: PlanTable | None, deterministic: bool = False
+    ) -> None:
         """Write config.json: the resolved configuration and what else a reader needs."""
         view = View(task.height, task.width, task.key_class_colours)
         self._write_json(
@@ -64,6 +88,9 @@ class RunFolder:
                 **to_json(config),
                 "view": dataclasses.asdict(view),
                 "teacher_table": describe(table),
+                "deterministic": deterministic,
+                "fingerprint": fingerprint(config, table, deterministic),
+                "device": device(),
                 "versions": versions(),
             },
         )
@@ -75,6 +102,92 @@ class RunFolder:
     def write_params(self, chunk: int, seed_ids: npt.NDArray[Any], params: Any) -> None:
         """Write params/<chunk>.npz: seed_ids [seed] and each parameter [seed, ...] by its path."""
         self._write_npz(f"params/{chunk:05d}.npz", {"seed_ids": seed_ids, **flatten(params)})
+
+    def read_params(self, chunk: int) -> Any:
+        """The parameters of a finished chunk, [seed, ...]."""
+        return unflatten(read_params(self.path / f"params/{chunk:05d}.npz"))
+
+    def write_chunk(self, chunk: int, finished: Finished, params: Any, run: str) -> None:
+        """Write what a finished chunk came to: metrics/<chunk>.npz, then params/<chunk>.npz.
+
+        Args:
+            chunk: its number.
+            finished: its metrics.
+            params: its parameters, [seed, ...].
+            run: the fingerprint of the run.
+        """
+        make_folder(self.path / "metrics")
+        arrays = {
+            "seed_ids": finished.seed_ids,
+            "diverged_at": finished.diverged_at,
+            "seconds": np.asarray(finished.seconds),
+            "fingerprint": np.asarray(run),
+            **finished.metrics,
+        }
+        self._write_npz(f"metrics/{chunk:05d}.npz", arrays)
+        # Last, for this file says that the chunk is finished.
+        self.write_params(chunk, finished.seed_ids, params)
+
+    def read_chunk(
+        self, chunk: int, seed_ids: npt.NDArray[np.int64], run: str, notice: Callable[[str], None]
+    ) -> Finished | None:
+        """What a chunk came to, if it is finished.
+
+        Args:
+            chunk: its number.
+            seed_ids: the seeds it must hold.
+            run: the fingerprint of the run.
+            notice: told in one line why a chunk that was finished has to be trained again.
+
+        Raises:
+            UserError: if it belongs to another configuration or table.
+        """
+        files = [self.path / f"{name}/{chunk:05d}.npz" for name in ("params", "metrics")]
+        if not files[0].exists():
+            return None
+        try:
+            for file in files:
+                arrays = read_params(file)
+                if not np.array_equal(arrays["seed_ids"], seed_ids):
+                    raise UserError(f"{file} holds other seeds than those of chunk {chunk}")
+            if (written := str(arrays.pop("fingerprint"))) != run:
+                raise _Foreign(
+                    f"{files[1]} was written with another configuration or teacher table ({written})"
+                )
+            return Finished(
+                seed_ids=arrays.pop("seed_ids"),
+                diverged_at=arrays.pop("diverged_at"),
+                seconds=float(arrays.pop("seconds")),
+                metrics=arrays,
+            )
+        except _Foreign:
+            raise
+        except (UserError, KeyError) as error:
+            notice(f"{error}: chunk {chunk} is trained again")
+            return None
+
+    def tidy(self) -> None:
+        """Remove the scratch files of writers that were killed."""
+        for path in self.path.rglob(".*.tmp"):
+            path.unlink(missing_ok=True)
+
+    def differences(self, then: dict[str, Any]) -> list[str]:
+        """What differs now from when the run was started and may change the last bits, a line each.
+
+        Args:
+            then: the run's config.json.
+        """
+        before = {**then.get("versions", {}), "device": then.get("device")}
+        return [
+            f"{self.path} goes on with {name} {now}, not {before.get(name)} as before: last bits may differ"
+            for name, now in {**versions(), "device": device()}.items()
+            if before.get(name) != now
+        ]
+
+    def clean(self) -> None:
+        """Remove what only a run that goes on needs; to be called once summary.json is written."""
+        for name in ("metrics", "checkpoints"):
+            shutil.rmtree(self.path / name, ignore_errors=True)
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write summary.json."""
@@ -88,6 +201,19 @@ class RunFolder:
         except OSError as error:
             raise UserError(f"cannot write {self.path / 'metrics.jsonl'}: {error.strerror}") from error
 
+    def rewind_lines(self, chunk: int, updates: int) -> None:
+        """Take a chunk's lines after an update out of metrics.jsonl, and one cut short by a crash."""
+        path = self.path / "metrics.jsonl"
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        kept = []
+        for line in lines:
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                values = json.loads(line)
+                if line.endswith(b"\n") and (values["chunk"] != chunk or values["update"] <= updates):
+                    kept.append(line)
+        if len(kept) < len(lines):
+            write_atomic(path, b"".join(kept))
+
     def _write_json(self, name: str, values: dict[str, Any]) -> None:
         text = json.dumps(values, indent=2, allow_nan=False)
         write_atomic(self.path / name, (text + "\n").encode())
@@ -98,30 +224,71 @@ class RunFolder:
         write_atomic(self.path / name, buffer.getvalue())
 
 
+class _Foreign(UserError):
+    """A file of another run."""
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that can be written to.
+
+    Raises:
+        UserError: if it cannot be made, or not be written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(
+            f"{path} cannot be a folder, there is a file in the way: choose another --out"
+        ) from error
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+    if not os.access(path, os.W_OK):
+        raise UserError(f"cannot write {path}: permission denied")
+
+
+def fingerprint(config: Config, table: PlanTable | None, deterministic: bool) -> str:
+    """A digest of everything that decides a run's results, whatever its folder."""
+    facts = {**to_json(config), "out": None, "table": describe(table), "deterministic": deterministic}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def device() -> dict[str, Any]:
+    """What a run computes on: platform, kind and number of devices."""
+    devices = jax.devices()
+    return {"platform": devices[0].platform, "kind": devices[0].device_kind, "count": len(devices)}
+
+
 def describe(table: PlanTable | None) -> dict[str, str] | None:
     """A teacher as summary.json names it: {name, sha256}, or None."""
     return None if table is None else {"name": table.name, "sha256": table.sha256}
 
 
 def flatten(params: Any) -> dict[str, npt.NDArray[Any]]:
-    """Parameters by path, such as `dense_0/kernel`."""
+    """Parameters, or any tree of arrays, by path, such as `dense_0/kernel`."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(params)
-    return {"/".join(str(key.key) for key in path): np.asarray(leaf) for path, leaf in leaves}
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in leaves}
 
 
 def unflatten(arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
-    """The reverse of `flatten`; entries without a path separator, such as seed_ids, are left out.
+    """The reverse of `flatten` for parameters; entries without a path, such as seed_ids, are left out.
 
     >>> unflatten({"seed_ids": np.arange(2), "dense/bias": np.zeros(2)})
     {'dense': {'bias': array([0., 0.])}}
     """
-    params: dict[str, Any] = {}
+    return nested({path: array for path, array in arrays.items() if "/" in path})
+
+
+def nested(arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    """Arrays by path as dictionaries within dictionaries.
+
+    >>> nested({"born": 1, "adam/count": 2})
+    {'born': 1, 'adam': {'count': 2}}
+    """
+    tree: dict[str, Any] = {}
     for path, array in arrays.items():
         *parents, name = path.split("/")
-        if not parents:
-            continue
-        node = params
+        node = tree
         for parent in parents:
             node = node.setdefault(parent, {})
         node[name] = array
-    return params
+    return tree

@@ -1,4 +1,4 @@
-"""Training many seeds, chunk by chunk: results are written as each chunk ends."""
+"""Training many seeds, chunk by chunk."""
 
 import dataclasses
 import time
@@ -29,6 +29,7 @@ class Training:
         compile_seconds: what compiling took.
         train_seconds: what training took, compiling left out.
         complete: whether every seed reached its environment steps.
+        diverged_at: int64[seed], the update in which a seed diverged and was frozen; -1 for the others.
     """
 
     seed_ids: npt.NDArray[np.int64]
@@ -37,6 +38,7 @@ class Training:
     compile_seconds: float
     train_seconds: float
     complete: bool
+    diverged_at: npt.NDArray[np.int64]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +51,11 @@ class Progress:
         log: its metrics so far.
         share: how much of the whole run is done, 0 to 1.
         env_steps: environment steps taken so far, all chunks together.
-        seconds: since training began.
+        seconds: spent training so far, all chunks together.
+        chunk_seconds: spent on the running chunk so far.
+        state: the chunk's state, padding included; read from it at once, the next segment takes it.
+        complete: whether the chunk has ended.
+        stopping: whether training ends here.
     """
 
     chunk: int
@@ -58,16 +64,58 @@ class Progress:
     share: float
     env_steps: int
     seconds: float
+    chunk_seconds: float
+    state: SeedState
+    complete: bool
+    stopping: bool
 
 
 @dataclasses.dataclass(frozen=True)
 class ChunkResult:
-    """A chunk's end: its seeds, parameters [seed, ...] and metrics [seed, update]."""
+    """What a chunk comes to.
+
+    Attributes:
+        chunk: its number.
+        seed_ids: its seeds.
+        params: their parameters, [seed, ...].
+        metrics: [seed, update] arrays.
+        diverged_at: int64[seed], see `Training`.
+        seconds: what it took.
+        complete: whether it ended, or was stopped.
+    """
 
     chunk: int
     seed_ids: npt.NDArray[np.int64]
     params: Any
     metrics: dict[str, npt.NDArray[Any]]
+    diverged_at: npt.NDArray[np.int64]
+    seconds: float
+    complete: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """Where a chunk goes on: its state, padding included, its metrics so far and the seconds it took."""
+
+    state: SeedState
+    log: MetricsLog
+    seconds: float
+
+
+@dataclasses.dataclass
+class Tally:
+    """What the chunks that have ended come to: seeds (of how many in total), environment steps, seconds."""
+
+    total: int
+    seeds: int = 0
+    env_steps: int = 0
+    seconds: float = 0.0
+
+    def add(self, seeds: int, env_steps: int, seconds: float) -> None:
+        """Count a chunk that has ended."""
+        self.seeds += seeds
+        self.env_steps += env_steps
+        self.seconds += seconds
 
 
 def train(
@@ -80,7 +128,7 @@ def train(
     on_chunk: Callable[[ChunkResult], None] = lambda result: None,
     stop: Stop = lambda: False,
 ) -> Training:
-    """Train students, one for each seed.
+    """Train students, one for each seed, and keep everything in memory.
 
     Args:
         config: what to train; presets fill what it leaves open.
@@ -99,48 +147,80 @@ def train(
     """
     config = resolve(config)
     program = program or compile_program(config, teacher)
-    first, count = config.first_seed, config.seeds
-    ids = np.asarray(range(first, first + count) if seed_ids is None else seed_ids, np.int64)
-    began, results, env_steps = time.perf_counter(), [], 0
-    complete = True
-    for chunk, start in enumerate(range(0, len(ids), program.width)):
-        if not complete:
-            break
-        chunk_ids = ids[start : start + program.width]
-        log = MetricsLog(len(chunk_ids))
-        for state in run_chunk(program, chunk_ids, log):
-            done = steps_taken(state, len(chunk_ids))
-            within = min(1.0, float(np.min(done)) / program.plan.config.env_steps)  # type: ignore[operator]
-            on_segment(
-                Progress(
-                    chunk=chunk,
-                    seed_ids=chunk_ids,
-                    log=log,
-                    share=(start + within * len(chunk_ids)) / len(ids),
-                    env_steps=env_steps + int(np.sum(done)),
-                    seconds=time.perf_counter() - began,
-                )
-            )
-            complete = within >= 1.0
-            if not complete and stop():
-                break
-        env_steps += int(np.sum(done))
-        n_seeds = len(chunk_ids)
-        params = jax.tree.map(lambda x, n=n_seeds: np.asarray(x)[:n], state.params)
-        results.append(ChunkResult(chunk, chunk_ids, params, log.arrays()))
+    chunks = split(config, program.width, seed_ids)
+    tally, results = Tally(sum(len(ids) for ids in chunks)), []
+    for chunk, ids in enumerate(chunks):
+        results.append(train_chunk(program, chunk, ids, tally, on_segment=on_segment, stop=stop))
         on_chunk(results[-1])
-        if start + program.width < len(ids) and stop():
-            complete = False
+        if not results[-1].complete or (chunk + 1 < len(chunks) and stop()):
+            break
     return Training(
         seed_ids=np.concatenate([result.seed_ids for result in results]),
         params=jax.tree.map(lambda *leaves: np.concatenate(leaves), *(r.params for r in results)),
         metrics=join_chunks([result.metrics for result in results]),
         compile_seconds=program.compile_seconds,
-        train_seconds=time.perf_counter() - began,
-        complete=complete,
+        train_seconds=sum(result.seconds for result in results),
+        complete=tally.seeds == tally.total,
+        diverged_at=np.concatenate([result.diverged_at for result in results]),
     )
 
 
-def steps_taken(state: SeedState, n_seeds: int) -> npt.NDArray[Any]:
-    """Environment steps of each seed of a chunk so far, padding left out."""
-    return np.asarray(jax.device_get(state.env_steps))[:n_seeds]
+def split(config: Config, width: int, seed_ids: Sequence[int] | None = None) -> list[npt.NDArray[np.int64]]:
+    """The chunks of a run: the ids of the seeds that train together, at most `width` each."""
+    first, count = config.first_seed, config.seeds
+    ids = np.asarray(range(first, first + count) if seed_ids is None else seed_ids, np.int64)
+    return [ids[start : start + width] for start in range(0, len(ids), width)]
+
+
+def train_chunk(
+    program: Program,
+    chunk: int,
+    seed_ids: npt.NDArray[np.int64],
+    tally: Tally,
+    *,
+    start: Start | None = None,
+    on_segment: Callable[[Progress], None] = lambda progress: None,
+    stop: Stop = lambda: False,
+) -> ChunkResult:
+    """Train one chunk, from its beginning or from where it was left.
+
+    Args:
+        program: compiled.
+        chunk: its number.
+        seed_ids: its seeds, at most the program's width.
+        tally: the chunks before; this one is added when it ends.
+        start: where it was left.
+        on_segment: called after each segment.
+        stop: asked after each segment.
+
+    Returns:
+        What it has come to, whether it ended or was stopped.
+    """
+    n, goal = len(seed_ids), program.plan.config.env_steps
+    assert goal is not None
+    log = start.log if start else MetricsLog(n)
+    began = time.perf_counter() - (start.seconds if start else 0.0)
+    for state in run_chunk(program, seed_ids, log, start.state if start else None):
+        done = np.asarray(jax.device_get(state.env_steps))[:n]
+        within = min(1.0, float(np.min(done)) / goal)
+        seconds, complete = time.perf_counter() - began, within >= 1.0
+        progress = Progress(
+            chunk=chunk,
+            seed_ids=seed_ids,
+            log=log,
+            share=(tally.seeds + within * n) / tally.total,
+            env_steps=tally.env_steps + int(np.sum(done)),
+            seconds=tally.seconds + seconds,
+            chunk_seconds=seconds,
+            state=state,
+            complete=complete,
+            stopping=not complete and stop(),
+        )
+        on_segment(progress)
+        if progress.stopping:
+            break
+    seconds = time.perf_counter() - began
+    if complete:
+        tally.add(n, int(np.sum(done)), seconds)
+    params = jax.tree.map(lambda x: np.asarray(x)[:n], state.params)
+    return ChunkResult(chunk, seed_ids, params, log.arrays(), log.diverged_at(), seconds, complete)

@@ -1,0 +1,124 @@
+"""The command line of a training run, and what it has to agree with when a run goes on. No JAX here."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from jaxteach.cli import parse
+from jaxteach.config import Config, check, from_json, preset, to_json
+from jaxteach.errors import UserError
+
+
+@dataclass(frozen=True)
+class Options:
+    """Train students on a task with a cached teacher, many seeds in one compiled program."""
+
+    config: Annotated[Config, tyro.conf.arg(name="")] = field(default_factory=Config)
+    resume: bool = False
+    """Go on with the run in --out, to the result it would have had uninterrupted; begin if there is none.
+    Other flags need not be repeated."""
+    checkpoint_every: int | None = None
+    """Segments (8 updates or fewer) between checkpoints; 0: only when a signal stops the run. By default
+    once a minute, less often if that took over 1 % of the time."""
+    debug_nans: bool = False
+    """Should a seed diverge, end and say in which line of code its first NaN arises. Slower."""
+    deterministic: bool = False
+    """Have accelerators compute the same bits in every run, at some cost. CPUs do so anyway."""
+
+
+def read_options(args: list[str]) -> tuple[Options, dict[str, Any] | None]:
+    """What a command line asks for: the preset's values, or those of the run that goes on, changed by flags.
+
+    Args:
+        args: the command line.
+
+    Returns:
+        The options, their configuration not yet resolved; and config.json of the run to go on with, if any.
+
+    Raises:
+        UserError: naming the flag at fault.
+    """
+    options = parse(Options, "run", default=Options(preset(preset_named(args))), args=args)
+    if options.checkpoint_every is not None and options.checkpoint_every < 0:
+        raise UserError(f"--checkpoint-every {options.checkpoint_every}: must be at least 0")
+    then = None
+    if options.resume:
+        if options.config.out is None:
+            raise UserError("--resume needs --out: the folder of the run to go on with")
+        then = read_config(options.config.out)
+    if then is not None:
+        before = Options(from_json(then), deterministic=bool(then.get("deterministic")))
+        options = parse(Options, "run", default=before, args=args)
+    check(options.config)
+    return options, then
+
+
+def preset_named(args: list[str]) -> str:
+    """The preset a command line names, before the rest of it is parsed."""
+    for i, arg in enumerate(args):
+        if arg == "--preset" and i + 1 < len(args):
+            return args[i + 1]
+        if arg.startswith("--preset="):
+            return arg.removeprefix("--preset=")
+    return "fast"
+
+
+def read_config(folder: Path) -> dict[str, Any] | None:
+    """A run folder's config.json; None if there is none."""
+    path = folder / "config.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise UserError(f"{path} is damaged or cut short: not JSON ({error})") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path} must hold a JSON object, not {type(values).__name__}")
+    return values
+
+
+def check_unchanged(then: dict[str, Any], options: Options) -> None:
+    """Refuse to go on with a run under other settings than it was started with.
+
+    Args:
+        then: its config.json.
+        options: with the configuration resolved.
+
+    Raises:
+        UserError: naming the first flags that differ.
+    """
+    now = flags({**to_json(options.config), "deterministic": options.deterministic})
+    before = flags({**then, "deterministic": bool(then.get("deterministic"))})
+    changed = [
+        f"{flag} {value} (the run was started with {before[flag]})"
+        for flag, value in now.items()
+        if flag != "--out" and before.get(flag) != value
+    ]
+    if changed:
+        more = f", and {len(changed) - 3} more" if len(changed) > 3 else ""
+        raise UserError(
+            f"{options.config.out} cannot go on with another configuration: {', '.join(changed[:3])}{more}; "
+            "leave these flags out, or choose another --out"
+        )
+
+
+def flags(values: dict[str, Any], prefix: str = "--") -> dict[str, Any]:
+    """A configuration's values by their flags.
+
+    >>> flags({"first_seed": 0, "ppo": {"lr": 1e-3}, "decay": {"name": "none"}})
+    {'--first-seed': 0, '--ppo.lr': 0.001, '--decay': 'none'}
+    """
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            found.update(flags(value, f"{prefix}{name.replace('_', '-')}."))
+        elif name == "name" and prefix != "--":
+            found[prefix.removesuffix(".")] = value
+        else:
+            found[prefix + name.replace("_", "-")] = value
+    return found

@@ -1,0 +1,242 @@
+"""Checkpoints of the running chunk: the full state, written by orbax in the background, checked when read."""
+
+import dataclasses
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+
+from jaxteach.errors import UserError, one_line
+from jaxteach.training.metrics import MetricsLog
+from jaxteach.training.runfolder import flatten, nested
+from jaxteach.training.state import SeedState
+from jaxteach.training.train import Progress, Start
+
+KEPT = 2
+"""Checkpoints kept: should the newest be damaged, the one before it serves."""
+INTERVAL = 60.0
+"""Seconds of training between checkpoints by default, at least."""
+SHARE = 0.01
+"""Share of the time training may wait for checkpoints by default, at most."""
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclasses.dataclass
+class Checkpoints:
+    """The checkpoints of a run: `checkpoints/<chunk>/<update>/`, for the running chunk only.
+
+    Attributes:
+        folder: the run's folder.
+        fingerprint: tells the run's configuration and table from any other.
+        every: segments between checkpoints; 0 for none but the last; None to go by the time.
+        notice: told in one line what is wrong with a checkpoint that is passed over.
+    """
+
+    folder: Path
+    fingerprint: str
+    every: int | None = None
+    notice: Callable[[str], None] = lambda line: None
+
+    def __post_init__(self) -> None:
+        self._chunk = -1
+        self._manager: Any = None
+        self._segments, self._waited = 0, 0.0
+        self._last = time.monotonic()
+
+    def after_segment(self, progress: Progress) -> None:
+        """Save a checkpoint if it is time to, or training stops here; to be called after each segment.
+
+        Raises:
+            UserError: it, or the one before, could not be written.
+        """
+        self._segments += 1
+        if progress.stopping:
+            self.save(progress)
+            self._wait()
+        # A chunk that has ended is written as a result.
+        elif not progress.complete and self._due():
+            self.save(progress)
+
+    def _due(self) -> bool:
+        if self.every is not None:
+            return self.every > 0 and self._segments % self.every == 0
+        return time.monotonic() - self._last >= max(INTERVAL, self._waited / SHARE)
+
+    def save(self, progress: Progress) -> None:
+        """Copy the state of the running chunk and have it written in the background."""
+        import orbax.checkpoint as ocp
+
+        began = time.monotonic()
+        # Copies: the next segment overwrites the state. Orbax refuses arrays without elements.
+        state = {name: np.array(leaf) for name, leaf in flatten(progress.state).items() if leaf.size}
+        metrics = progress.log.raw()
+        facts = {
+            "fingerprint": self.fingerprint,
+            "seconds": progress.chunk_seconds,
+            "sha256": digest(state, metrics),
+        }
+        try:
+            self._open(progress.chunk).save(
+                progress.log.n_updates,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardSave(nested(state)),
+                    log=ocp.args.StandardSave(metrics),
+                    facts=ocp.args.JsonSave(facts),
+                ),
+            )
+        except Exception as error:  # whatever orbax, tensorstore or a file system thinks of
+            raise self._failed(error) from error
+        self._last = time.monotonic()
+        self._waited = self._last - began
+
+    def load(self, chunk: int, n_seeds: int, blank: Callable[[], SeedState]) -> Start | None:
+        """The newest intact checkpoint of a chunk; damaged ones are named and removed.
+
+        Args:
+            chunk: its number.
+            n_seeds: how many seeds it has.
+            blank: gives a state as the chunk begins with, for the shapes and where arrays lie.
+
+        Returns:
+            Where to go on; None if the chunk has to begin again.
+
+        Raises:
+            UserError: if a checkpoint belongs to another configuration or table.
+        """
+        folder = self._of(chunk)
+        if not folder.is_dir():
+            return None
+        # Half-written ones carry a suffix; a number alone means that it was whole once.
+        steps = sorted((int(path.name) for path in folder.iterdir() if path.name.isdecimal()), reverse=True)
+        for path in (folder / str(step) for step in steps):
+            try:
+                state, metrics, facts = read_checkpoint(path)
+            except Exception as error:  # damage shows as any of a dozen exceptions
+                self.notice(f"checkpoint {path} is damaged and passed over ({one_line(error)[:200]})")
+                shutil.rmtree(path, ignore_errors=True)
+                continue
+            if facts["fingerprint"] != self.fingerprint:
+                raise UserError(
+                    f"checkpoint {path} was written with another configuration or teacher table: "
+                    "start a new run, or bring back what the run was started with"
+                )
+            return Start(placed(state, blank()), MetricsLog(n_seeds, metrics), facts["seconds"])
+        if steps:
+            self.notice(f"no checkpoint of chunk {chunk} is intact: the chunk begins again")
+        return None
+
+    def finish(self, chunk: int) -> None:
+        """Remove the checkpoints of a chunk whose results are written."""
+        if self._chunk == chunk:
+            self.close()
+        shutil.rmtree(self._of(chunk), ignore_errors=True)
+        self._segments, self._last = 0, time.monotonic()
+
+    def close(self) -> None:
+        """Wait for what is being written, and let go."""
+        if self._manager is not None:
+            self._wait()
+            self._manager.close()
+        self._chunk, self._manager = -1, None
+
+    def _of(self, chunk: int) -> Path:
+        return self.folder / "checkpoints" / f"{chunk:05d}"
+
+    def _open(self, chunk: int) -> Any:
+        """Orbax's manager of a chunk's checkpoints."""
+        import orbax.checkpoint as ocp
+
+        if self._manager is None or self._chunk != chunk:
+            self.close()
+            options = ocp.CheckpointManagerOptions(
+                max_to_keep=KEPT, enable_async_checkpointing=True, cleanup_tmp_directories=True
+            )
+            self._manager = ocp.CheckpointManager(self._of(chunk).absolute(), options=options)
+            self._chunk = chunk
+        return self._manager
+
+    def _wait(self) -> None:
+        try:
+            self._manager.wait_until_finished()
+        except Exception as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: Exception) -> UserError:
+        """A checkpoint could not be written: what is left of it goes, the ones before stay."""
+        self._manager = None
+        for path in (self.folder / "checkpoints").glob("*/*.orbax-checkpoint-tmp*"):
+            shutil.rmtree(path, ignore_errors=True)
+        return UserError(
+            f"cannot write a checkpoint into {self.folder / 'checkpoints'} ({one_line(error)[:200]}): "
+            "what was saved before stays; make room and go on with --resume"
+        )
+
+
+def read_checkpoint(
+    path: Path,
+) -> tuple[dict[str, npt.NDArray[Any]], dict[str, npt.NDArray[Any]], dict[str, Any]]:
+    """Read one checkpoint, and prove it whole.
+
+    Args:
+        path: its folder, `checkpoints/<chunk>/<update>`.
+
+    Returns:
+        The state's arrays by path, the metrics so far by name, and the facts: fingerprint, seconds, sha256.
+
+    Raises:
+        Exception: of any type, if it is damaged.
+    """
+    import orbax.checkpoint as ocp
+
+    with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as reader:
+        read = reader.restore(
+            path.absolute(),
+            args=ocp.args.Composite(
+                state=ocp.args.StandardRestore(),
+                log=ocp.args.StandardRestore(),
+                facts=ocp.args.JsonRestore(),
+            ),
+        )
+    state, metrics, facts = flatten(read["state"]), flatten(read["log"]), read["facts"]
+    if digest(state, metrics) != facts["sha256"]:
+        raise ValueError("its arrays are not those that were written")
+    return state, metrics, facts
+
+
+def digest(*groups: Arrays) -> str:
+    """SHA-256 over the names, types, shapes and contents of groups of arrays."""
+    total = hashlib.sha256()
+    for arrays in groups:
+        for name in sorted(arrays):
+            array = np.ascontiguousarray(arrays[name])
+            total.update(f"{name} {array.dtype} {array.shape}\n".encode())
+            total.update(array.data)
+    return total.hexdigest()
+
+
+def placed(arrays: Arrays, blank: SeedState) -> SeedState:
+    """A state made of arrays by path, each on the device where a blank state has it.
+
+    Arrays without elements, which orbax does not take, are the blank's.
+
+    Raises:
+        KeyError: an array is missing.
+    """
+
+    def place(path: Any, leaf: Any) -> Any:
+        if not leaf.size:
+            return leaf
+        # A copy of its own, for the first segment overwrites it.
+        own = jnp.array(arrays[jax.tree_util.keystr(path, simple=True, separator="/")], copy=True)
+        assert (own.shape, own.dtype) == (leaf.shape, leaf.dtype), "the fingerprint vouches for shapes"
+        return jax.device_put(own, leaf.sharding)
+
+    return jax.tree_util.tree_map_with_path(place, blank)
