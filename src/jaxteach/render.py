@@ -1,0 +1,122 @@
+"""`python -m jaxteach.render RUN`: an episode of a trained student as a moving picture."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from jaxteach.cli import parse
+from jaxteach.errors import UserError, cli
+
+if TYPE_CHECKING:
+    from jaxteach.config import Config
+    from jaxteach.tasks.engine.task import Task
+    from jaxteach.teacher import PlanTable
+
+
+@dataclass(frozen=True)
+class Options:
+    """Draw an episode: the room, what the agent has seen, and what student and teacher would do."""
+
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+    """Run folder."""
+    seed: int = 0
+    """Which of the run's students, by its seed id."""
+    out: Path | None = None
+    """The GIF to write; by default episode.gif in the run folder. Replaced if it exists."""
+    episode: int = 0
+    """Which layout: the same number is the same room for every student."""
+    task: str | None = None
+    """Task, or task:variant; by default the run's."""
+    variant: str | None = None
+    """One of the task's ready-made variants."""
+    teacher: str | None = None
+    """Teacher table to show: a name, a path to a .json file, or none; by default the run's."""
+    greedy: bool = False
+    """Take the likeliest action instead of sampling."""
+    fps: float = 5.0
+    """Environment steps a second."""
+    size: int = 840
+    """Width of the picture, in pixels."""
+
+
+def main() -> int:
+    """Play, draw, write; prints the picture's path and how the episode ended."""
+    options = parse(Options, "render")
+    out = options.out or options.run / "episode.gif"
+    check(options, out)
+    from jaxteach.backend import start_jax
+
+    start_jax()
+    from jaxteach.rendering import draw_frame, play_episode, write_gif
+    from jaxteach.student.deployed import load_policy
+
+    policy = load_policy(options.run, options.seed)
+    config = read_config(options.run)
+    name, task = task_of(options, config)
+    table = table_of(options, config, name)
+    episode = play_episode(task, policy, table, options.episode, options.seed, options.greedy)
+    who = f"{config.student.name} student, seed {options.seed}, layout {options.episode}"
+    frames = [draw_frame(episode, i, name, who, options.size) for i in range(len(episode.moments))]
+    size = write_gif(frames, out, options.fps)
+    ending = f"{episode.outcome} after {episode.length} steps, return {episode.reward:.2f}"
+    print(f"{out}: {ending} ({size / 1000:.0f} kB)")
+    return 0
+
+
+def check(options: Options, out: Path) -> None:
+    """Refuse what cannot be drawn, before anything slow is imported."""
+    for flag, value, low, high in (
+        ("seed", options.seed, 0, 2**32 - 1),
+        ("episode", options.episode, 0, 2**32 - 1),
+        ("fps", options.fps, 1, 50),
+        ("size", options.size, 420, 1680),
+    ):
+        if not low <= value <= high:
+            raise UserError(f"--{flag} {value}: must lie in [{low}, {high}]")
+    if out.suffix.lower() != ".gif":
+        raise UserError(f"--out {out}: the picture is a GIF, name it so (episode.gif)")
+    if options.out is not None and not out.parent.is_dir():
+        raise UserError(f"--out {out}: there is no folder {out.parent}")
+
+
+def read_config(run: Path) -> "Config":
+    """The configuration of a run folder, which need not be finished."""
+    from jaxteach.config import from_json
+
+    return from_json(json.loads((run / "config.json").read_text(encoding="utf-8")))
+
+
+def task_of(options: Options, config: "Config") -> "tuple[str, Task]":
+    """The task to play, by name: the run's own, or another one with maps of the same shape."""
+    from jaxteach.tasks import make_task
+
+    own = make_task(config.task, **dataclasses.asdict(config.variant))
+    name = options.task or config.task
+    if options.variant is not None:
+        if options.task is not None and ":" in options.task:
+            raise UserError(f"--task {options.task} names a variant already: leave out --variant")
+        name = f"{name.partition(':')[0]}:{options.variant}"
+    if options.task is None and options.variant is None:
+        return name, own
+    task = make_task(name)
+    if (task.height, task.width) != (own.height, own.width):
+        raise UserError(
+            f"the students of {options.run} read {own.height}x{own.width} maps; "
+            f"{name} has {task.height}x{task.width}"
+        )
+    return name, task
+
+
+def table_of(options: Options, config: "Config", task: str) -> "PlanTable | None":
+    """The teacher to show, if any: without --teacher a run that had none shows none."""
+    from jaxteach.teacher.loading import load_teacher
+
+    return load_teacher(options.teacher or config.teacher, task)
+
+
+if __name__ == "__main__":
+    cli(main)

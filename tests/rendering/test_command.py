@@ -1,0 +1,108 @@
+"""Tests of `python -m jaxteach.render`: its file, its output, its errors."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+from jaxteach.errors import cli
+from jaxteach.render import main
+
+
+@pytest.fixture
+def render(monkeypatch, capsys):
+    """Run the command in this process; returns its exit status, output and errors."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["render", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli(main)
+        captured = capsys.readouterr()
+        return stop.value.code, captured.out, captured.err
+
+    return run
+
+
+def test_an_episode_goes_into_the_run_folder(untrained_run, render):
+    run = untrained_run("lava_door_key")
+    status, out, err = render(run, "--seed", 1, "--episode", 2, "--fps", 10)
+    assert (status, err) == (0, "")
+    path = run / "episode.gif"
+    told = re.fullmatch(rf"{path}: (success|lava|time) after (\d+) steps, return \d\.\d\d \(\d+ kB\)\n", out)
+    assert told, out
+    assert path.stat().st_size < 1_500_000
+    with Image.open(path) as gif:
+        assert (gif.width, gif.n_frames, gif.info["duration"]) == (840, int(told[2]) + 1, 100)
+
+
+@pytest.mark.slow
+def test_the_longest_episode_on_the_largest_grid_stays_small(untrained_run, render, tmp_path):
+    # Its student hardly ever opens a door of a 20x20 room.
+    status, out, _ = render(untrained_run("two_door"), "--out", tmp_path / "x.gif")
+    assert status == 0 and "time after 150 steps" in out
+    assert (tmp_path / "x.gif").stat().st_size < 1_500_000
+
+
+def test_the_same_command_gives_the_same_file(untrained_run, render, tmp_path):
+    run = untrained_run()
+    for name in ("a.gif", "b.gif"):
+        assert render(run, "--out", tmp_path / name, "--size", 420, "--greedy")[0] == 0
+    assert (tmp_path / "a.gif").read_bytes() == (tmp_path / "b.gif").read_bytes()
+
+
+def test_another_variant_and_no_teacher(untrained_run, render, tmp_path):
+    run, out = untrained_run(teacher="none", student="gru"), tmp_path / "x.gif"
+    for arguments in (["--variant", "with_lava"], ["--task", "colored_door_key:three_keys"]):
+        assert render(run, "--out", out, "--size", 420, *arguments)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--seed", "7"], "has no parameters of seed 7: it holds 0..1"),
+        (["--seed", "-1"], "--seed -1: must lie in [0, 4294967295]"),
+        (["--fps", "0"], "--fps 0.0: must lie in [1, 50]"),
+        (["--size", "5000"], "--size 5000: must lie in [420, 1680]"),
+        (["--out", "x.png"], "--out x.png: the picture is a GIF"),
+        (["--out", "nowhere/x.gif"], "--out nowhere/x.gif: there is no folder nowhere"),
+        (["--task", "two_door"], "read 10x10 maps; two_door has 20x20"),
+        (["--task", "simple_door"], "unknown task 'simple_door': did you mean 'simple_door_key'?"),
+        (["--variant", "small_room"], "did you mean 'small_rooms'?"),
+        (["--task", "lava_door_key:no_lava", "--variant", "more_lava"], "leave out --variant"),
+        (["--teacher", "gpt"], "no teacher table 'gpt' for task simple_door_key"),
+        (["--episode", "one"], "--episode"),
+    ],
+)
+def test_bad_input_is_one_clear_line(untrained_run, render, arguments, words):
+    status, out, err = render(untrained_run(), *arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith("error: ") and err.count("\n") == 1 and words in err
+
+
+def test_a_folder_without_a_run_is_one_clear_line(render, tmp_path):
+    assert render(tmp_path)[::2] == (
+        2,
+        f"error: {tmp_path} is not a run folder: No such file or directory (config.json)\n",
+    )
+
+
+def test_a_damaged_configuration_is_one_clear_line(untrained_run, render):
+    file = untrained_run() / "config.json"
+    values = json.loads(file.read_text())
+    del values["ppo"]
+    file.write_text(json.dumps(values))
+    status, _, err = render(file.parent)
+    assert status == 2 and err.count("\n") == 1 and "config.json" in err
+
+
+def test_help_needs_no_jax():
+    began = time.perf_counter()
+    code = "import sys; sys.argv = ['render', '--help']\ntry:\n    from jaxteach.render import main; main()\n"
+    code += "except SystemExit: sys.exit('jax' in sys.modules or 'matplotlib' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (result.returncode, "--episode" in result.stdout) == (0, True)
+    assert time.perf_counter() - began < 6  # two on a quiet machine
