@@ -51,6 +51,18 @@ class Distill:
 
 
 @dataclass(frozen=True)
+class Corrupt:
+    """Errors put into the teacher's instructions, to see what a student can correct."""
+
+    share: float = 0.0
+    """Share of the instructions that a random other option replaces, 0 to 1."""
+    mode: Literal["systematic", "noise"] = "systematic"
+    """systematic: that share of the abstract states, always wrong in one way; noise: anew at every step."""
+    seed: int = 0
+    """Which states and options (systematic); noise follows from the students' seeds."""
+
+
+@dataclass(frozen=True)
 class PPO:
     """Proximal policy optimisation."""
 
@@ -148,6 +160,7 @@ class Config:
     """Run folder; by default runs/<task>-<teacher>-<decay>-<date and time>."""
     decay: Decay = field(default_factory=Decay)
     distill: Distill = field(default_factory=Distill)
+    corrupt: Corrupt = field(default_factory=Corrupt)
     student: Student = field(default_factory=Student)
     ppo: PPO = field(default_factory=PPO)
     rollout: Rollout = field(default_factory=Rollout)
@@ -253,6 +266,8 @@ def check(config: Config) -> None:
 def _check_numbers(config: Config) -> None:
     """Refuse hyperparameters outside their range."""
     bounds = {
+        "corrupt.share": (config.corrupt.share, 0.0, 1.0),
+        "corrupt.seed": (config.corrupt.seed, 0, 2**32 - 1),
         "ppo.lr": (config.ppo.lr, 0.0, 1.0),
         "ppo.gamma": (config.ppo.gamma, 0.0, 1.0),
         "ppo.gae-lambda": (config.ppo.gae_lambda, 0.0, 1.0),
@@ -292,6 +307,7 @@ def from_json(values: dict[str, Any]) -> Config:
     parts = {
         "decay": Decay,
         "distill": Distill,
+        "corrupt": Corrupt,
         "student": Student,
         "ppo": PPO,
         "rollout": Rollout,

@@ -1,5 +1,6 @@
 """`python -m jaxteach.evaluate`: fresh episodes of trained students, or of the teacher alone."""
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,9 +71,10 @@ def evaluate_teacher(options: Options, config: "Config | None") -> dict[str, Any
     """The teacher alone, its actions sampled from q(a|s)."""
     import numpy as np
 
+    from jaxteach.config import Corrupt
     from jaxteach.tasks import make_task
+    from jaxteach.teacher.corruption import make_teacher
     from jaxteach.teacher.loading import load_teacher
-    from jaxteach.teacher.policy import compile_teacher
     from jaxteach.training import as_arrays, play_teacher
 
     name = options.task or (config.task if config else "")
@@ -81,13 +83,15 @@ def evaluate_teacher(options: Options, config: "Config | None") -> dict[str, Any
     table = load_teacher(wanted, name)
     if table is None:
         raise UserError("--teacher none: there is no teacher to evaluate")
-    played = play_teacher(
-        task, compile_teacher(table, task), np.uint32(options.seed), options.episodes, options.greedy
-    )
+    # The errors a run put into its teacher belong to that teacher, not to another one.
+    corrupt = config.corrupt if config and options.teacher is None else Corrupt()
+    teacher = make_teacher(table, task, corrupt)
+    played = play_teacher(task, teacher, np.uint32(options.seed), options.episodes, options.greedy)
     means = {key: float(value[0]) for key, value in as_arrays(played).items()}
     return {
         "who": "teacher",
         "teacher": {"name": table.name, "sha256": table.sha256},
+        "corrupt": dataclasses.asdict(corrupt) if corrupt.share else None,
         **asked(options, name),
         **{key: {"mean": value, "n": 1} for key, value in means.items()},
     }

@@ -4,10 +4,11 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from jaxteach.llm import Job, Question, Settings, all_options, load_prompt, questions
+from jaxteach.llm import Job, Question, Settings, load_prompt, questions
 from jaxteach.llm.backend import Reply, Score
 from jaxteach.llm.prompts import Message
 from jaxteach.tasks.engine.captions import Vocabulary
+from jaxteach.teacher import all_options
 
 SIMPLE = Vocabulary(("key",), ("door",))
 COLORED = Vocabulary(("blue key", "red key"), ("blue door",), recoloured=True)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from jaxteach.llm import all_options, questions
+from jaxteach.llm import questions
 from jaxteach.tasks.engine.captions import Vocabulary
+from jaxteach.teacher import all_options
 from tests.llm.fakes import COLORED, SIMPLE, VOCABULARIES
 
 VARIANTS = (

@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 
-from jaxteach.llm import admissible, all_options, baselines, ideal_plans, sensible
+from jaxteach.llm import admissible, baselines, ideal_plans, sensible
 from jaxteach.llm.rules import fits
 from jaxteach.tasks.engine.captions import AbstractState, Vocabulary
-from jaxteach.teacher import Option
+from jaxteach.teacher import Option, all_options
 from tests.llm.fakes import COLORED, SIMPLE, TWO_DOOR, VOCABULARIES
 
 THREE_KEYS = Vocabulary(("blue key", "red key", "grey key"), ("blue door",), recoloured=True)

@@ -8,7 +8,7 @@ from jaxteach.llm.precompute import ProgressBar, estimate, log_path, precompute
 from jaxteach.llm.prompts import Prompt, load_prompt
 from jaxteach.llm.questions import Question, questions
 from jaxteach.llm.report import Quality, baselines, describe, quality
-from jaxteach.llm.rules import admissible, all_options, ideal_plans, sensible
+from jaxteach.llm.rules import admissible, ideal_plans, sensible
 from jaxteach.llm.settings import Estimator, Job, Settings
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "Settings",
     "Success",
     "admissible",
-    "all_options",
     "answered",
     "baselines",
     "compare_tables",

@@ -11,8 +11,8 @@ from jaxteach.llm.backend import Backend, seed_of
 from jaxteach.llm.prompts import NO_CONTENT, Message, Style
 from jaxteach.llm.questions import Question
 from jaxteach.llm.replies import read_plan, read_weighed_plans
-from jaxteach.llm.rules import all_options
 from jaxteach.llm.settings import Job
+from jaxteach.teacher import all_options
 
 UNSAID = -1
 """Number, in the log, of the state that says nothing (for calibration)."""

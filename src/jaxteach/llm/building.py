@@ -8,9 +8,9 @@ from jaxteach.llm.answers import AnswerLog, Record
 from jaxteach.llm.asking import UNSAID, wanted
 from jaxteach.llm.questions import Question
 from jaxteach.llm.replies import is_rejected, read_plan, read_weighed_plans
-from jaxteach.llm.rules import admissible, all_options
+from jaxteach.llm.rules import admissible
 from jaxteach.llm.settings import Job
-from jaxteach.teacher import Option, Plan, PlanTable
+from jaxteach.teacher import Option, Plan, PlanTable, all_options
 
 DIGITS = 6
 """Decimals of a probability in a table; the loader scales the sum back to 1."""

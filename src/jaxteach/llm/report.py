@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from jaxteach.llm.estimators import entropy, mass
 from jaxteach.llm.replies import is_rejected
-from jaxteach.llm.rules import admissible, all_options, sensible
+from jaxteach.llm.rules import admissible, sensible
 from jaxteach.tasks.engine.captions import AbstractState
-from jaxteach.teacher import Option, Plan, PlanTable
+from jaxteach.teacher import Option, Plan, PlanTable, all_options
 
 
 @dataclass(frozen=True)

@@ -1,32 +1,7 @@
 """What the rules of a door-and-key world say of options: possible, sensible, best."""
 
-from collections.abc import Sequence
-
 from jaxteach.tasks.engine.captions import AbstractState
 from jaxteach.teacher import Option
-
-
-def all_options(objects: Sequence[str]) -> tuple[Option, ...]:
-    """Every option a task knows, in a fixed order: the closed list that the `score` estimator chooses from.
-
-    Args:
-        objects: the names a plan may mention, such as `Vocabulary.objects`.
-
-    Returns:
-        explore; go to everything; pick up and drop every key; open every door.
-
-    >>> [option.text for option in all_options(("key", "door"))]
-    ['explore', 'go to <key>', 'go to <door>', 'pick up <key>', 'drop <key>', 'open <door>']
-    """
-    keys = [name for name in objects if _kind(name) == "key"]
-    doors = [name for name in objects if _kind(name) == "door"]
-    return (
-        Option("explore"),
-        *(Option("go to", name) for name in (*keys, *doors)),
-        *(Option("pick up", key) for key in keys),
-        *(Option("drop", key) for key in keys),
-        *(Option("open", door) for door in doors),
-    )
 
 
 def admissible(state: AbstractState) -> frozenset[Option]:

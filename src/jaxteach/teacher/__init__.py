@@ -1,6 +1,6 @@
 """The teacher: plans and the tables that hold them. Importing this room needs no JAX."""
 
-from jaxteach.teacher.plans import KINDS, TARGETED, Option, parse_plan
+from jaxteach.teacher.plans import KINDS, TARGETED, Option, all_options, parse_plan
 from jaxteach.teacher.shipped import cache_folder, find_table, table_names
 from jaxteach.teacher.table import Plan, PlanTable, load_table, save_table
 
@@ -10,6 +10,7 @@ __all__ = [
     "Option",
     "Plan",
     "PlanTable",
+    "all_options",
     "cache_folder",
     "find_table",
     "load_table",

@@ -1,7 +1,7 @@
 """The plan grammar: what a teacher may say, and how its words become options."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 TARGETED = ("go to", "pick up", "drop", "open")
@@ -49,6 +49,30 @@ class Option:
         if self.kind in TARGETED:
             return f"{self.kind} <{self.object}>"
         return self.kind if self.raw is None else self.raw
+
+
+def all_options(objects: Sequence[str]) -> tuple[Option, ...]:
+    """Every option a task knows, in a fixed order.
+
+    Args:
+        objects: the names a plan may mention, such as `Vocabulary.objects`.
+
+    Returns:
+        explore; go to everything; pick up and drop every key; open every door.
+
+    >>> [option.text for option in all_options(("key", "door"))]
+    ['explore', 'go to <key>', 'go to <door>', 'pick up <key>', 'drop <key>', 'open <door>']
+    """
+    kinds = {name: name.split()[-1].rstrip("0123456789") for name in objects}
+    keys = [name for name in objects if kinds[name] == "key"]
+    doors = [name for name in objects if kinds[name] == "door"]
+    return (
+        Option("explore"),
+        *(Option("go to", name) for name in (*keys, *doors)),
+        *(Option("pick up", key) for key in keys),
+        *(Option("drop", key) for key in keys),
+        *(Option("open", door) for door in doors),
+    )
 
 
 def parse_plan(text: str, objects: Collection[str]) -> tuple[Option, ...]:

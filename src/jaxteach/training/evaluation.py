@@ -13,7 +13,7 @@ from jax import Array
 from jaxteach.student.networks import Student
 from jaxteach.tasks.engine.state import GridState
 from jaxteach.tasks.engine.task import Task
-from jaxteach.teacher.policy import Teacher, teacher_policy
+from jaxteach.teacher.corruption import AnyTeacher, mean_policy
 from jaxteach.training.rollout import sample, select
 
 LANES = 128
@@ -125,7 +125,7 @@ def play_students(
 
 
 @functools.partial(jax.jit, static_argnums=(0, 3, 4))
-def play_teacher(task: Task, teacher: Teacher, seed: Array, n_episodes: int, greedy: bool) -> Episodes:
+def play_teacher(task: Task, teacher: AnyTeacher, seed: Array, n_episodes: int, greedy: bool) -> Episodes:
     """Evaluate the teacher alone, its actions sampled from q(a|s).
 
     Args:
@@ -139,7 +139,7 @@ def play_teacher(task: Task, teacher: Teacher, seed: Array, n_episodes: int, gre
 
     def act(key: Array, env: GridState, hidden: Array) -> tuple[Array, Array]:
         obs = jax.lax.optimization_barrier(jax.vmap(task.observe)(env))
-        q = teacher_policy(teacher, task, obs, env.memory)
+        q = mean_policy(teacher, task, obs, env.memory)
         if greedy:
             return jnp.argmax(q, axis=-1).astype(jnp.int32), hidden
         return jax.random.categorical(key, jnp.log(q)).astype(jnp.int32), hidden
@@ -151,7 +151,7 @@ TEACHER_EPISODES = 1000
 """Episodes a teacher's success rate is measured on."""
 
 
-def teacher_success(task: Task, teacher: Teacher) -> float:
+def teacher_success(task: Task, teacher: AnyTeacher) -> float:
     """The success rate of the teacher alone, over `TEACHER_EPISODES` episodes, always the same ones."""
     return float(play_teacher(task, teacher, np.uint32(0), TEACHER_EPISODES, False).success)
 

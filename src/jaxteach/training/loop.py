@@ -8,7 +8,7 @@ from jax import Array
 
 from jaxteach.student.decay import recent_success, weight_at
 from jaxteach.student.losses import Batch
-from jaxteach.teacher.policy import Teacher, teacher_policy
+from jaxteach.teacher.corruption import AnyTeacher, answers
 from jaxteach.training.divergence import keep_finite
 from jaxteach.training.learn import learn, targets
 from jaxteach.training.rollout import Rollout, collect
@@ -28,7 +28,7 @@ def run_segment(
     state: SeedState,
     seed_ids: Array,
     hyper: Hyper,
-    teacher: Teacher | None,
+    teacher: AnyTeacher | None,
     first_update: Array,
 ) -> tuple[SeedState, Metrics]:
     """K updates of a chunk of seeds, to be jitted with the state donated.
@@ -53,7 +53,7 @@ def run_segment(
 
 
 def run_update(
-    plan: Plan, state: SeedState, seed_ids: Array, hyper: Hyper, teacher: Teacher | None, update: Array
+    plan: Plan, state: SeedState, seed_ids: Array, hyper: Hyper, teacher: AnyTeacher | None, update: Array
 ) -> tuple[SeedState, Metrics]:
     """One update of a chunk of seeds.
 
@@ -96,7 +96,9 @@ def run_update(
     return state, metrics
 
 
-def ask_teacher(plan: Plan, teacher: Teacher | None, rollout: Rollout, weight: Array, keys: Array) -> Array:
+def ask_teacher(
+    plan: Plan, teacher: AnyTeacher | None, rollout: Rollout, weight: Array, keys: Array
+) -> Array:
     """The teacher's distribution on every row, computed only while some seed's lambda is positive.
 
     Args:
@@ -104,7 +106,7 @@ def ask_teacher(plan: Plan, teacher: Teacher | None, rollout: Rollout, weight: A
         teacher: the compiled table, or None.
         rollout: [seed, time, env, ...].
         weight: f32[seed], lambda.
-        keys: one for each seed, for a hard teacher's samples.
+        keys: one for each seed, for a hard teacher's samples and for noise.
 
     Returns:
         f32[seed, time, env, 7]; zeros if nobody teaches now.
@@ -119,11 +121,12 @@ def ask_teacher(plan: Plan, teacher: Teacher | None, rollout: Rollout, weight: A
     memory = rows.memory.reshape(n, *rows.memory.shape[3:])
 
     def speak() -> Array:
-        q = teacher_policy(teacher, plan.task, obs, memory).reshape(*shape, 7)
+        plan_keys, noise_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
+        q = answers(teacher, plan.task, obs, memory, noise_keys).reshape(*shape, 7)
         if plan.config.distill.teacher == "soft":
             return q
         # A plan drawn by its probability acts as an action drawn from the mixture over plans.
-        drawn = jax.vmap(lambda key, p: jax.random.categorical(key, jnp.log(p)))(keys, q)
+        drawn = jax.vmap(lambda key, p: jax.random.categorical(key, jnp.log(p)))(plan_keys, q)
         return jax.nn.one_hot(drawn, 7)
 
     return jax.lax.cond(jnp.any(weight > 0.0), speak, lambda: silence)

@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxteach.config import Config
 from jaxteach.student.decay import REACTIVE
-from jaxteach.teacher.policy import Teacher, compile_teacher
+from jaxteach.teacher.corruption import AnyTeacher, make_teacher
 from jaxteach.teacher.table import PlanTable
 from jaxteach.training.evaluation import teacher_success
 from jaxteach.training.loop import init_chunk, run_segment
@@ -39,7 +39,7 @@ class Program:
     """
 
     plan: Plan
-    teacher: Teacher | None
+    teacher: AnyTeacher | None
     hyper: Hyper
     width: int
     segment_updates: int
@@ -72,7 +72,7 @@ def compile_program(config: Config, table: PlanTable | None) -> Program:
     """
     began = time.perf_counter()
     plan = make_plan(config, table is not None)
-    teacher = compile_teacher(table, plan.task) if table is not None else None
+    teacher = make_teacher(table, plan.task, config.corrupt) if table is not None else None
     assert config.seeds_per_chunk is not None
     width = config.seeds_per_chunk
     goal = 0.0

@@ -72,6 +72,7 @@ def summarise_run(
         "decay": config.decay.name,
         "preset": config.preset,
         "teacher": describe(table),
+        "corrupt": dataclasses.asdict(config.corrupt) if config.corrupt.share else None,
         "seeds": [int(seed) for seed in outcome.seed_ids],
         "diverged": outcome.diverged,
         "env_steps": [int(steps) for steps in env_steps],

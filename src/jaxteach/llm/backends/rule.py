@@ -9,7 +9,8 @@ from jaxteach.errors import UserError, nearest
 from jaxteach.llm.backend import Reply, Score
 from jaxteach.llm.prompts import Message
 from jaxteach.llm.questions import Question
-from jaxteach.llm.rules import all_options, ideal_plans, sensible
+from jaxteach.llm.rules import ideal_plans, sensible
+from jaxteach.teacher import all_options
 
 RULES = ("ideal", "uniform")
 
