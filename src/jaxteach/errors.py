@@ -36,7 +36,7 @@ def one_line(text: object) -> str:
 
 
 def cli(main: Callable[[], int | None]) -> None:
-    """Run an entry point: a `UserError` becomes one line on stderr and exit status 2.
+    """Run an entry point: a `UserError` becomes one line on stderr and exit status 2, Ctrl-C status 130.
 
     Args:
         main: the entry point; what it returns is the exit status (None means 0).
@@ -46,4 +46,7 @@ def cli(main: Callable[[], int | None]) -> None:
     except UserError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
     sys.exit(status or 0)

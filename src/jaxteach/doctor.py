@@ -1,0 +1,174 @@
+"""`python -m jaxteach.doctor`: is everything in place to train here? Exit status 0 if so, 1 if not."""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxteach.cli import parse
+from jaxteach.errors import UserError, cli, one_line
+
+LEAST_DISK = 200 * 2**20
+"""Bytes a few runs and their compiled programs take."""
+LEAST_MEMORY = 2**30
+"""Bytes a small run takes, compiling included."""
+
+Finding = tuple[bool, str]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Check versions, devices, folders and teacher tables, and train tiny students for a few seconds."""
+
+    self_test: bool = True
+    """Train, stop, go on, and compare bit by bit."""
+
+
+def main() -> int:
+    """Run every check, one line each."""
+    options = parse(Options, "doctor")
+    checks = [versions, devices, cache, disk, memory, tables, *([self_test] if options.self_test else [])]
+    failed = sum(examine(check) for check in checks)
+    print("all is well" if not failed else f"{failed} of {len(checks)} checks failed")
+    return 1 if failed else 0
+
+
+def examine(check: Callable[[], Iterator[Finding]]) -> bool:
+    """Print what a check finds, as it finds it; true if anything is wrong."""
+    wrong = False
+    try:
+        for sound, line in check():
+            print(f"{'ok   ' if sound else 'WRONG'}  {line}", flush=True)
+            wrong = wrong or not sound
+    except Exception as error:  # a doctor reports whatever is broken, and goes on to the next check
+        print(f"WRONG  {check.__name__}: {type(error).__name__}: {one_line(error)}", flush=True)
+        wrong = True
+    return wrong
+
+
+def versions() -> Iterator[Finding]:
+    """Versions of what results depend on."""
+    from jaxteach.backend import versions as installed
+
+    found = installed()
+    yield "not installed" not in found.values(), ", ".join(f"{name} {v}" for name, v in found.items())
+
+
+def devices() -> Iterator[Finding]:
+    """What JAX computes on."""
+    from jaxteach.backend import start_jax
+
+    start_jax()
+    import jax
+
+    kinds = [f"{device.platform}:{device.id} {device.device_kind}" for device in jax.devices()]
+    yield True, f"devices: {', '.join(kinds)}; {os.cpu_count()} CPUs"
+
+
+def cache() -> Iterator[Finding]:
+    """The folder of compiled programs."""
+    from jaxteach.backend import compilation_cache
+
+    folder = compilation_cache()
+    if folder is None:
+        yield True, "compiled programs: not kept (JAXTEACH_CACHE=off)"
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder):
+        pass
+    files = [path.stat().st_size for path in folder.iterdir() if path.is_file()]
+    yield True, f"compiled programs: {folder}, {len(files)} files, {sum(files) / 2**20:.0f} MB"
+
+
+def disk() -> Iterator[Finding]:
+    """Room for runs and compiled programs."""
+    from jaxteach.backend import compilation_cache
+
+    folder = compilation_cache()
+    for path in [Path.cwd(), *([] if folder is None else [folder])]:
+        free = shutil.disk_usage(path).free
+        yield free >= LEAST_DISK, f"disk: {free / 2**30:.1f} GB free in {path}"
+
+
+def memory() -> Iterator[Finding]:
+    """Memory that can be had now."""
+    free = available_memory()
+    yield free >= LEAST_MEMORY, f"memory: {free / 2**30:.1f} GB available"
+
+
+def available_memory() -> int:
+    """Bytes of memory that can be had without swapping."""
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass  # no Linux: take what is there in all
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def tables() -> Iterator[Finding]:
+    """Every table that ships."""
+    from jaxteach.tasks import task_names, vocabulary
+    from jaxteach.teacher import load_table
+    from jaxteach.teacher.shipped import cache_folder, table_names
+
+    for task in task_names():
+        names = []
+        for name in table_names(task):
+            try:
+                load_table(name, task, vocabulary(task))
+                names.append(name)
+            except UserError as error:
+                yield False, one_line(error)
+        yield bool(names), f"teacher tables for {task}: {', '.join(names) or 'none'}"
+    strays = sorted({p.name for p in cache_folder().iterdir() if p.is_dir()} - set(task_names()))
+    if strays:
+        yield False, f"{cache_folder()} holds tables for unknown tasks: {', '.join(strays)}"
+
+
+def self_test() -> Iterator[Finding]:
+    """Train two tiny students, once straight through, once stopped and gone on with: the same bits."""
+    import jax
+    import numpy as np
+
+    from jaxteach.config import PPO, Config, Rollout, Student, resolve
+    from jaxteach.teacher.loading import load_teacher
+    from jaxteach.training import Checkpoints, RunFolder, compile_program, run_session, train
+
+    began = time.perf_counter()
+    config = resolve(
+        Config(
+            seeds=2,
+            seeds_per_chunk=2,
+            env_steps=16 * 64,
+            student=Student(hidden=8),
+            ppo=PPO(minibatch=32, epochs=1),
+            rollout=Rollout(envs=8, steps=8),
+        )
+    )
+    table = load_teacher(config.teacher, config.task)
+    program = compile_program(config, table)
+    whole = train(config, table, program=program)
+    finite = all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(whole.params))
+    yield finite, "self-test: trained two tiny students"
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = RunFolder.create(Path(scratch))
+        # Asked before the chunk and after each segment: stopped after the first one, then not again.
+        for answers in ([False, True], [False] * 100):
+            checkpoints = Checkpoints(folder.path, "self-test")
+            run_session(program, folder, checkpoints, stop=iter(answers).__next__)
+            checkpoints.close()
+        resumed = folder.read_params(0)
+    same = all(
+        np.array_equal(a, b)
+        for a, b in zip(jax.tree.leaves(whole.params), jax.tree.leaves(resumed), strict=True)
+    )
+    yield same, f"self-test: stopped and gone on with, the same bits ({time.perf_counter() - began:.0f} s)"
+
+
+if __name__ == "__main__":
+    cli(main)
