@@ -19,18 +19,21 @@ def compilation_cache() -> Path | None:
     return Path(value) if value else base / "jaxteach"
 
 
-def start_jax(deterministic: bool = False) -> None:
+def start_jax(deterministic: bool = False, host_devices: int | None = None) -> None:
     """Configure JAX before its first use: compiled programs are kept between runs.
 
     Entry points call this before they import a task, for importing navix starts the backend.
 
     Args:
         deterministic: have a GPU use only operations that give the same bits in every run.
+        host_devices: how many devices the CPU pretends to be; one by default.
     """
     if deterministic:
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC}".strip()
     import jax
 
+    if host_devices is not None:
+        jax.config.update("jax_num_cpu_devices", host_devices)
     cache = compilation_cache()
     if cache is not None:
         jax.config.update("jax_compilation_cache_dir", str(cache))

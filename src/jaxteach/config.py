@@ -32,9 +32,9 @@ class Decay:
     """Lambda at the first update."""
     floor: float = 0.1
     """Lambda on the plateau (not linear, constant); with adaptive, once the student matches its teacher."""
-    plateau_at: float = 0.5
+    plateau_at: float = 0.2
     """Where the plateau begins: updates, or a fraction of the run (not linear, constant, adaptive)."""
-    off_at: float = 0.9
+    off_at: float = 0.4
     """From where on lambda is zero: updates, or a fraction of the run."""
 
 
@@ -67,7 +67,9 @@ class PPO:
     """Proximal policy optimisation."""
 
     lr: float = 2e-3
-    """Adam's learning rate."""
+    """Adam's learning rate at the first update."""
+    lr_end: float = 2e-4
+    """Adam's learning rate at the end of the run; it falls linearly."""
     adam_eps: float = 1e-8
     """Adam's epsilon."""
     max_grad_norm: float = 0.5
@@ -86,7 +88,7 @@ class PPO:
     """Weight of the policy loss; with 0 here, as value and as entropy weight, only the teacher is cloned."""
     value_weight: float = 0.5
     """Weight of the value loss."""
-    entropy_weight: float = 0.001
+    entropy_weight: float = 0.01
     """Weight of the entropy bonus."""
     epochs: int = 3
     """Passes over the rollout, an update."""
@@ -180,7 +182,7 @@ PAPER = Config(
     seeds=4,
     decay=Decay("linear_plateau", start=10.0, floor=0.1, plateau_at=1980, off_at=3000),
     student=Student("cnn"),
-    ppo=PPO(lr=1e-3, returns="monte_carlo", epochs=3, minibatch=128),
+    ppo=PPO(lr=1e-3, lr_end=1e-3, entropy_weight=0.001, returns="monte_carlo", epochs=3, minibatch=128),
     rollout=Rollout("episodes", envs=10),
 )
 PAPER_ENV_STEPS = 300_000
@@ -269,6 +271,7 @@ def _check_numbers(config: Config) -> None:
         "corrupt.share": (config.corrupt.share, 0.0, 1.0),
         "corrupt.seed": (config.corrupt.seed, 0, 2**32 - 1),
         "ppo.lr": (config.ppo.lr, 0.0, 1.0),
+        "ppo.lr-end": (config.ppo.lr_end, 0.0, 1.0),
         "ppo.gamma": (config.ppo.gamma, 0.0, 1.0),
         "ppo.gae-lambda": (config.ppo.gae_lambda, 0.0, 1.0),
         "ppo.clip": (config.ppo.clip, 0.0, float("inf")),

@@ -27,6 +27,9 @@ class Options:
     """Should a seed diverge, end and say in which line of code its first NaN arises. Slower."""
     deterministic: bool = False
     """Have accelerators compute the same bits in every run, at some cost. CPUs do so anyway."""
+    host_devices: int | None = None
+    """Devices the CPU pretends to be; the seeds of a chunk are split over them. By default as many as the
+    processor has cores, if that divides the chunk."""
 
 
 def read_options(args: list[str]) -> tuple[Options, dict[str, Any] | None]:
@@ -44,6 +47,8 @@ def read_options(args: list[str]) -> tuple[Options, dict[str, Any] | None]:
     options = parse(Options, "run", default=Options(preset(preset_named(args))), args=args)
     if options.checkpoint_every is not None and options.checkpoint_every < 0:
         raise UserError(f"--checkpoint-every {options.checkpoint_every}: must be at least 0")
+    if options.host_devices is not None and options.host_devices < 1:
+        raise UserError(f"--host-devices {options.host_devices}: must be at least 1")
     then = None
     if options.resume:
         if options.config.out is None:

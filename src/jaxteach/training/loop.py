@@ -81,6 +81,7 @@ def run_update(
     weight = jax.vmap(weigh)(hyper.decay, state.success, hyper.teacher_success)  # [seed]
     taught = ask_teacher(plan, teacher, rollout, weight, teacher_keys)
     batch: Batch = jax.vmap(functools.partial(targets, plan))(rollout, taught, hyper)
+    hyper = hyper.replace(lr=learning_rate(update, plan.n_updates, hyper))
     learnt, losses = jax.vmap(functools.partial(learn, plan))(
         state, rollout, batch, weight, learn_keys, hyper
     )
@@ -94,6 +95,20 @@ def run_update(
         "outcomes": rollout.outcomes,
     }
     return state, metrics
+
+
+def learning_rate(update: Array, n_updates: int, hyper: Hyper) -> Array:
+    """Adam's learning rate at an update: from `lr` straight to `lr_end` over the run.
+
+    Args:
+        update: i32[], the update's number.
+        n_updates: updates of the run.
+        hyper: f32[seed] each.
+
+    Returns:
+        f32[seed].
+    """
+    return hyper.lr + (hyper.lr_end - hyper.lr) * jnp.minimum(update / n_updates, 1.0)
 
 
 def ask_teacher(

@@ -9,8 +9,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxteach.config import Config
+from jaxteach.errors import UserError
 from jaxteach.student.decay import REACTIVE
 from jaxteach.teacher.corruption import AnyTeacher, make_teacher
 from jaxteach.teacher.table import PlanTable
@@ -32,6 +34,7 @@ class Program:
         teacher: the compiled table, or None.
         hyper: traced hyperparameters, [seed].
         width: seeds in a chunk.
+        by_seed: how arrays with a leading seed axis lie on the devices: split evenly over all of them.
         segment_updates: K, updates in a segment.
         init: compiled, seed ids u32[seed] to a state.
         segment: compiled, one segment.
@@ -42,6 +45,7 @@ class Program:
     teacher: AnyTeacher | None
     hyper: Hyper
     width: int
+    by_seed: NamedSharding
     segment_updates: int
     init: Callable[..., SeedState]
     segment: Callable[..., tuple[SeedState, dict[str, Any]]]
@@ -81,12 +85,47 @@ def compile_program(config: Config, table: PlanTable | None) -> Program:
     hyper = make_hyper(config, plan.n_updates, width, goal)
     # Whole episodes end by environment steps, not by updates: any length of segment will do.
     k = SEGMENT_UPDATES // 2 if plan.by_episodes else segment_length(plan.n_updates)
-    ids = jnp.zeros((width,), jnp.uint32)
-    init = jax.jit(functools.partial(init_chunk, plan)).lower(ids).compile()
-    state = jax.eval_shape(functools.partial(init_chunk, plan), ids)
-    segment = jax.jit(functools.partial(run_segment, plan, k), donate_argnums=0)
-    compiled = segment.lower(state, ids, hyper, teacher, jnp.zeros((), jnp.int32)).compile()
-    return Program(plan, teacher, hyper, width, k, init, compiled, time.perf_counter() - began)
+    mesh = seed_mesh(width)
+    by_seed, same = NamedSharding(mesh, SEEDS), NamedSharding(mesh, PartitionSpec())
+    ids = jax.device_put(jnp.zeros((width,), jnp.uint32), by_seed)
+    hyper = jax.device_put(hyper, by_seed)
+    teacher, update = jax.device_put((teacher, jnp.zeros((), jnp.int32)), same)
+    begin = functools.partial(init_chunk, plan)
+    init = jax.jit(begin, out_shardings=by_seed).lower(ids).compile()
+    # Seeds share nothing, so each device runs its own as if it were alone: no collective anywhere.
+    shard = jax.shard_map(
+        functools.partial(run_segment, plan, k),
+        mesh=mesh,
+        in_specs=(SEEDS, SEEDS, SEEDS, PartitionSpec(), PartitionSpec()),
+        out_specs=(SEEDS, PartitionSpec(None, *SEEDS)),
+        check_vma=False,
+    )
+    state = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=by_seed), jax.eval_shape(begin, ids)
+    )
+    segment = jax.jit(shard, donate_argnums=0).lower(state, ids, hyper, teacher, update).compile()
+    return Program(plan, teacher, hyper, width, by_seed, k, init, segment, time.perf_counter() - began)
+
+
+SEEDS = PartitionSpec("seed")
+
+
+def seed_mesh(width: int) -> Mesh:
+    """All local devices in a row, each to hold an equal part of a chunk's seeds.
+
+    Args:
+        width: seeds in a chunk.
+
+    Raises:
+        UserError: if they cannot be split evenly.
+    """
+    devices = jax.local_devices()
+    if width % len(devices):
+        raise UserError(
+            f"--seeds-per-chunk {width} cannot be split over {len(devices)} devices: choose a multiple of "
+            f"{len(devices)}, or fewer --host-devices"
+        )
+    return Mesh(np.asarray(devices), ("seed",))
 
 
 def pad(seed_ids: np.ndarray, width: int) -> np.ndarray:
@@ -109,12 +148,12 @@ def run_chunk(
         The state after each segment, [seed, ...], padding included. It is donated to the next
         segment: read from it before asking for another.
     """
-    ids = jnp.asarray(pad(seed_ids, program.width))
-    state = program.init(ids) if start is None else start
+    ids = jax.device_put(pad(seed_ids, program.width), program.by_seed)
+    state = program.init(ids) if start is None else jax.device_put(start, program.by_seed)
     config = program.plan.config
     assert config.env_steps is not None
     while True:
-        first = jnp.asarray(log.n_updates, jnp.int32)
+        first = jax.device_put(np.int32(log.n_updates), NamedSharding(program.by_seed.mesh, PartitionSpec()))
         state, metrics = program.segment(state, ids, program.hyper, program.teacher, first)
         log.add(jax.device_get(metrics))
         yield state

@@ -5,7 +5,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 import numpy.typing as npt
 
@@ -103,7 +103,7 @@ def run_session(
             continue
         if stop():
             return Outcome(finished, False, earlier)
-        padded = jnp.asarray(pad(ids, program.width))
+        padded = jax.device_put(pad(ids, program.width), program.by_seed)
         start = checkpoints.load(chunk, len(ids), functools.partial(program.init, padded))
         earlier += start.seconds if start else 0.0
         folder.rewind_lines(chunk, start.log.n_updates if start else 0)

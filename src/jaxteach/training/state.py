@@ -22,6 +22,7 @@ class Hyper(struct.PyTreeNode):
     """Traced hyperparameters, f32[seed] each: a sweep changes them without recompiling."""
 
     lr: Array
+    lr_end: Array
     max_grad_norm: Array
     gamma: Array
     gae_lambda: Array
@@ -158,6 +159,7 @@ def make_hyper(config: Config, n_updates: int, width: int, teacher_success: floa
 
     return Hyper(
         lr=each(ppo.lr),
+        lr_end=each(ppo.lr_end),
         max_grad_norm=each(ppo.max_grad_norm),
         gamma=each(ppo.gamma),
         gae_lambda=each(ppo.gae_lambda if ppo.returns == "gae" else 1.0),
