@@ -101,7 +101,7 @@ class Task(Environment):
         """
         low, high, grid = self.room_min, self.room_max, f"{self.height}x{self.width} grid"
         self.require(self.view_size % 2 == 1, f"view size {self.view_size}, it must be odd")
-        self.require(self.view_size >= 3, f"view size {self.view_size}, it must be at least 3")
+        self.require(3 <= self.view_size <= 31, f"view size {self.view_size}, it must be 3 to 31")
         self.require(4 <= low <= high, f"room sides {low}..{high}, they must satisfy 4 <= min <= max")
         self.require(high <= min(self.height, self.width), f"room side {high} does not fit the {grid}")
         self.require(max(self.height, self.width) <= 32, f"{grid}, sides can be at most 32")
