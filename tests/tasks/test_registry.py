@@ -1,0 +1,97 @@
+"""Tasks by name, here and in navix: its rendering and its own PPO agent work on them."""
+
+import jax
+import navix
+import numpy as np
+import pytest
+from navix.agents.models import ActorCritic, ConvEncoder
+from navix.agents.ppo import PPO, PPOHparams
+
+from jaxteach import tasks
+from jaxteach.errors import UserError
+from jaxteach.tasks import registry
+from jaxteach.tasks.simple_door_key import SimpleDoorKey
+
+FOUR = ("colored_door_key", "lava_door_key", "simple_door_key", "two_door")
+
+
+def test_the_four_tasks_are_found_by_name() -> None:
+    assert set(FOUR) <= set(tasks.task_names())
+    for name in FOUR:
+        assert tasks.make_task(name).name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("simple_dor_key", "unknown task 'simple_dor_key': did you mean 'simple_door_key'?"),
+        ("lava", "choose from: colored_door_key, lava_door_key, simple_door_key, two_door"),
+        ("registry", "unknown task 'registry'"),
+        ("engine", "unknown task 'engine'"),
+        (
+            "two_door:smal_rooms",
+            "unknown variant 'smal_rooms' of task 'two_door': did you mean 'small_rooms'?",
+        ),
+    ],
+)
+def test_unknown_names_are_refused_with_the_nearest(name: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        tasks.make_task(name)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_parameters_left_at_none_are_the_defaults() -> None:
+    assert tasks.make_task("two_door", n_lava=None) == tasks.make_task("two_door")
+    assert tasks.make_task("two_door:small_rooms", room_max=11).room_max == 11
+
+
+def test_a_task_defined_elsewhere_is_used_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_registered", {})
+
+    @tasks.register_task
+    class TinyDoorKey(SimpleDoorKey):
+        """SimpleDoorKey in the smallest rooms."""
+
+        name = "tiny_door_key"
+        defaults = {**SimpleDoorKey.defaults, "room_max": 5}  # noqa: RUF012
+
+    assert "tiny_door_key" in tasks.task_names()
+    assert tasks.make_task("tiny_door_key").room_max == 5
+    assert tasks.vocabulary("tiny_door_key") == tasks.vocabulary("simple_door_key")
+    assert "Navix-TinyDoorKey-v0" in tasks.register_navix()
+    assert navix.make("Navix-TinyDoorKey-v0").room_max == 5
+
+    with pytest.raises(UserError, match="a task named 'two_door' exists already"):
+        tasks.register_task(type("Impostor", (SimpleDoorKey,), {"name": "two_door"}))
+
+
+def test_navix_draws_the_room_that_is_there() -> None:
+    """Rooms differ in size from episode to episode; walls must not be drawn where they were last time."""
+    tasks.register_navix()
+    env = navix.make("Navix-SimpleDoorKey-v0", observation_fn=navix.observations.rgb, max_steps=1)
+    step = jax.jit(env.step)
+    timestep, rooms = jax.jit(env.reset)(jax.random.key(0)), set()
+    for _ in range(12):  # every other step is a reset
+        timestep = step(timestep, 0)
+        picture = np.asarray(timestep.observation)
+        assert picture.shape == env.observation_space.shape == (80, 80, 3)
+        tiles = picture.reshape(10, 8, 10, 8, 3).swapaxes(1, 2)  # [row, column, 8, 8, 3]
+        grey = (tiles == 100).all(axis=(2, 3, 4))
+        grid, _ = env.grid_of(timestep.state)
+        np.testing.assert_array_equal(grey, np.asarray(grid[..., 0]) == 2)
+        row, column = timestep.state.position
+        assert (tiles[row, column] == (255, 0, 0)).all(axis=-1).any(), "the agent is drawn in red"
+        rooms.add(tuple(timestep.state.room.tolist()))
+    assert len(rooms) >= 5
+
+
+def test_navixs_own_agent_trains_on_a_registered_task() -> None:
+    tasks.register_navix()
+    env = navix.make("Navix-SimpleDoorKey-v0", rendering=False, max_steps=12)
+    settings = PPOHparams(budget=3 * 8 * 16, num_envs=8, num_steps=16, num_minibatches=2)
+    agent = PPO(hparams=settings, network=ActorCritic(7, ConvEncoder(), ConvEncoder()), env=env)
+    state, logs = jax.jit(agent.train)(jax.random.key(0))
+    assert int(state.frames) == 3 * 8 * 16 and int(state.step) == 6
+    assert np.isfinite(logs["agent/diagnostics/total_loss"]).all()
+    assert logs["agent/train/lengths"].max() == 12  # episodes end, and begin again
+    assert np.asarray(logs["agent/train/done_mask"]).sum() >= 3 * 8
