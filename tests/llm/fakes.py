@@ -41,6 +41,7 @@ class FakeBackend:
         self.batch = batch
         self.calls: list[tuple[str, int]] = []
         self.prompts: list[list[Message]] = []
+        self.temperatures: set[float] = set()
         self._objects = asked[0].objects
         self._unparsed = unparsed
 
@@ -54,6 +55,7 @@ class FakeBackend:
         """One answer a seed."""
         self.prompts.append(list(messages))
         self.calls += [("generate", seed) for seed in seeds]
+        self.temperatures.add(temperature)
         return [Reply(self._say(random.Random(seed)), 10, 5, "stop") for seed in seeds]
 
     def score(self, messages: Sequence[Message], prefill: str, options: Sequence[str]) -> list[Score]:

@@ -1,9 +1,11 @@
 """From answers to a table: estimators, masks, limits and provenance, with backends that need no model."""
 
+import time
+
 import pytest
 
 from jaxteach.errors import UserError
-from jaxteach.llm import Settings, admissible, log_path, precompute, quality
+from jaxteach.llm import Settings, admissible, answered, log_path, precompute, quality
 from jaxteach.llm.backend import Reply, Score
 from jaxteach.llm.backends.rule import RuleBackend
 from jaxteach.llm.questions import questions
@@ -112,6 +114,52 @@ def test_calibration_asks_once_more_and_changes_the_table(tmp_path):
     assert before.plans != after.plans
     assert "Agent sees <something>" in str(other.prompts)
     assert "Agent sees <something>" not in str(one.prompts)
+
+
+def test_thoughts_are_greedy_and_the_state_left_unsaid_gets_none(tmp_path):
+    job = make_job(estimator="score", calibrate=True, temperature=0.9)
+    backend = FakeBackend(job.questions)
+    make(tmp_path, job, backend)
+    assert backend.temperatures == {0.0}
+    unsaid = [str(prompt) for prompt in backend.prompts if "Agent sees <something>" in prompt[-1]["content"]]
+    assert len(unsaid) == 1
+    assert "Thought" not in unsaid[0]
+    sampling = FakeBackend(job.questions)
+    precompute(make_job(temperature=0.9), sampling, tmp_path / "s.json", "t")
+    assert sampling.temperatures == {0.9}
+
+
+@pytest.mark.parametrize(("limit", "passes"), [(0.2, True), (0.19, False)])
+def test_the_limit_on_unparsed_answers_is_the_largest_share_allowed(tmp_path, limit, passes):
+    class OneInFive(FakeBackend):
+        def generate(self, messages, seeds, temperature, max_tokens):
+            self.calls += [("generate", seed) for seed in seeds]
+            return [Reply("Plan: explore" if len(self.calls) % 5 else "Hm.") for _ in seeds]
+
+    job = make_job(samples=5, max_unparsed=limit)
+    backend = OneInFive(job.questions, batch=1)
+    if passes:
+        assert make(tmp_path, job, backend).provenance["unparsed"] == pytest.approx(0.2)
+    else:
+        with pytest.raises(UserError, match="20% of the answers are no plan"):
+            make(tmp_path, job, backend)
+
+
+def test_after_an_error_what_was_under_way_is_kept(tmp_path):
+    class OneFails(FakeBackend):
+        def generate(self, messages, seeds, temperature, max_tokens):
+            self.calls += [("generate", seed) for seed in seeds]
+            if len(self.calls) == 1:
+                time.sleep(0.1)
+                raise UserError("no more")
+            time.sleep(0.4)
+            return [Reply("Plan: explore") for _ in seeds]
+
+    job = make_job()
+    backend = OneFails(job.questions, concurrency=3, batch=1)
+    with pytest.raises(UserError, match="no more"):
+        make(tmp_path, job, backend)
+    assert len(answered(log_path(tmp_path / "t.json"))) == len(backend.calls) - 1 >= 2
 
 
 def test_scores_follow_one_greedy_thought_cut_before_its_plan(tmp_path):

@@ -127,6 +127,15 @@ def test_refusals_name_the_remedy_and_are_not_repeated(refusals, says):
         assert len(server.bodies) == (0 if "chat" not in refusals else 1)
 
 
+def test_a_redirect_takes_the_key_nowhere(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with FakeServer() as server, FakeServer() as elsewhere:
+        server.refusals["chat"] = (302, b"", {"Location": f"{elsewhere.url}/models"})
+        elsewhere.refusals["models"] = (200, b"{}")
+        with pytest.raises(UserError, match="status 302"):
+            connect(server, retries=0).generate(MESSAGES, [1], 0.5, 10)
+
+
 def test_a_wrong_key_is_told_from_a_missing_one(monkeypatch):
     monkeypatch.setenv("MY_KEY", KEY)
     with FakeServer() as server:
