@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jaxteach.config import PPO, Config, Rollout, Student, Variant, resolve
+from jaxteach.config import PPO, Config, Decay, Rollout, Student, Variant, resolve
 from jaxteach.teacher.loading import load_teacher
 from jaxteach.teacher.table import PlanTable
 from jaxteach.training import Program, Training, compile_program, train
@@ -21,7 +21,7 @@ STEPS = Config(
     seeds=8,
     seeds_per_chunk=8,
     env_steps=512,
-    eval_episodes=20,
+    decay=Decay(start=10.0, floor=0.1, plateau_at=4, off_at=6),
     student=Student("ego", hidden=8),
     ppo=PPO(epochs=2, minibatch=16),
     rollout=Rollout("steps", envs=4, steps=16),
@@ -36,6 +36,17 @@ EPISODES = Config(
     rollout=Rollout("episodes", envs=10, min_env_steps=150),
     variant=VARIANT,
 )
+LONG = Config(
+    seeds=3,
+    seeds_per_chunk=2,
+    env_steps=1024,
+    eval_episodes=5,
+    student=Student("ego", hidden=8),
+    ppo=PPO(epochs=1, minibatch=16),
+    rollout=Rollout("steps", envs=4, steps=8),
+    variant=VARIANT,
+)
+"""Two chunks of four segments: for what happens between them."""
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +67,18 @@ def program(table: PlanTable) -> Program:
 def training(program: Program, table: PlanTable) -> Training:
     """What seeds 0 to 7 come to."""
     return train(STEPS, table, program=program)
+
+
+@pytest.fixture(scope="session")
+def long_program(table: PlanTable) -> Program:
+    """`LONG`, compiled."""
+    return compile_program(resolve(LONG), table)
+
+
+@pytest.fixture(scope="session")
+def long_training(long_program: Program, table: PlanTable) -> Training:
+    """What `LONG` comes to, uninterrupted."""
+    return train(LONG, table, program=long_program)
 
 
 def experience(plan: Plan, n_updates: int) -> SimpleNamespace:

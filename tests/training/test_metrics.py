@@ -1,0 +1,106 @@
+"""Tests of the metrics: episodes credited to the update they began in, chunks of different lengths."""
+
+import numpy as np
+import pytest
+
+from jaxteach.training.metrics import ARRAYS, LOSSES, MetricsLog, credit_to_start, join_chunks
+
+
+def test_outcomes_move_to_the_update_they_began_in():
+    # outcomes[seed, update, lag, fact]: of two facts, the second is 10 times the first.
+    outcomes = np.zeros((2, 4, 3, 2))
+    ended = [(0, 0, 0, 5), (0, 1, 0, 2), (0, 1, 1, 3), (0, 3, 2, 7), (0, 3, 0, 1), (1, 2, 2, 4)]
+    for seed, update, lag, n in ended:
+        outcomes[seed, update, lag] = n, 10 * n
+    credited = credit_to_start(outcomes)
+    np.testing.assert_array_equal(credited[..., 0], [[8, 9, 0, 1], [4, 0, 0, 0]])
+    np.testing.assert_array_equal(credited[..., 1], 10 * credited[..., 0])
+
+
+def test_more_lags_than_updates():
+    outcomes = np.zeros((1, 2, 5, 1))
+    outcomes[0, 1, 1] = 3
+    np.testing.assert_array_equal(credit_to_start(outcomes)[0, :, 0], [3, 0])
+
+
+def segment(n_updates, first=0, n_seeds=3):
+    """Metrics as a program gives them, [update, seed, ...]."""
+    shape = (n_updates, n_seeds)
+    outcomes = np.zeros((*shape, 2, 4), np.float32)
+    outcomes[:, :, 0] = 4, 1, 0.5, 40  # of the same update: one of four succeeded
+    outcomes[:, :, 1] = 2, 2, 1.5, 10  # of the one before: both succeeded
+    steps = (first + np.arange(1, n_updates + 1))[:, None] * 100
+    return {
+        **{name: np.full(shape, i, np.float32) for i, name in enumerate(LOSSES)},
+        "env_steps": np.broadcast_to(steps, shape).astype(np.int32),
+        "started": np.full(shape, 6, np.int32),
+        "alive": np.ones(shape, bool),
+        "outcomes": outcomes,
+    }
+
+
+@pytest.fixture
+def log():
+    """Three updates in two segments; of three seeds the last is padding."""
+    log = MetricsLog(2)
+    log.add(segment(2))
+    log.add(segment(1, first=2))
+    return log
+
+
+def test_log_by_hand(log):
+    arrays = log.arrays()
+    assert set(arrays) == set(ARRAYS)
+    assert {array.shape for array in arrays.values()} == {(2, 3)}
+    row = {name: array[0].tolist() for name, array in arrays.items()}
+    assert row["env_steps"] == [100, 200, 300]
+    assert row["started"] == [6, 6, 6]
+    # Episodes of the last update that go on are not counted yet.
+    assert row["finished"] == [6, 6, 4]
+    assert row["succeeded"] == [3, 3, 1]
+    np.testing.assert_allclose(row["return"], [2 / 6, 2 / 6, 0.5 / 4])
+    np.testing.assert_allclose(row["length"], [50 / 6, 50 / 6, 40 / 4])
+    assert [row[name][0] for name in LOSSES] == list(range(len(LOSSES)))
+    assert {array.dtype.kind for name, array in arrays.items() if name in ARRAYS[:4]} == {"i"}
+
+
+def test_standing_of_the_last_segment(log):
+    assert log.n_updates == 3
+    assert log.recent_success() == pytest.approx(3 / 6)
+
+
+def test_where_no_episode_has_finished_there_is_no_mean():
+    log, metrics = MetricsLog(3), segment(1)
+    log.add({**metrics, "outcomes": 0 * metrics["outcomes"]})
+    assert np.isnan(log.recent_success())
+    arrays = log.arrays()
+    assert np.isnan(arrays["return"]).all() and np.isnan(arrays["length"]).all()
+    assert arrays["finished"].tolist() == [[0], [0], [0]]
+
+
+def test_a_log_goes_on_from_its_raw_arrays(log):
+    resumed = MetricsLog(2, log.raw())
+    assert resumed.n_updates == log.n_updates
+    for each in (log, resumed):
+        each.add(segment(2, first=3))
+    np.testing.assert_equal(resumed.arrays(), log.arrays())
+
+
+def test_divergence_is_dated(log):
+    dead = segment(2, first=3)
+    dead["alive"] = np.array([[True, False, True], [True, False, True]])
+    log.add(dead)
+    np.testing.assert_array_equal(log.diverged_at(), [-1, 3])
+
+
+def test_the_shorter_chunk_stands_still():
+    short, long = MetricsLog(3), MetricsLog(3)
+    short.add(segment(1))
+    long.add(segment(3))
+    joined = join_chunks([short.arrays(), long.arrays()])
+    assert joined["env_steps"].tolist() == [[100, 100, 100]] * 3 + [[100, 200, 300]] * 3
+    assert joined["started"][0].tolist() == [6, 0, 0]
+    assert joined["finished"][0].tolist() == [4, 0, 0]
+    assert np.isnan(joined["return"][0, 1:]).all() and np.isnan(joined["lambda"][0, 1:]).all()
+    for name, array in joined.items():
+        np.testing.assert_array_equal(array[3:], long.arrays()[name])
