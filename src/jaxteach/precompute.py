@@ -98,6 +98,7 @@ def main() -> int:
     if options.dry_run:
         print(llm.estimate(job, llm.answered(llm.log_path(options.out)) if options.resume else ()))
         return 0
+    llm.check_place(options.out, options.resume, options.overwrite)
     backend = llm.make_backend(
         options.backend,
         options.model,

@@ -100,6 +100,8 @@ def test_nothing_is_overwritten_unasked(tmp_path, command):
     assert status == 2
     assert "--resume continues it, --overwrite replaces it" in said
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    status, _, said = command(precompute, "--task", "simple_door_key", "--model", "/no/model", "--out", out)
+    assert "--resume continues it" in said, "found out before any model is looked for"
     assert command(precompute, *flags, "--overwrite")[0] == 0
     assert (tmp_path / "t.json.answers.jsonl.old").exists()
 

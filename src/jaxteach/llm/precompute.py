@@ -7,8 +7,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from jaxteach.errors import UserError
-from jaxteach.llm.answers import AnswerLog, Key, Record
-from jaxteach.llm.asking import Ask, Report, ask_all, messages_for, wanted
+from jaxteach.llm.answers import AnswerLog, Key
+from jaxteach.llm.asking import Report, ask_all, messages_for, wanted
 from jaxteach.llm.backend import Backend
 from jaxteach.llm.building import build_table, distribution
 from jaxteach.llm.settings import Job
@@ -50,40 +50,43 @@ def precompute(
         UserError: anything went wrong; all answers received are in the log.
     """
     job.check(backend)
-    log = open_log(job.identity(backend), out, resume, overwrite)
+    check_place(out, resume, overwrite)
+    path = log_path(out)
+    if overwrite and not resume and path.exists():
+        os.replace(path, path.with_name(f"{path.name}.old"))
+    log = AnswerLog(path, job.identity(backend), resume)
+
+    def check_state(row: int) -> None:
+        distribution(job, log, row)  # a bad state stops the run as soon as its answers are there
+
     try:
-        ask_all(job, backend, log, lambda row: _check(job, log, row), report or (lambda done, total: None))
+        ask_all(job, backend, log, check_state, report or (lambda done, total: None))
         return save_table(build_table(job, backend.describe(), log, name), out)
     finally:
         log.close()
 
 
-def open_log(identity: Record, out: Path, resume: bool, overwrite: bool) -> AnswerLog:
-    """Open the log of answers, and refuse to lose a table or a log by accident.
+def check_place(out: Path, resume: bool, overwrite: bool) -> None:
+    """Refuse to lose a table or a log by accident, and to ask where nothing can be written.
 
     Args:
-        identity: the settings that the log must have, from `Job.identity`.
         out: the table's file.
-        resume: continue what is there.
-        overwrite: put aside what is there.
+        resume: what is there will be continued.
+        overwrite: what is there will be put aside or replaced.
 
     Raises:
         UserError: a table or a log is there and neither was asked for, or the place cannot be written.
     """
-    path = log_path(out)
     if out.is_dir():
         raise UserError(f"--out {out} is a folder: name the file, such as {out / 'my-model.json'}")
-    if out.exists() and not (resume or overwrite):
+    there = next((path for path in (out, log_path(out)) if path.exists()), None)
+    if there and not (resume or overwrite):
         raise UserError(
-            f"{out} exists: --resume continues it, --overwrite replaces it, or choose another --out"
+            f"{there} exists: --resume continues it, --overwrite replaces it, or choose another --out"
         )
-    if overwrite and not resume and path.exists():
-        os.replace(path, path.with_name(f"{path.name}.old"))
-    log = AnswerLog(path, identity, resume)
-    if not os.access(out.parent, os.W_OK):
-        log.close()
-        raise UserError(f"cannot write in the folder {out.parent}")
-    return log
+    folder = next(folder for folder in out.absolute().parents if folder.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UserError(f"cannot write {out}: {folder} is not a folder that can be written")
 
 
 def estimate(job: Job, answered: Collection[Key] = ()) -> str:
@@ -99,7 +102,7 @@ def estimate(job: Job, answered: Collection[Key] = ()) -> str:
     asks = [ask for ask in wanted(job) if ask.keys[0] not in answered]
     prompts = [sum(len(m["content"]) for m in messages_for(job, ask)) for ask in asks]
     tokens_in = sum(math.ceil(length / CHARACTERS_A_TOKEN) for length in prompts)
-    generated = sum(_generates(ask) for ask in asks) * job.settings.max_tokens
+    generated = sum(ask.kind != "score" for ask in asks) * job.settings.max_tokens
     calls = (
         f"{len(asks)} calls for {len(job.questions)} states ({len(wanted(job)) - len(asks)} answered already)"
     )
@@ -125,12 +128,3 @@ class ProgressBar:
         elif tenths > self._tenths:
             print(f"{done}/{total} answers", file=sys.stderr, flush=True)
         self._tenths = tenths
-
-
-def _check(job: Job, log: AnswerLog, row: int) -> None:
-    """Build a state's distribution as soon as its answers are there: a bad one stops the run early."""
-    distribution(job, log, row)
-
-
-def _generates(ask: Ask) -> bool:
-    return ask.kind != "score"
