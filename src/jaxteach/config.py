@@ -30,11 +30,11 @@ class Decay:
     """Schedule: linear_plateau, linear, constant, exponential, cosine, step, adaptive or none."""
     start: float = 10.0
     """Lambda at the first update."""
-    floor: float = 0.1
+    floor: float = 0.05
     """Lambda on the plateau (not linear, constant); with adaptive, once the student matches its teacher."""
     plateau_at: float = 0.2
     """Where the plateau begins: updates, or a fraction of the run (not linear, constant, adaptive)."""
-    off_at: float = 0.4
+    off_at: float = 0.6
     """From where on lambda is zero: updates, or a fraction of the run."""
 
 

@@ -32,7 +32,7 @@ class ColoredDoorKey(Task):
         "room_max": 10,
         "n_keys": 2,
     }
-    env_steps = 327_680
+    env_steps = 491_520
     variants: ClassVar[dict[str, dict[str, Any]]] = {
         "small_rooms": {"room_min": 5, "room_max": 7},
         "large_rooms": {"room_min": 8, "room_max": 10},

@@ -13,7 +13,7 @@ class LavaDoorKey(SimpleDoorKey):
 
     name = "lava_door_key"
     defaults: ClassVar[dict[str, Any]] = {**SimpleDoorKey.defaults, "n_lava": 1}
-    env_steps = 245_760
+    env_steps = 327_680
     variants: ClassVar[dict[str, dict[str, Any]]] = {
         "small_rooms": {"room_min": 5, "room_max": 7},
         "large_rooms": {"room_min": 8, "room_max": 10},
