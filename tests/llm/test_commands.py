@@ -12,7 +12,7 @@ import pytest
 from jaxteach import precompute, tables
 from jaxteach.errors import UserError, cli
 from jaxteach.tasks import task_names
-from jaxteach.teacher import cache_folder
+from jaxteach.teacher import cache_folder, table_names
 from tests.llm.server import FakeServer
 
 IDEAL = ["--backend", "rule", "--model", "ideal"]
@@ -163,6 +163,14 @@ def test_tables_lists_shipped_and_own_tables(tmp_path, command):
     status, said, _ = command(tables, "--task", "two_door", "--markdown")
     assert "| rule-uniform | uniform | score | 9 |" in said
     assert "simple_door_key" not in said
+
+
+def test_the_readme_of_the_tables_is_what_the_command_prints(command):
+    readme = (cache_folder() / "README.md").read_text()
+    status, said, _ = command(tables, "--markdown")
+    assert status == 0
+    assert said.strip() in readme, "run: python -m jaxteach.tables --markdown, and put it there"
+    assert all(f"| {name} |" in readme.split("## How")[1] for task in task_names() for name in table_names(task))
 
 
 def test_tables_compares(command):
