@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from jaxteach.backend import start_jax
 from jaxteach.cli import parse
 from jaxteach.errors import UserError, cli
 
@@ -27,8 +28,9 @@ class Options:
 
 
 def task_of(file: Path, names: tuple[str, ...]) -> str:
-    """The task a trace file's name stands for: its name without underscores begins the file's name."""
-    found = [name for name in names if file.stem.lower().startswith(name.replace("_", ""))]
+    """The task a trace file's name stands for: its name without underscores is part of the file's name."""
+    stem = file.stem.lower().replace("_", "").replace("-", "")
+    found = [name for name in names if name.replace("_", "") in stem]
     if not found:
         raise UserError(f"{file}: no task is named in the file's name; give one with --task")
     return max(found, key=len)
@@ -39,6 +41,7 @@ def main() -> int:
     options = parse(Options, "conformance")
     if not options.files:
         raise UserError("no trace file given: name at least one .npz file")
+    start_jax()
     from jaxteach.tasks import make_task, task_names
     from jaxteach.teacher import load_table
     from jaxteach.teacher.replay import replay

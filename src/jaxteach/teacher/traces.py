@@ -56,7 +56,8 @@ def read_trace(file: Path) -> Trace:
         UserError: there is no such file, or it is no npz.
     """
     try:
-        with np.load(file, allow_pickle=False) as data:
+        # NumPy given a name would leave a damaged file open.
+        with open(file, "rb") as stream, np.load(stream, allow_pickle=False) as data:
             return {name: data[name] for name in data.files}
     except FileNotFoundError as error:
         raise UserError(f"{file}: no such file") from error
