@@ -159,9 +159,8 @@ def self_test() -> Iterator[Finding]:
         folder = RunFolder.create(Path(scratch))
         # Asked before the chunk and after each segment: stopped after the first one, then not again.
         for answers in ([False, True], [False] * 100):
-            checkpoints = Checkpoints(folder.path, "self-test")
-            run_session(program, folder, checkpoints, stop=iter(answers).__next__)
-            checkpoints.close()
+            with Checkpoints(folder.path, "self-test") as checkpoints:
+                run_session(program, folder, checkpoints, stop=iter(answers).__next__)
         resumed = folder.read_params(0)
     same = all(
         np.array_equal(a, b)

@@ -87,10 +87,11 @@ def run(config: Config, options: Options, then: dict[str, Any] | None, out: Path
         for line in folder.differences(then):
             say(line)
 
-    checkpoints = Checkpoints(
-        out, fingerprint(config, table, options.deterministic), options.checkpoint_every, say
-    )
-    with Bar(config, folder) as bar:
+    identity = fingerprint(config, table, options.deterministic)
+    with (
+        Checkpoints(out, identity, options.checkpoint_every, say) as checkpoints,
+        Bar(config, folder) as bar,
+    ):
         outcome = run_session(
             program,
             folder,
@@ -100,7 +101,6 @@ def run(config: Config, options: Options, then: dict[str, Any] | None, out: Path
             notice=say,
             debug_nans=options.debug_nans,
         )
-    checkpoints.close()
     if outcome.chunks:
         folder.write_metrics(outcome.seed_ids, outcome.metrics())
     evaluation = evaluate_run(program, folder, outcome, lambda: stopping.asked) if outcome.complete else None

@@ -1,12 +1,19 @@
 """Checkpoints of the running chunk: the full state, written by orbax in the background, checked when read."""
 
+import contextlib
 import dataclasses
+import functools
 import hashlib
+import logging
+import os
+import re
 import shutil
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -72,8 +79,7 @@ class Checkpoints:
 
     def save(self, progress: Progress) -> None:
         """Copy the state of the running chunk and have it written in the background."""
-        import orbax.checkpoint as ocp
-
+        ocp = quiet_orbax()
         began = time.monotonic()
         # Copies: the next segment overwrites the state. Orbax refuses arrays without elements.
         state = {name: np.array(leaf) for name, leaf in flatten(progress.state).items() if leaf.size}
@@ -120,7 +126,7 @@ class Checkpoints:
             try:
                 state, metrics, facts = read_checkpoint(path)
             except Exception as error:  # damage shows as any of a dozen exceptions
-                self.notice(f"checkpoint {path} is damaged and passed over ({one_line(error)[:200]})")
+                self.notice(f"checkpoint {path} is damaged and passed over ({reason(error)})")
                 shutil.rmtree(path, ignore_errors=True)
                 continue
             if facts["fingerprint"] != self.fingerprint:
@@ -147,13 +153,22 @@ class Checkpoints:
             self._manager.close()
         self._chunk, self._manager = -1, None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close; what has gone wrong before is not hidden by what goes wrong now."""
+        with contextlib.suppress(*([] if kind is None else [UserError])):
+            self.close()
+
     def _of(self, chunk: int) -> Path:
         return self.folder / "checkpoints" / f"{chunk:05d}"
 
     def _open(self, chunk: int) -> Any:
         """Orbax's manager of a chunk's checkpoints."""
-        import orbax.checkpoint as ocp
-
+        ocp = quiet_orbax()
         if self._manager is None or self._chunk != chunk:
             self.close()
             options = ocp.CheckpointManagerOptions(
@@ -175,8 +190,8 @@ class Checkpoints:
         for path in (self.folder / "checkpoints").glob("*/*.orbax-checkpoint-tmp*"):
             shutil.rmtree(path, ignore_errors=True)
         return UserError(
-            f"cannot write a checkpoint into {self.folder / 'checkpoints'} ({one_line(error)[:200]}): "
-            "what was saved before stays; make room and go on with --resume"
+            f"cannot write a checkpoint into {self.folder / 'checkpoints'}: {reason(error)}; "
+            "what was saved before stays, to go on with --resume"
         )
 
 
@@ -194,8 +209,7 @@ def read_checkpoint(
     Raises:
         Exception: of any type, if it is damaged.
     """
-    import orbax.checkpoint as ocp
-
+    ocp = quiet_orbax()
     with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as reader:
         read = reader.restore(
             path.absolute(),
@@ -209,6 +223,38 @@ def read_checkpoint(
     if digest(state, metrics) != facts["sha256"]:
         raise ValueError("its arrays are not those that were written")
     return state, metrics, facts
+
+
+def reason(error: Exception) -> str:
+    """Why a file could not be written or read: the system's own word for it, where tensorstore quotes it.
+
+    >>> reason(ValueError("RESOURCE_EXHAUSTED: Error writing ... [os_error_code='28']"))
+    'No space left on device'
+    """
+    quoted = re.search(r"os_error_code='(\d+)'", str(error))
+    number = int(quoted[1]) if quoted else getattr(error, "errno", None)
+    return os.strerror(number) if number else one_line(error)[:200]
+
+
+@functools.cache
+def quiet_orbax() -> Any:
+    """Import orbax, which takes half a second, and keep it from adding pages of tracebacks to our one line.
+
+    It logs each exception it raises; and of many files written at once, those that fail after the first
+    report to an event loop that is closed by then.
+    """
+    import orbax.checkpoint
+
+    logging.getLogger("absl").setLevel(logging.CRITICAL + 1)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    before = sys.unraisablehook
+
+    def unless_too_late(unraisable: Any) -> None:
+        if str(unraisable.exc_value) != "Event loop is closed":
+            before(unraisable)
+
+    sys.unraisablehook = unless_too_late
+    return orbax.checkpoint
 
 
 def digest(*groups: Arrays) -> str:
