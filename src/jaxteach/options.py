@@ -55,7 +55,12 @@ def read_options(args: list[str]) -> tuple[Options, dict[str, Any] | None]:
             raise UserError("--resume needs --out: the folder of the run to go on with")
         then = read_config(options.config.out)
     if then is not None:
-        before = Options(from_json(then), deterministic=bool(then.get("deterministic")))
+        device = then.get("device") or {}
+        before = Options(
+            from_json(then),
+            deterministic=bool(then.get("deterministic")),
+            host_devices=device.get("count") if device.get("platform") == "cpu" else None,
+        )
         options = parse(Options, "run", default=before, args=args)
     check(options.config)
     return options, then

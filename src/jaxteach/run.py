@@ -26,7 +26,7 @@ def main() -> int:
     with Stopping() as stopping:
         from jaxteach.backend import start_jax
 
-        start_jax(options.deterministic)
+        start_jax(options.deterministic, options.host_devices)
         config = resolve(options.config)
         if then is not None:
             check_unchanged(then, Options(config, deterministic=options.deterministic))
