@@ -1,12 +1,14 @@
 """The options a plan is made of, as policies: explore, and what `go to` needs of the map."""
 
+import functools
+
 import chex
 import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
 from jaxteach.tasks.engine import constants as c
-from jaxteach.teacher.paths import ahead_of, one_cell, shifted
+from jaxteach.teacher.paths import ahead_of, any_cell, one_cell, shifted
 
 
 class Boards(struct.PyTreeNode):
@@ -53,11 +55,6 @@ def read_boards(obs: Array) -> Boards:
     )
 
 
-def _any(board: Array) -> Array:
-    """bool[N], whether any cell of a board is set."""
-    return jnp.any(board != 0, axis=0)
-
-
 def known_room(solid: Array, width: int) -> tuple[Array, Array]:
     """The known room's edges: [0, edge) along columns and along rows.
 
@@ -75,7 +72,7 @@ def known_room(solid: Array, width: int) -> tuple[Array, Array]:
     inner_columns = jnp.asarray(((1 << (width - 1)) - 1) & ~1, word)
     below = shifted(solid, -1, 0)
     stacked = (solid & below & inner_columns)[1 : height - 1]  # rows 1..H-2
-    columns = jnp.bitwise_or.reduce(stacked, axis=0)
+    columns = functools.reduce(jnp.bitwise_or, list(stacked))
     lowest = columns & (~columns + 1)
     # The index of a lone bit is how many bits lie below it.
     column_edge = jnp.where(columns != 0, jnp.bitwise_count(lowest - 1).astype(jnp.int32) + 1, width)
@@ -102,9 +99,9 @@ def explore(boards: Boards, row: Array, column: Array, direction: Array, width: 
     """
     height, word = boards.seen.shape[0], boards.seen.dtype
     here = one_cell(row, column, height, word)
-    blocked_ahead = _any(ahead_of(here, direction) & boards.things)
+    blocked_ahead = any_cell(ahead_of(here, direction) & boards.things)
     left_cell = ahead_of(here, (direction + 3) & 3)
-    blocked_left = _any(left_cell & (boards.solid | boards.things))
+    blocked_left = any_cell(left_cell & (boards.solid | boards.things))
 
     column_edge, row_edge = known_room(boards.solid, width)
     rows = jnp.arange(height)[:, None]
@@ -118,12 +115,12 @@ def explore(boards: Boards, row: Array, column: Array, direction: Array, width: 
             at = jnp.ones((), word) << column.astype(word)
             if d == c.EAST:
                 upto = (at << (distance - 1) << 1) - jnp.ones((), word)  # columns < column + distance
-                return _any(unseen & ~upto[None, :])
+                return any_cell(unseen & ~upto[None, :])
             upto = (at >> (distance - 1)) - jnp.ones((), word)  # columns <= column - distance
             enough = column >= distance
-            return _any(jnp.where(enough[None, :], unseen & upto[None, :], 0))
+            return any_cell(jnp.where(enough[None, :], unseen & upto[None, :], 0))
         far = rows >= row[None, :] + distance if d == c.SOUTH else rows <= row[None, :] - distance
-        return _any(jnp.where(far, unseen, 0))
+        return any_cell(jnp.where(far, unseen, 0))
 
     def relative(turn: int, distance: int) -> Array:
         """As `beyond`, in the direction the agent would face after `turn` right turns."""

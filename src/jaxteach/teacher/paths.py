@@ -5,12 +5,15 @@ that shifting a row is a shift of words and moving between rows a slice of the f
 vectorise, where a gather per cell would not.
 """
 
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from jaxteach.tasks.engine.constants import DONE, FORWARD, LEFT, RIGHT
+from jaxteach.tasks.engine.state import compute_once
 
 Boards = tuple[Array, ...]  # four boards uint[H, N], one a direction: east, south, west, north
 
@@ -49,6 +52,19 @@ def shifted(board: Array, rows: int, columns: int) -> Array:
         edge = jnp.zeros_like(board[:1])
         board = jnp.concatenate([edge, board[:-1]] if rows > 0 else [board[1:], edge])
     return board
+
+
+def any_cell(board: Array) -> Array:
+    """Whether any cell of a board is set: bool[N] from uint[H, N].
+
+    Row by row, for XLA does not vectorise a reduction over the first axis on CPU.
+    """
+    return functools.reduce(jnp.bitwise_or, list(board)) != 0
+
+
+def _union(boards: list[Array]) -> Array:
+    """Cells set in any of four boards."""
+    return (boards[0] | boards[1]) | (boards[2] | boards[3])
 
 
 def _before(boards: Boards) -> Boards:
@@ -94,33 +110,35 @@ def first_action(
         | jnp.where(direction == d, ahead & passable, 0)
         for d in range(4)
     )
+    open_cells, next_poses = compute_once((open_cells, next_poses))
     goals = tuple(pose & open_cells for pose in _before((there, there, there, there)))
 
     def met(reached: Boards) -> Array:
-        hits = [board & near for board, near in zip(reached, next_poses, strict=True)]
-        return jnp.any((hits[0] | hits[1] | hits[2] | hits[3]) != 0, axis=0)  # [N]
+        return any_cell(_union([board & near for board, near in zip(reached, next_poses, strict=True)]))
 
     def grow(carry: tuple[Boards, Array, Array]) -> tuple[Boards, Array, Array]:
-        reached, done, _ = carry
+        reached, ended, _ = carry
         # A map whose search has ended admits no new cell: its boards stay as they were.
-        admitted = jnp.where(done[None, :], 0, open_cells)
+        admitted = jnp.where(ended[None, :], 0, open_cells)
         east, south, west, north = reached
-        stepped = _before(tuple(board & open_cells for board in reached))
+        stepped = _before((east & open_cells, south & open_cells, west & open_cells, north & open_cells))
         turns = (south | north, east | west, south | north, east | west)
-        grown = tuple(
-            board | ((step | turn) & admitted)
-            for board, step, turn in zip(reached, stepped, turns, strict=True)
+        grown = compute_once(
+            tuple(
+                board | ((step | turn) & admitted)
+                for board, step, turn in zip(reached, stepped, turns, strict=True)
+            )
         )
-        change = [new ^ old for new, old in zip(grown, reached, strict=True)]
-        any_change = jnp.any((change[0] | change[1] | change[2] | change[3]) != 0)
-        return grown, done | met(grown), any_change
+        grew = any_cell(_union([new ^ old for new, old in zip(grown, reached, strict=True)]))
+        found = met(grown)
+        return grown, found | ~grew, found
 
-    start = (goals, met(goals), jnp.asarray(True))
-    reached, found, _ = jax.lax.while_loop(lambda carry: carry[2] & ~jnp.all(carry[1]), grow, start)
+    found = met(goals)
+    search = (goals, found, found)
+    reached, _, found = jax.lax.while_loop(lambda carry: ~jnp.all(carry[1]), grow, search)
 
     def reaches(want: Array, cell: Array) -> Array:
-        hits = [jnp.where(want == d, reached[d] & cell, 0) for d in range(4)]
-        return jnp.any((hits[0] | hits[1] | hits[2] | hits[3]) != 0, axis=0)
+        return any_cell(_union([jnp.where(want == d, reached[d] & cell, 0) for d in range(4)]))
 
     action = jnp.where(reaches(turned[LEFT], here), LEFT, RIGHT)
     action = jnp.where(reaches(direction, ahead & passable), FORWARD, action)

@@ -17,7 +17,7 @@ from jax import Array
 from jaxteach.errors import UserError
 from jaxteach.tasks.engine import constants as c
 from jaxteach.tasks.engine.percept import sight_table
-from jaxteach.tasks.engine.state import heading
+from jaxteach.tasks.engine.state import compute_once, heading
 from jaxteach.tasks.engine.task import Task
 from jaxteach.teacher.options import explore, read_boards
 from jaxteach.teacher.paths import first_action
@@ -49,6 +49,10 @@ class Teacher(struct.PyTreeNode):
         """J, the most `go to` targets any state's plans name."""
         return self.target.shape[1]
 
+
+BLOCK = 1056
+"""Observations asked at a time: few, for a search lasts as long as the longest of its block, and their
+boards should fit the cache; no power of two, for then all rows of a board share the same cache lines."""
 
 FIXED = (c.PICKUP, c.DROP, c.TOGGLE, c.DONE)
 """Actions an option may yield whatever the map looks like."""
@@ -130,42 +134,57 @@ def teacher_policy(teacher: Teacher, task: Task, obs: Array, memory: Array) -> A
         q(a|s), f32[N, 7], rows sum to 1 (paper: the mixture over plans of their first action).
     """
     chex.assert_rank([obs, memory], [4, 3])
+    n = obs.shape[0]
+    if n <= BLOCK:
+        return _policy_of_block(teacher, task, obs, memory)
+    n_blocks = -(-n // BLOCK)
+    rows = n_blocks * BLOCK
+
+    def blocks(values: Array) -> Array:
+        """[N, ...] -> [blocks, BLOCK, ...], the last one filled up with zeros."""
+        padding = [(0, rows - n)] + [(0, 0)] * (values.ndim - 1)
+        return jnp.pad(values, padding).reshape(n_blocks, BLOCK, *values.shape[1:])
+
+    q = jax.lax.map(lambda block: _policy_of_block(teacher, task, *block), (blocks(obs), blocks(memory)))
+    return q.reshape(rows, c.N_ACTIONS)[:n]
+
+
+def _policy_of_block(teacher: Teacher, task: Task, obs: Array, memory: Array) -> Array:
+    """`teacher_policy` for observations few enough for their boards to stay in the cache."""
     n, _, width, _ = obs.shape
-    percept = jax.vmap(task.perceive)(obs)
+    percept, boards = compute_once((jax.vmap(task.perceive)(obs), read_boards(obs)))
     row, column = percept.position[:, 0], percept.position[:, 1]
-    boards = read_boards(obs)
     explore_action, explore_over = explore(boards, row, column, percept.direction, width)
 
-    places = jnp.concatenate([memory, percept.doors], axis=1)  # [N, C + D, 2]
-    entity = teacher.target[percept.code]  # [N, J]
-    chosen = entity[:, :, None] == jnp.arange(places.shape[1])[None, None, :]  # [N, J, C + D]
-    place = jnp.sum(jnp.where(chosen[..., None], places[:, None], 0), axis=2)  # [N, J, 2]
-    place = jnp.where(entity[..., None] >= 0, place, -1)
-    ahead = percept.position + jnp.stack(heading(percept.direction), axis=-1)  # [N, 2]
-    facing = jnp.all(place == ahead[:, None], axis=-1)  # [N, J]
-
-    n_targets = teacher.n_targets
+    # Everything below is one vector [n] a quantity: short trailing axes do not vectorise.
+    places = jnp.concatenate([memory, percept.doors], axis=1)  # [n, C + D, 2]
+    entity = teacher.target[percept.code]  # [n, J]
+    row_step, column_step = heading(percept.direction)
+    targets, facing = [], []
+    for j in range(teacher.n_targets):
+        of_target = [entity[:, j] == e for e in range(places.shape[1])]
+        place_row = jnp.select(of_target, list(places[:, :, 0].T), -1)
+        place_column = jnp.select(of_target, list(places[:, :, 1].T), -1)
+        faced = (place_row == row + row_step) & (place_column == column + column_step)
+        # A target already faced needs no path; without one its search ends at once.
+        targets.append((jnp.where(faced, -1, place_row), jnp.where(faced, -1, place_column)))
+        facing.append(faced)
+    hands_over = [explore_over, *facing]
+    bits = sum((over.astype(jnp.int32) << i for i, over in enumerate(hands_over)), jnp.zeros((n,), jnp.int32))
 
     def each(values: Array) -> Array:
-        """Repeat a board or a vector for every target: [..., N] -> [..., J * N]."""
-        return jnp.concatenate([values] * n_targets, axis=-1)
+        """Repeat a board or a vector for every target: [..., n] -> [..., J * n]."""
+        return jnp.concatenate([values] * teacher.n_targets, axis=-1)
 
-    flat = place.transpose(2, 1, 0).reshape(2, n_targets * n)  # [2, J * N]
-    # A target already faced needs no path; without one its search ends at once.
-    wanted = ~facing.T.reshape(n_targets * n)
-    go_action = first_action(
-        each(boards.passable),
-        each(row),
-        each(column),
-        each(percept.direction),
-        jnp.where(wanted, flat[0], -1),
-        jnp.where(wanted, flat[1], -1),
-    ).reshape(n_targets, n)
+    flat = [jnp.concatenate(parts) for parts in zip(*targets, strict=True)]  # [J * n] each
+    pose = (each(row), each(column), each(percept.direction))
+    go_action = first_action(*compute_once((each(boards.passable), *pose, *flat))).reshape(-1, n)
 
-    bits = explore_over.astype(jnp.int32)
-    for j in range(n_targets):
-        bits += facing[:, j].astype(jnp.int32) * 2 ** (1 + j)
-    weights = teacher.outcome[teacher.state_index[percept.code], bits]  # [N, outcomes]
-    actions = [explore_action, *go_action, *(jnp.full((n,), action) for action in FIXED)]
-    one_hots = jnp.stack(actions, axis=1)[..., None] == jnp.arange(c.N_ACTIONS)[None, None, :]
-    return jnp.sum(weights[..., None] * one_hots, axis=1)  # [N, 7]
+    weights = teacher.outcome[teacher.state_index[percept.code], bits]  # [n, outcomes]
+    actions = [explore_action, *go_action, *FIXED]
+    actions, weights = compute_once((actions, weights))
+    mixed = [
+        sum(jnp.where(chosen == action, weights[:, i], 0.0) for i, chosen in enumerate(actions))
+        for action in range(c.N_ACTIONS)
+    ]
+    return jnp.stack(mixed, axis=1)  # [n, 7]
