@@ -170,7 +170,9 @@ def test_the_readme_of_the_tables_is_what_the_command_prints(command):
     status, said, _ = command(tables, "--markdown")
     assert status == 0
     assert said.strip() in readme, "run: python -m jaxteach.tables --markdown, and put it there"
-    assert all(f"| {name} |" in readme.split("## How")[1] for task in task_names() for name in table_names(task))
+    assert all(
+        f"| {name} |" in readme.split("## How")[1] for task in task_names() for name in table_names(task)
+    )
 
 
 def test_tables_compares(command):

@@ -1,11 +1,12 @@
 """Models found or not, before anything heavy is imported."""
 
 import hashlib
+import importlib.util
 
 import pytest
 
 from jaxteach.errors import UserError
-from jaxteach.llm.backends.local import _common
+from jaxteach.llm.backends.local import LocalBackend, LocalSettings, _common
 from jaxteach.llm.backends.weights import find_weights
 
 
@@ -71,3 +72,12 @@ def test_folders_that_are_no_models(tmp_path):
 
 def test_common_beginnings():
     assert [_common([1, 2, 3], other) for other in ([1, 2, 4], [1, 2], [], [1, 2, 3, 4])] == [2, 2, 0, 3]
+
+
+def test_without_the_extra_the_pip_line_is_told(monkeypatch):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "torch" else find_spec("json")
+    )
+    with pytest.raises(UserError, match=r"needs torch: pip install \"jaxteach\[llm\]\""):
+        LocalBackend("anything", LocalSettings(offline=False))
