@@ -13,6 +13,7 @@ from jaxteach.tasks.registry import task_class, task_names
 _Name = tyro.conf.arg(name="")
 STUDENTS = ("ego", "cnn", "gru")
 PRESETS = ("fast", "paper")
+METHODS = ("llm4teach", "hierarchical")
 DISTILLATIONS = ("forward_kl", "reverse_kl", "js")
 TEACHER_MODES = ("soft", "hard")
 RETURNS = ("gae", "monte_carlo")
@@ -144,6 +145,8 @@ class Config:
 
     task: str = "simple_door_key"
     """Task, or task:variant for one of its ready-made variants."""
+    method: Literal["llm4teach", "hierarchical"] = "llm4teach"
+    """llm4teach: actions, taught; hierarchical: the student chooses among options, by reinforcement alone."""
     teacher: str = "chatglm"
     """Teacher table: a name in teacher_cache/<task>/, a path to a .json file, or none."""
     preset: str = "fast"
@@ -222,6 +225,11 @@ def resolve(config: Config) -> Config:
     if env_steps is None:
         task = task_class(config.task.partition(":")[0])
         env_steps = task.env_steps if config.preset == "fast" else PAPER_ENV_STEPS
+    if config.method == "hierarchical":
+        # Nobody teaches it; so that its folder does not name a teacher.
+        config = dataclasses.replace(
+            config, teacher="none", decay=Decay("none"), distill=Distill(), corrupt=Corrupt()
+        )
     return dataclasses.replace(
         config,
         seeds_per_chunk=config.seeds_per_chunk or CHUNK[config.preset],

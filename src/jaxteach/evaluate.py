@@ -103,6 +103,7 @@ def evaluate_student(options: Options) -> dict[str, Any]:
 
     from jaxteach.student.deployed import read_params
     from jaxteach.tasks import make_task
+    from jaxteach.teacher.menu import make_menu
     from jaxteach.training import as_arrays, play_students, summarise, unflatten
     from jaxteach.training.state import make_plan
 
@@ -120,6 +121,15 @@ def evaluate_student(options: Options) -> dict[str, Any]:
             f"the students of {options.run} read {plan.task.height}x{plan.task.width} maps; "
             f"{options.task} has {task.height}x{task.width}"
         )
+    menu = plan.menu and make_menu(task)
+    if menu and plan.menu and menu.options != plan.menu.options:
+        raise UserError(f"the students of {options.run} choose among other options than {options.task} has")
+    own_view, view = plan.task.key_class_colours, task.key_class_colours
+    if own_view != view:
+        raise UserError(
+            f"the students of {options.run} tell {len(own_view)} kinds of key apart, "
+            f"{options.task} has {len(view)}"
+        )
     seeds: list[int] = []
     parts = []
     for file in files:
@@ -127,7 +137,8 @@ def evaluate_student(options: Options) -> dict[str, Any]:
         ids = arrays["seed_ids"].astype(np.uint32)
         # Episodes follow from the id: shifted by --seed, they are not those of the run's own evaluation.
         own = ids + np.uint32(options.seed * 2**20)
-        played = play_students(task, plan.student, unflatten(arrays), own, options.episodes, options.greedy)
+        params = unflatten(arrays)
+        played = play_students(task, plan.student, params, own, options.episodes, options.greedy, menu)
         parts.append(as_arrays(played))
         seeds += ids.tolist()
     per_seed = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}

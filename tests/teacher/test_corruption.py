@@ -122,7 +122,7 @@ def test_other_options_by_hand():
     others = other_options(table, OBJECTS)
     texts = [{plan.options[0].text: plan.probability for plan in plans} for plans in others.plans]
     assert texts[0] == {o.text: 1 / 5 for o in all_options(OBJECTS)[1:]}
-    assert texts[1] == {t: 1 / 4 for t in ("explore", "go to <door>", "drop <key>", "open <door>")}
+    assert texts[1] == dict.fromkeys(("explore", "go to <door>", "drop <key>", "open <door>"), 1 / 4)
     assert texts[2] == {o.text: 1 / 6 for o in all_options(OBJECTS)}
 
 
@@ -190,5 +190,5 @@ def test_a_systematic_error_is_what_the_teacher_says():
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
 def test_impossible_shares_are_refused(share):
-    with pytest.raises(UserError, match="corrupt.share"):
+    with pytest.raises(UserError, match="corrupt"):
         check(Config(corrupt=Corrupt(share)))

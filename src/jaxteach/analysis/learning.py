@@ -144,6 +144,7 @@ def _phrases(run: Run) -> dict[str, str]:
     teacher, preset = run.setting("teacher"), run.setting("preset")
     return {
         "task": run.setting("task"),
+        "method": run.setting("method"),
         "teacher": "no teacher" if teacher == "none" else f"taught by {teacher}",
         "decay": "" if teacher == "none" else run.setting("decay"),
         "student": run.setting("student"),

@@ -98,11 +98,14 @@ SCHEDULES: dict[str, Callable[[Array, DecayParameters], Array]] = {
 REACTIVE: dict[str, Callable[[Array, DecayParameters, Array, Array], Array]] = {"adaptive": adaptive}
 
 
-def weight_at(name: str, update: Array, p: DecayParameters, student: Array, teacher: Array) -> Array:
-    """Lambda by a schedule's name.
+DECAY_NAMES = (*SCHEDULES, *REACTIVE)
+
+
+def weight_at(kind: Array, update: Array, p: DecayParameters, student: Array, teacher: Array) -> Array:
+    """Lambda by a schedule's number; traced, so that one program serves all schedules.
 
     Args:
-        name: one of `SCHEDULES` or `REACTIVE` (static).
+        kind: i32[], place in `DECAY_NAMES`.
         update: i32[].
         p: parameters.
         student: f32[], the student's recent success; reactive schedules alone read it.
@@ -111,9 +114,9 @@ def weight_at(name: str, update: Array, p: DecayParameters, student: Array, teac
     Returns:
         f32[].
     """
-    if name in REACTIVE:
-        return REACTIVE[name](update, p, student, teacher)
-    return SCHEDULES[name](update, p)
+    values = [schedule(update, p) for schedule in SCHEDULES.values()]
+    values += [schedule(update, p, student, teacher) for schedule in REACTIVE.values()]
+    return jnp.sum(jnp.where(kind == jnp.arange(len(values)), jnp.stack(values), 0.0))
 
 
 RECENT_EPISODES = 100

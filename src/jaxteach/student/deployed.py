@@ -103,11 +103,16 @@ def load_policy(folder: str | os.PathLike[str], seed_id: int) -> Policy:
     try:
         config = json.loads((path / "config.json").read_text(encoding="utf-8"))
         view = View(**{**config["view"], "key_colours": tuple(config["view"]["key_colours"])})
-        student = config["student"]["name"]
+        student, method = config["student"]["name"], config["method"]
     except OSError as error:
         raise UserError(f"{path} is not a run folder: {error.strerror} (config.json)") from error
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path / 'config.json'} is damaged or of another version: {error}") from error
+    if method != "llm4teach":
+        raise UserError(
+            f"{path} holds students that choose among options, which take an environment to run: "
+            "play them with python -m jaxteach.evaluate"
+        )
     known: list[int] = []
     for file in sorted((path / "params").glob("*.npz")):
         arrays = read_params(file)

@@ -21,9 +21,9 @@ def dense(units: int, gain: float, name: str) -> nn.Dense:
     return nn.Dense(units, kernel_init=nn.initializers.orthogonal(gain), name=name)
 
 
-def heads(actor: Array, critic: Array) -> tuple[Array, Array]:
-    """Logits [N, 7] from the actor's last layer and values [N] from the critic's."""
-    logits = dense(N_ACTIONS, 0.01, "policy")(actor)
+def heads(actor: Array, critic: Array, n_actions: int) -> tuple[Array, Array]:
+    """Logits [N, n_actions] from the actor's last layer and values [N] from the critic's."""
+    logits = dense(n_actions, 0.01, "policy")(actor)
     return logits, dense(1, 1.0, "value")(critic)[..., 0]
 
 
@@ -31,13 +31,14 @@ class Ego(nn.Module):
     """Two hidden layers over the egocentric map, shared by actor and critic."""
 
     hidden: int
+    n_actions: int
 
     @nn.compact
     def __call__(self, x: Array, hidden: Array, first: Array) -> tuple[Array, Array, Array]:
         """Features f32[N, F] to logits [N, 7], values [N] and the unchanged, empty hidden state."""
         for i in range(2):
             x = nn.relu(dense(self.hidden, np.sqrt(2.0), f"dense_{i}")(x))
-        return *heads(x, x), hidden
+        return *heads(x, x, self.n_actions), hidden
 
 
 class Cnn(nn.Module):
@@ -48,6 +49,7 @@ class Cnn(nn.Module):
     """
 
     hidden: int
+    n_actions: int
     height: int
     width: int
 
@@ -60,7 +62,7 @@ class Cnn(nn.Module):
         x = x.reshape(x.shape[0], -1)
         actor = nn.relu(dense(self.hidden, np.sqrt(2.0), "actor")(x))
         critic = nn.relu(dense(self.hidden, np.sqrt(2.0), "critic")(x))
-        return *heads(actor, critic), hidden
+        return *heads(actor, critic, self.n_actions), hidden
 
 
 def patches(x: Array) -> Array:
@@ -75,6 +77,7 @@ class Gru(nn.Module):
     """A gated recurrent unit over the egocentric map; its state is cleared where an episode begins."""
 
     hidden: int
+    n_actions: int
 
     @nn.compact
     def __call__(self, x: Array, hidden: Array, first: Array) -> tuple[Array, Array, Array]:
@@ -85,7 +88,7 @@ class Gru(nn.Module):
         reset, update = jnp.split(nn.sigmoid(gates), 2, axis=-1)
         proposed = dense(self.hidden, 1.0, "candidate")(jnp.concatenate([x, reset * hidden], axis=-1))
         hidden = update * hidden + (1.0 - update) * jnp.tanh(proposed)
-        return *heads(hidden, hidden), hidden
+        return *heads(hidden, hidden, self.n_actions), hidden
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +101,7 @@ class Student:
         view: what the features depend on.
         n_features: F.
         state_size: units of its hidden state, 0 unless recurrent.
+        n_actions: what it chooses among: the 7 actions, or the options of a hierarchical student.
         read: features from observations, with `(obs, view, xp)`.
     """
 
@@ -106,6 +110,7 @@ class Student:
     view: View
     n_features: int
     state_size: int
+    n_actions: int
     read: Callable[[Any, View, Any], Any]
 
     @property
@@ -136,7 +141,7 @@ class Student:
             first: bool[N], where an episode begins at this step.
 
         Returns:
-            Logits f32[N, 7], values f32[N] and the next hidden state.
+            Logits f32[N, n_actions], values f32[N] and the next hidden state.
         """
         outputs: Any = self.net.apply({"params": params}, x.astype(jnp.float32), hidden, first)
         return outputs
@@ -151,7 +156,7 @@ class Student:
             first: bool[N, T].
 
         Returns:
-            Logits f32[N, T, 7] and values f32[N, T].
+            Logits f32[N, T, n_actions] and values f32[N, T].
         """
 
         def step(carry: Array, inputs: tuple[Array, Array]) -> tuple[Array, tuple[Array, Array]]:
@@ -163,13 +168,14 @@ class Student:
         return logits.swapaxes(0, 1), values.swapaxes(0, 1)
 
 
-def make_student(name: str, hidden: int, view: View) -> Student:
+def make_student(name: str, hidden: int, view: View, n_actions: int = N_ACTIONS) -> Student:
     """Build a student.
 
     Args:
         name: ego, cnn or gru.
         hidden: units of each hidden layer.
         view: the task's view.
+        n_actions: how many actions (or options) it chooses among.
 
     Returns:
         The student, without parameters.
@@ -177,7 +183,8 @@ def make_student(name: str, hidden: int, view: View) -> Student:
     n_ego = n_egocentric(view)
     if name == "cnn":
         n_cells = view.height * view.width
-        return Student(name, Cnn(hidden, view.height, view.width), view, n_cells * 4, 0, raw_map)
+        net = Cnn(hidden, n_actions, view.height, view.width)
+        return Student(name, net, view, n_cells * 4, 0, n_actions, raw_map)
     if name == "gru":
-        return Student(name, Gru(hidden), view, n_ego, hidden, egocentric)
-    return Student(name, Ego(hidden), view, n_ego, 0, egocentric)
+        return Student(name, Gru(hidden, n_actions), view, n_ego, hidden, n_actions, egocentric)
+    return Student(name, Ego(hidden, n_actions), view, n_ego, 0, n_actions, egocentric)

@@ -14,12 +14,14 @@ from jaxteach.student.networks import Student
 from jaxteach.tasks.engine.state import GridState
 from jaxteach.tasks.engine.task import Task
 from jaxteach.teacher.corruption import AnyTeacher, mean_policy
+from jaxteach.teacher.menu import NO_OPTION, Menu
+from jaxteach.training.hierarchical import act
 from jaxteach.training.rollout import sample, select
 
 LANES = 128
 """Episodes run side by side; each lane plays a fixed share, so that no episode is left out for being long."""
 
-Act = Callable[[Array, GridState, Array], tuple[Array, Array]]
+Act = Callable[[Array, GridState, Any], tuple[Array, Any]]
 
 
 class Episodes(struct.PyTreeNode):
@@ -38,26 +40,26 @@ class Episodes(struct.PyTreeNode):
 
 class _Carry(struct.PyTreeNode):
     env: GridState
-    hidden: Array
+    memory: Any
     left: Array  # i32[lane], episodes still to play
     sums: Array  # f32[3]
     t: Array
 
 
-def play(task: Task, act: Act, hidden: Array, key: Array, n_episodes: int) -> Episodes:
+def play(task: Task, act: Act, memory: Any, key: Array, n_episodes: int) -> Episodes:
     """Play episodes from fresh layouts until each lane has played its share.
 
     Args:
         task: the task (static).
-        act: `(key, state [lane], hidden) -> actions i32[lane], hidden`.
-        hidden: the actor's blank memory, [lane, ...]; its first axis sets the number of lanes.
+        act: `(key, state [lane], memory) -> actions i32[lane], memory`.
+        memory: the actor's blank memory, [lane, ...]; its first axis sets the number of lanes.
         key: a PRNG key.
         n_episodes: how many episodes in all (static).
 
     Returns:
         Means over the episodes.
     """
-    n_lanes = hidden.shape[0]
+    n_lanes = jax.tree.leaves(memory)[0].shape[0]
     share = n_episodes // n_lanes + (jnp.arange(n_lanes) < n_episodes % n_lanes)
 
     def fresh(key: Array) -> GridState:
@@ -65,7 +67,7 @@ def play(task: Task, act: Act, hidden: Array, key: Array, n_episodes: int) -> Ep
 
     def step(carry: _Carry) -> _Carry:
         act_key, reset_key = jax.random.split(jax.random.fold_in(key, carry.t))
-        action, memory = act(act_key, carry.env, carry.hidden)
+        action, memory = act(act_key, carry.env, carry.memory)
         moved, outcome = jax.vmap(task.transition)(carry.env, action)
         ended = outcome.done & (carry.left > 0)
         facts = jnp.stack(
@@ -74,7 +76,7 @@ def play(task: Task, act: Act, hidden: Array, key: Array, n_episodes: int) -> Ep
         env = select(outcome.done, fresh(reset_key), moved)
         return _Carry(
             env=jax.vmap(task.perceive_view)(env),
-            hidden=memory,
+            memory=memory,
             left=carry.left - ended,
             sums=carry.sums + jnp.sum(jnp.where(ended[None], facts, 0.0), axis=1),
             t=carry.t + 1,
@@ -82,7 +84,7 @@ def play(task: Task, act: Act, hidden: Array, key: Array, n_episodes: int) -> Ep
 
     start = _Carry(
         env=jax.vmap(task.perceive_view)(fresh(jax.random.fold_in(key, 2**31))),
-        hidden=hidden,
+        memory=memory,
         left=share,
         sums=jnp.zeros((3,)),
         t=jnp.zeros((), jnp.int32),
@@ -91,9 +93,15 @@ def play(task: Task, act: Act, hidden: Array, key: Array, n_episodes: int) -> Ep
     return Episodes(*(sums / n_episodes))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 4, 5))
+@functools.partial(jax.jit, static_argnums=(0, 1, 4, 5, 6))
 def play_students(
-    task: Task, student: Student, params: Any, seed_ids: Array, n_episodes: int, greedy: bool
+    task: Task,
+    student: Student,
+    params: Any,
+    seed_ids: Array,
+    n_episodes: int,
+    greedy: bool,
+    menu: Menu | None = None,
 ) -> Episodes:
     """Evaluate a chunk of students, each on its own episodes.
 
@@ -104,6 +112,7 @@ def play_students(
         seed_ids: u32[seed]; the episodes follow from the id alone.
         n_episodes: episodes a seed (static).
         greedy: take the likeliest action instead of sampling (static).
+        menu: the options a hierarchical student chooses among; None if students act themselves (static).
 
     Returns:
         Means, f32[seed] each.
@@ -111,15 +120,19 @@ def play_students(
     lanes = min(LANES, n_episodes)
 
     def one(params: Any, seed_id: Array) -> Episodes:
-        def act(key: Array, env: GridState, hidden: Array) -> tuple[Array, Array]:
+        def choose(key: Array, env: GridState, memory: tuple[Array, Array]) -> tuple[Array, Any]:
+            hidden, option = memory
             obs = jax.lax.optimization_barrier(jax.vmap(task.observe)(env))
-            logits, _, hidden = student.apply(params, student.features(obs), hidden, env.clock == 0)
-            if greedy:
-                return jnp.argmax(logits, axis=-1).astype(jnp.int32), hidden
-            return sample(key, logits)[0], hidden
+            first = env.clock == 0
+            logits, _, hidden = student.apply(params, student.features(obs), hidden, first)
+            action = jnp.argmax(logits, axis=-1).astype(jnp.int32) if greedy else sample(key, logits)[0]
+            if menu is not None:
+                action, _, option = act(menu, obs, env.memory, first, option, action)
+            return action, (hidden, option)
 
         key = jax.random.fold_in(evaluation_key(), seed_id)
-        return play(task, act, student.blank(lanes), key, n_episodes)
+        blank = student.blank(lanes), jnp.full((lanes,), NO_OPTION, jnp.int32)
+        return play(task, choose, blank, key, n_episodes)
 
     return jax.vmap(one)(params, seed_ids)
 
@@ -137,14 +150,14 @@ def play_teacher(task: Task, teacher: AnyTeacher, seed: Array, n_episodes: int, 
     """
     lanes = min(LANES, n_episodes)
 
-    def act(key: Array, env: GridState, hidden: Array) -> tuple[Array, Array]:
+    def choose(key: Array, env: GridState, memory: Array) -> tuple[Array, Array]:
         obs = jax.lax.optimization_barrier(jax.vmap(task.observe)(env))
         q = mean_policy(teacher, task, obs, env.memory)
         if greedy:
-            return jnp.argmax(q, axis=-1).astype(jnp.int32), hidden
-        return jax.random.categorical(key, jnp.log(q)).astype(jnp.int32), hidden
+            return jnp.argmax(q, axis=-1).astype(jnp.int32), memory
+        return jax.random.categorical(key, jnp.log(q)).astype(jnp.int32), memory
 
-    return play(task, act, jnp.zeros((lanes, 0)), jax.random.fold_in(evaluation_key(), seed), n_episodes)
+    return play(task, choose, jnp.zeros((lanes, 0)), jax.random.fold_in(evaluation_key(), seed), n_episodes)
 
 
 TEACHER_EPISODES = 1000

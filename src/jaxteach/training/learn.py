@@ -9,6 +9,7 @@ from jax import Array
 
 from jaxteach.student.losses import Batch, LossWeights, normalise, student_loss
 from jaxteach.student.returns import gae, next_values
+from jaxteach.training.hierarchical import semi_markov_gae
 from jaxteach.training.rollout import Rollout
 from jaxteach.training.state import Adam, Hyper, Plan, SeedState
 
@@ -21,15 +22,17 @@ def targets(plan: Plan, rollout: Rollout, teacher: Array, hyper: Hyper) -> Batch
     Args:
         plan: static.
         rollout: one seed's.
-        teacher: f32[T, E, 7], q(a|s), zeros if nobody teaches now.
+        teacher: f32[T, E, n_actions], q(a|s), zeros if nobody teaches now.
         hyper: one seed's. With Monte-Carlo returns its gae_lambda is 1: GAE's sum is then the
             discounted return less the value.
     """
     rows = rollout.rows
     bootstrap = next_values(rows.value, rollout.last_value, rollout.final_value, rows.truncated)
-    advantage = gae(
-        rows.reward, rows.value, bootstrap, rows.terminated, rows.truncated, hyper.gamma, hyper.gae_lambda
-    )
+    steps = (rows.reward, rows.value, bootstrap, rows.terminated, rows.truncated)
+    if plan.menu is None:
+        advantage = gae(*steps, hyper.gamma, hyper.gae_lambda)
+    else:
+        advantage = semi_markov_gae(*steps, rows.valid, hyper.gamma, hyper.gae_lambda)
     return Batch(
         action=rows.action,
         log_prob=rows.log_prob,
@@ -83,9 +86,13 @@ def learn(
         n_units, size = n_steps * n_envs, ppo.minibatch
         usable = rows.valid.reshape(n_units)
     n_minibatches: Any = n_units // size
+    all_usable = not plan.by_episodes and plan.menu is None
     if plan.by_episodes:
         busy = jnp.any(rows.valid)
         n_minibatches = jnp.where(busy, jnp.sum(usable) // size, 0)
+    elif plan.menu is not None and not plan.student.recurrent:
+        # Choices are fewer than steps: the last, partial minibatch counts too.
+        n_minibatches = -(-jnp.sum(usable) // size)
 
     def loss(params: Any, index: Array) -> tuple[Array, dict[str, Array]]:
         features, first, part = jax.tree.map(lambda x: x[index], units)
@@ -104,7 +111,7 @@ def learn(
 
     def epoch(e: Array, carry: tuple[Any, Adam, dict[str, Array]]) -> Any:
         params, adam, sums = carry
-        order = shuffled(jax.random.fold_in(key, e), usable, all_usable=not plan.by_episodes)
+        order = shuffled(jax.random.fold_in(key, e), usable, all_usable=all_usable)
         params, adam, _, sums = jax.lax.fori_loop(0, n_minibatches, minibatch, (params, adam, order, sums))
         return params, adam, sums
 

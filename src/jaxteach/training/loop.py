@@ -77,8 +77,8 @@ def run_update(
 
     ended, succeeded = rollout.outcomes[:, :, 0].sum(axis=1), rollout.outcomes[:, :, 1].sum(axis=1)
     state = state.replace(success=recent_success(state.success, ended, succeeded))
-    weigh = functools.partial(weight_at, plan.config.decay.name, update)
-    weight = jax.vmap(weigh)(hyper.decay, state.success, hyper.teacher_success)  # [seed]
+    weigh = jax.vmap(weight_at, in_axes=(0, None, 0, 0, 0))
+    weight = weigh(hyper.decay_kind, update, hyper.decay, state.success, hyper.teacher_success)  # [seed]
     taught = ask_teacher(plan, teacher, rollout, weight, teacher_keys)
     batch: Batch = jax.vmap(functools.partial(targets, plan))(rollout, taught, hyper)
     hyper = hyper.replace(lr=learning_rate(update, plan.n_updates, hyper))
@@ -128,7 +128,7 @@ def ask_teacher(
     """
     rows = rollout.rows
     shape = rows.action.shape
-    silence = jnp.zeros((*shape, 7))
+    silence = jnp.zeros((*shape, plan.student.n_actions))
     if teacher is None or rows.obs is None or rows.memory is None:
         return silence
     n = shape[0] * shape[1] * shape[2]

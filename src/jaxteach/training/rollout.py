@@ -9,6 +9,7 @@ from jax import Array
 
 from jaxteach.tasks.engine.dynamics import Outcome
 from jaxteach.tasks.engine.state import GridState
+from jaxteach.training.hierarchical import act
 from jaxteach.training.state import Plan, SeedState
 
 
@@ -18,13 +19,14 @@ class Rows(struct.PyTreeNode):
     Attributes:
         features: u8[T, E, F], what the student read.
         first: bool[T, E], an episode begins at this step.
-        action: i32[T, E].
+        action: i32[T, E], the student's choice: an action, or the number of an option.
         log_prob: f32[T, E].
         value: f32[T, E].
         reward: f32[T, E].
         terminated: bool[T, E].
         truncated: bool[T, E].
-        valid: bool[T, E], the step was taken; false where an environment waits for the others.
+        valid: bool[T, E], there is something to learn: the step was taken (false where an environment
+            waits for the others), and at it, if options are chosen among, a choice.
         obs: u8[T, E, H, W, 4], what the teacher reads; None if nobody teaches.
         memory: i32[T, E, C, 2], the teacher's memory; None if nobody teaches.
     """
@@ -68,6 +70,7 @@ class Rollout(struct.PyTreeNode):
 class _Carry(struct.PyTreeNode):
     env: GridState
     hidden: Array
+    option: Array
     born: Array
     busy: Array  # bool[E]
     collected: Array  # i32[]
@@ -91,7 +94,7 @@ def sample(key: Array, logits: Array) -> tuple[Array, Array]:
 
     Args:
         key: a PRNG key.
-        logits: f32[N, 7].
+        logits: f32[N, n_actions].
 
     Returns:
         Actions i32[N] and their log-probabilities f32[N].
@@ -121,7 +124,7 @@ def collect(
     """
     task, student, n_envs = plan.task, plan.student, plan.config.rollout.envs
     reset_key, step_key, action_key = jax.random.split(key, 3)
-    env, hidden, born = state.env, state.hidden, state.born
+    env, hidden, option, born = state.env, state.hidden, state.option, state.born
     if plan.by_episodes:
         words = jax.random.bits(reset_key, (n_envs, task.n_draws))
         env = jax.vmap(lambda w: task.perceive_view(task.spawn(w)))(words)
@@ -129,6 +132,7 @@ def collect(
     carry = _Carry(
         env=env,
         hidden=hidden,
+        option=option,
         born=born,
         busy=jnp.full((n_envs,), active),
         collected=jnp.zeros((), jnp.int32),
@@ -169,7 +173,10 @@ def collect(
         env_steps=carry.collected,
     )
     env_steps = state.env_steps + carry.collected
-    return state.replace(env=carry.env, hidden=carry.hidden, born=carry.born, env_steps=env_steps), rollout
+    state = state.replace(
+        env=carry.env, hidden=carry.hidden, option=carry.option, born=carry.born, env_steps=env_steps
+    )
+    return state, rollout
 
 
 def _step(
@@ -185,7 +192,11 @@ def _step(
     first = env.clock == 0
     born = jnp.where(first, update, carry.born)
     logits, value, hidden = student.apply(params, features, carry.hidden, first)
-    action, log_prob = sample(action_key, logits)
+    chosen, log_prob = sample(action_key, logits)
+    action, option, valid = chosen, carry.option, busy
+    if plan.menu is not None:
+        action, decides, option = act(plan.menu, obs, env.memory, first, carry.option, chosen)
+        valid = busy & decides
 
     moved, outcome = jax.vmap(task.transition)(env, action)
     collected = carry.collected + jnp.sum(busy)
@@ -198,14 +209,14 @@ def _step(
     rows = Rows(
         features=features,
         first=first,
-        action=action,
+        action=chosen,
         log_prob=log_prob,
         value=value,
         reward=outcome.reward,
         # A row not taken must pass nothing back to the rows before it.
         terminated=outcome.terminated | ~busy,
         truncated=outcome.truncated & busy,
-        valid=busy,
+        valid=valid,
         obs=obs if plan.taught else None,
         memory=env.memory if plan.taught else None,
     )
@@ -213,6 +224,7 @@ def _step(
     carry = _Carry(
         env=jax.vmap(task.perceive_view)(following),
         hidden=hidden,
+        option=option,
         born=born,
         busy=still_busy,
         collected=collected,

@@ -10,16 +10,18 @@ from jax import Array
 
 from jaxteach.config import Config
 from jaxteach.errors import UserError
-from jaxteach.student.decay import DecayParameters, in_updates
+from jaxteach.student.decay import DECAY_NAMES, DecayParameters, in_updates
 from jaxteach.student.features import View
 from jaxteach.student.networks import Student, make_student
 from jaxteach.tasks import make_task
+from jaxteach.tasks.engine.constants import N_ACTIONS
 from jaxteach.tasks.engine.state import GridState
 from jaxteach.tasks.engine.task import Task
+from jaxteach.teacher.menu import NO_OPTION, Menu, make_menu
 
 
 class Hyper(struct.PyTreeNode):
-    """Traced hyperparameters, f32[seed] each: a sweep changes them without recompiling."""
+    """Traced hyperparameters, [seed] each, f32 but for decay_kind: a sweep needs no recompilation."""
 
     lr: Array
     lr_end: Array
@@ -32,6 +34,7 @@ class Hyper(struct.PyTreeNode):
     value_weight: Array
     entropy_weight: Array
     teacher_success: Array
+    decay_kind: Array
     decay: DecayParameters
 
 
@@ -51,6 +54,7 @@ class SeedState(struct.PyTreeNode):
         adam: the optimiser's state.
         env: environments, [env, ...].
         hidden: the student's hidden state, f32[env, state_size].
+        option: i32[env], the option that runs in each environment (hierarchical; `NO_OPTION` for none).
         born: i32[env], the update in which each environment's episode began.
         env_steps: i32[], environment steps taken so far.
         alive: bool[], false once the seed has diverged; its parameters then stay as they were.
@@ -61,6 +65,7 @@ class SeedState(struct.PyTreeNode):
     adam: Adam
     env: GridState
     hidden: Array
+    option: Array
     born: Array
     env_steps: Array
     alive: Array
@@ -76,12 +81,14 @@ class Plan:
         student: the network.
         config: the resolved configuration; only its static fields are read under jit.
         taught: whether there is a teacher at all.
+        menu: the options a hierarchical student chooses among; None if students act themselves.
     """
 
     task: Task
     student: Student
     config: Config
     taught: bool
+    menu: Menu | None
 
     @property
     def by_episodes(self) -> bool:
@@ -129,7 +136,12 @@ def make_plan(config: Config, taught: bool) -> Plan:
     parameters = dataclasses.asdict(config.variant)
     task = make_task(config.task, **parameters)
     view = View(task.height, task.width, task.key_class_colours)
-    plan = Plan(task, make_student(config.student.name, config.student.hidden, view), config, taught)
+    menu = make_menu(task) if config.method == "hierarchical" else None
+    if menu is not None and taught:
+        raise UserError("--method hierarchical learns without a teacher: leave the table out")
+    n_actions = N_ACTIONS if menu is None else len(menu.options)
+    student = make_student(config.student.name, config.student.hidden, view, n_actions)
+    plan = Plan(task, student, config, taught, menu)
     rollout = config.rollout
     if not plan.by_episodes and rollout.steps > task.max_steps:
         raise UserError(f"--rollout.steps {rollout.steps}: at most an episode's {task.max_steps} steps")
@@ -169,6 +181,7 @@ def make_hyper(config: Config, n_updates: int, width: int, teacher_success: floa
         value_weight=each(ppo.value_weight),
         entropy_weight=each(ppo.entropy_weight),
         teacher_success=each(teacher_success),
+        decay_kind=jnp.full((width,), DECAY_NAMES.index(decay.name), jnp.int32),
         decay=DecayParameters(
             start=each(decay.start),
             floor=each(decay.floor),
@@ -202,6 +215,7 @@ def init_seed(plan: Plan, seed_id: Array) -> SeedState:
         adam=Adam(count=jnp.zeros((), jnp.int32), mu=zeros, nu=zeros),
         env=jax.vmap(lambda w: task.perceive_view(task.spawn(w)))(words),
         hidden=plan.student.blank(n_envs),
+        option=jnp.full((n_envs,), NO_OPTION, jnp.int32),
         born=jnp.zeros((n_envs,), jnp.int32),
         env_steps=jnp.zeros((), jnp.int32),
         alive=jnp.ones((), bool),

@@ -45,7 +45,9 @@ def evaluate_run(program: Program, folder: RunFolder, outcome: Outcome, stop: St
         ids = pad(finished.seed_ids, program.width)
         rows = np.minimum(np.arange(program.width), len(finished.seed_ids) - 1)
         params = jax.tree.map(lambda x, rows=rows: x[rows], folder.read_params(chunk))
-        played = play_students(plan.task, plan.student, params, ids, plan.config.eval_episodes, False)
+        played = play_students(
+            plan.task, plan.student, params, ids, plan.config.eval_episodes, False, plan.menu
+        )
         parts.append({name: values[: len(finished.seed_ids)] for name, values in as_arrays(played).items()})
     teacher_rate = None
     if program.teacher is not None:
@@ -68,6 +70,7 @@ def summarise_run(
     env_steps = metrics["env_steps"][:, -1]
     return {
         "task": config.task,
+        "method": config.method,
         "student": config.student.name,
         "decay": config.decay.name,
         "preset": config.preset,

@@ -1,0 +1,161 @@
+"""Options as actions: the options of a task, numbered; what each does now, and when it has ended."""
+
+import dataclasses
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from jax import Array
+
+from jaxteach.tasks.engine import constants as c
+from jaxteach.tasks.engine.percept import sight_table
+from jaxteach.tasks.engine.state import heading
+from jaxteach.tasks.engine.task import Task
+from jaxteach.teacher.options import explore, read_boards
+from jaxteach.teacher.paths import first_action
+from jaxteach.teacher.plans import Option, all_options
+from jaxteach.teacher.policy import ACTION_OF
+
+NO_OPTION = -1
+
+
+@dataclasses.dataclass(frozen=True)
+class Menu:
+    """The options of a task; an option is the number of its place here.
+
+    Attributes:
+        task: the task.
+        options: what can be chosen.
+    """
+
+    task: Task
+    options: tuple[Option, ...]
+
+    @property
+    def object_of(self) -> np.ndarray:
+        """i32[options], the canonical object each option is about, -1 for exploring."""
+        objects = self.task.vocabulary.objects
+        return np.array([objects.index(o.object) if o.object else -1 for o in self.options], np.int32)
+
+    @property
+    def fixed_action(self) -> np.ndarray:
+        """i32[options], the action of an option that takes a single step, -1 for those that go on."""
+        return np.array([ACTION_OF.get(o.kind, -1) for o in self.options], np.int32)
+
+
+def make_menu(task: Task) -> Menu:
+    """The menu of a task: explore, go to X, pick up X, drop X, open X, for its canonical objects."""
+    return Menu(task, all_options(task.vocabulary.objects))
+
+
+class Scene(struct.PyTreeNode):
+    """What options need to know of N observations.
+
+    Attributes:
+        passable: uint[H, N], cells a path may use.
+        row: i32[N], the agent's.
+        column: i32[N].
+        direction: i32[N].
+        place: i32[N, objects, 2], where each canonical object is, -1 if that is not known.
+        known: bool[N, objects], objects that are seen or held.
+        facing: bool[N, objects], objects right ahead.
+        explore_action: i32[N].
+        explored: bool[N], nothing is left to explore.
+    """
+
+    passable: Array
+    row: Array
+    column: Array
+    direction: Array
+    place: Array
+    known: Array
+    facing: Array
+    explore_action: Array
+    explored: Array
+
+
+def look_around(menu: Menu, obs: Array, memory: Array) -> Scene:
+    """Work out what options need to know.
+
+    Args:
+        menu: static.
+        obs: u8[N, H, W, 4].
+        memory: i32[N, C, 2], where a key of each class was last seen lying.
+    """
+    chex.assert_rank([obs, memory], [4, 3])
+    percept = jax.vmap(menu.task.perceive)(obs)
+    row, column = percept.position[:, 0], percept.position[:, 1]
+    boards = read_boards(obs)
+    explore_action, explored = explore(boards, row, column, percept.direction, obs.shape[2])
+    entity = jnp.asarray(sight_table(menu.task.vocabulary).object_entity)[percept.code]  # [N, objects]
+    places = jnp.concatenate([memory, percept.doors], axis=1)  # [N, C + D, 2]
+    chosen = entity[:, :, None] == jnp.arange(places.shape[1])[None, None, :]
+    place = jnp.sum(jnp.where(chosen[..., None], places[:, None], 0), axis=2)  # [N, objects, 2]
+    known = entity >= 0
+    place = jnp.where(known[..., None], place, -1)
+    ahead = percept.position + jnp.stack(heading(percept.direction), axis=-1)  # [N, 2]
+    return Scene(
+        passable=boards.passable,
+        row=row,
+        column=column,
+        direction=percept.direction,
+        place=place,
+        known=known,
+        facing=jnp.all(place == ahead[:, None], axis=-1),
+        explore_action=explore_action,
+        explored=explored,
+    )
+
+
+def has_ended(menu: Menu, scene: Scene, option: Array) -> Array:
+    """Whether options begun earlier have come to their end.
+
+    Exploring ends when nothing is left to explore, going to a thing when the agent faces it (or no
+    longer knows it), any other option after its one step.
+
+    Args:
+        menu: static.
+        scene: now.
+        option: i32[N], begun at an earlier step.
+
+    Returns:
+        bool[N].
+    """
+    about = _about(menu, option)
+    arrived = jnp.any(about & (scene.facing | ~scene.known), axis=1)
+    exploring = jnp.asarray(menu.object_of)[option] < 0
+    single = jnp.asarray(menu.fixed_action)[option] >= 0
+    return single | jnp.where(exploring, scene.explored, arrived)
+
+
+def action_of(menu: Menu, scene: Scene, option: Array) -> Array:
+    """What options do now: wait (6) where one has ended, or lacks its object or a path to it.
+
+    Args:
+        menu: static.
+        scene: now.
+        option: i32[N].
+
+    Returns:
+        i32[N].
+    """
+    about = _about(menu, option)
+    known, facing = jnp.any(about & scene.known, axis=1), jnp.any(about & scene.facing, axis=1)
+    target = jnp.sum(jnp.where(about[..., None], scene.place, 0), axis=1)  # [N, 2]
+    exploring = jnp.asarray(menu.object_of)[option] < 0
+    fixed = jnp.asarray(menu.fixed_action)[option]
+    walks = ~exploring & (fixed < 0) & known & ~facing
+    # Without a target a search for a path ends at once.
+    row, column = jnp.where(walks, target[:, 0], -1), jnp.where(walks, target[:, 1], -1)
+    step = first_action(scene.passable, scene.row, scene.column, scene.direction, row, column)
+    action = jnp.where(walks, step, c.DONE)
+    action = jnp.where((fixed >= 0) & known, fixed, action)
+    return jnp.where(exploring & ~scene.explored, scene.explore_action, action)
+
+
+def _about(menu: Menu, option: Array) -> Array:
+    """Which object each option is about, bool[N, objects]."""
+    n_objects = len(menu.task.vocabulary.objects)
+    return jnp.asarray(menu.object_of)[option][:, None] == jnp.arange(n_objects)[None, :]
