@@ -71,6 +71,12 @@ def run(config: Config, options: Options, then: dict[str, Any] | None, out: Path
             f"the teacher table {config.teacher} has changed since {out} was started: bring back the file "
             f"with sha256 {(then.get('teacher_table') or {}).get('sha256')}, or choose another --out"
         )
+    identity = fingerprint(config, table, options.deterministic)
+    if then is not None and then.get("fingerprint") != identity:
+        raise UserError(
+            f"{out / 'config.json'} has been changed since the run was started: bring back what it said, "
+            "or choose another --out"
+        )
     folder = RunFolder.create(out) if then is None else RunFolder(out)
     if then is not None and folder.ended:
         folder.clean()
@@ -87,7 +93,6 @@ def run(config: Config, options: Options, then: dict[str, Any] | None, out: Path
         for line in folder.differences(then):
             say(line)
 
-    identity = fingerprint(config, table, options.deterministic)
     with (
         Checkpoints(out, identity, options.checkpoint_every, say) as checkpoints,
         Bar(config, folder) as bar,

@@ -1,0 +1,198 @@
+"""Tests of `python -m jaxteach.run` as a command that meets its folder again: refusals, signals, the end."""
+
+import dataclasses
+import json
+import shutil
+import sys
+
+import numpy as np
+import pytest
+
+import jaxteach.training
+from jaxteach import backend, errors, run, stopping
+from jaxteach.config import resolve
+from jaxteach.lock import FolderLock
+from jaxteach.teacher.shipped import cache_folder
+from jaxteach.training import evaluation, summary
+from tests.training.conftest import LONG
+
+FLAGS = (
+    "--seeds 3 --seeds-per-chunk 2 --env-steps 1024 --eval-episodes 5 --student.hidden 8 --ppo.epochs 1 "
+    "--ppo.minibatch 16 --rollout.envs 4 --rollout.steps 8 --variant.room-min 5 --variant.room-max 6 "
+    "--variant.n-lava 2 --variant.max-steps 20"
+).split()
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capsys, long_program):
+    """Runs the command in this process, its program compiled before: exit status, stdout, stderr."""
+    folder = tmp_path / "run"
+
+    def compiled(config, table):
+        assert dataclasses.replace(config, out=None, teacher="chatglm") == resolve(LONG)
+        return long_program
+
+    def start(*arguments, out=folder):
+        monkeypatch.setattr(sys, "argv", ["run", *arguments, "--out", str(out)])
+        with pytest.raises(SystemExit) as stop:
+            errors.cli(run.main)
+        said = capsys.readouterr()
+        return stop.value.code, said.out, said.err
+
+    monkeypatch.setattr(backend, "start_jax", lambda *arguments: None)
+    monkeypatch.setattr(jaxteach.training, "compile_program", compiled)
+    # The teacher's own success takes a program of its own.
+    monkeypatch.setattr(
+        summary, "play_teacher", lambda *a: evaluation.Episodes(np.ones(1), *np.zeros((2, 1)))
+    )
+    start.folder = folder
+    return start
+
+
+@pytest.fixture
+def stop_after(monkeypatch):
+    """Has a signal arrive when the run has asked so many times whether to stop."""
+
+    def after(questions, number=15):
+        left = [questions]
+
+        def asked(self):
+            left[0] -= 1
+            if left[0] < 0:
+                self._number = number
+            return left[0] < 0
+
+        monkeypatch.setattr(stopping.Stopping, "asked", property(asked))
+
+    yield after
+    monkeypatch.undo()
+
+
+def files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+ENDED = [
+    "config.json",
+    "metrics.jsonl",
+    "metrics.npz",
+    "params/00000.npz",
+    "params/00001.npz",
+    "summary.json",
+]
+
+
+def assert_ended(folder, expected):
+    """Check that a run's folder holds what an uninterrupted run leaves, and nothing else."""
+    assert files(folder) == ENDED
+    with np.load(folder / "metrics.npz") as archive:
+        for name, array in expected.metrics.items():
+            assert archive[name].tobytes() == array.tobytes()
+    result = json.loads((folder / "summary.json").read_text())
+    assert result["seeds"] == [0, 1, 2] and result["diverged"] == []
+    assert result["success_rate"]["n"] == 3
+    wall = result["wall_seconds"]
+    assert wall["total"] >= wall["train"] > 0
+
+
+@pytest.mark.parametrize("questions", [1, 3, 5, 9], ids=["chunk 0", "later", "chunk 1", "evaluation"])
+@pytest.mark.parametrize(("number", "status"), [(2, 130), (15, 143)])
+def test_stopped_and_gone_on_with(command, stop_after, long_training, questions, number, status):
+    folder = command.folder
+    stop_after(questions, number)
+    code, _, said = command(*FLAGS)
+    assert code == status
+    assert said == f"stopped; go on with: python -m jaxteach.run --resume --out {folder}\n"
+    assert (folder / "metrics.npz").exists() and not (folder / "summary.json").exists()
+    stop_after(10**6)
+    code, out, said = command("--resume")
+    assert (code, said) == (0, "")
+    assert "student: IQM success" in out
+    assert_ended(folder, long_training)
+    before = {path: (folder / path).read_bytes() for path in ENDED}
+    code, out, said = command("--resume")
+    assert (code, out, said) == (0, f"{folder} has ended already: nothing is left to do\n", "")
+    assert {path: (folder / path).read_bytes() for path in ENDED} == before
+
+
+@pytest.fixture
+def stopped(command, stop_after):
+    """The folder of a run stopped in its first chunk."""
+    stop_after(3)
+    assert command(*FLAGS)[0] == 143
+    stop_after(10**6)
+    return command.folder
+
+
+def refusal(code, out, said):
+    """The one line with which a command was refused."""
+    assert code == 2
+    assert said.startswith("error: ") and said.count("\n") == 1 and said[:-1].isprintable()
+    return said
+
+
+def test_refusals_keep_everything(command, stopped, long_training, tmp_path):
+    before = files(stopped)
+    line = refusal(*command(*FLAGS))
+    assert "already holds a run: go on with it (--resume)" in line
+    line = refusal(*command("--resume", "--ppo.lr", "0.1", "--seeds", "4", "--decay", "none"))
+    assert "--seeds 4 (the run was started with 3)" in line
+    assert "--decay none (the run was started with linear_plateau)" in line
+    assert "--ppo.lr 0.1" in line
+    line = refusal(*command("--resume", "--deterministic"))
+    assert "--deterministic True (the run was started with False)" in line
+    with FolderLock(stopped):
+        line = refusal(*command("--resume"))
+        assert "is in use by another run" in line
+    assert files(stopped) == before
+    # Flags that say the same, and the preset's name, do no harm.
+    assert command("--resume", "--preset", "fast", "--ppo.epochs", "1", "--checkpoint-every", "1")[0] == 0
+    assert_ended(stopped, long_training)
+
+
+def test_a_configuration_edited_by_hand(command, stopped):
+    config = json.loads((stopped / "config.json").read_text())
+    config["seeds"] = 2
+    (stopped / "config.json").write_text(json.dumps(config))
+    assert "config.json has been changed since the run was started" in refusal(*command("--resume"))
+    (stopped / "config.json").write_text("{")
+    assert "config.json is damaged or cut short" in refusal(*command("--resume"))
+    (stopped / "config.json").write_text("[]")
+    assert "config.json must hold a JSON object" in refusal(*command("--resume"))
+
+
+def test_a_table_changed(command, stop_after, tmp_path):
+    path = shutil.copy(cache_folder() / "simple_door_key" / "chatglm.json", tmp_path / "mine.json")
+    stop_after(3)
+    assert command(*FLAGS, "--teacher", str(path))[0] == 143
+    stop_after(10**6)
+    before, text = files(command.folder), path.read_text()
+    path.write_text(text.replace("ChatGLM", "ChatGPT"))
+    line = refusal(*command("--resume"))
+    assert f"the teacher table {path} has changed" in line
+    path.unlink()
+    assert f"{path}: no such file" in refusal(*command("--resume"))
+    assert files(command.folder) == before
+    path.write_text(text)
+    assert command("--resume")[0] == 0
+
+
+def test_nothing_to_go_on_with(command, long_training, monkeypatch):
+    code, out, _ = command("--resume", *FLAGS)
+    assert code == 0
+    assert "holds no run to go on with: a new one begins" in out
+    assert_ended(command.folder, long_training)
+    monkeypatch.setattr(sys, "argv", ["run", "--resume"])
+    with pytest.raises(errors.UserError, match="--resume needs --out"):
+        run.main()
+
+
+def test_other_versions_are_told(command, stopped):
+    config = json.loads((stopped / "config.json").read_text())
+    config["versions"]["jax"] = "0.1"
+    config["device"]["kind"] = "abacus"
+    (stopped / "config.json").write_text(json.dumps(config))
+    code, _, said = command("--resume")
+    assert code == 0
+    first, second = said.splitlines()
+    assert "not 0.1 as before" in first and "abacus" in second
