@@ -4,13 +4,16 @@ import datetime
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jaxteach.config import Config, resolve
 from jaxteach.errors import UserError, cli
 from jaxteach.lock import FolderLock
 from jaxteach.options import Options, check_unchanged, read_options
 from jaxteach.stopping import Stopping
+
+if TYPE_CHECKING:
+    from jaxteach.teacher.table import PlanTable
 
 
 def default_folder(config: Config) -> Path:
@@ -30,19 +33,31 @@ def main() -> int:
         config = resolve(options.config)
         if then is not None:
             check_unchanged(then, Options(config, deterministic=options.deterministic))
-        from jaxteach.training import make_folder
+        from jaxteach.teacher.loading import load_teacher
+        from jaxteach.training import check_program, make_folder
 
+        # All that can be refused is refused before a folder is made.
+        table = load_teacher(config.teacher, config.task)
+        check_program(config, table)
         out = config.out or default_folder(config)
         make_folder(out)
         with FolderLock(out, notice=say):
-            return run(config, options, then, out, stopping)
+            return run(config, table, options, then, out, stopping)
 
 
-def run(config: Config, options: Options, then: dict[str, Any] | None, out: Path, stopping: Stopping) -> int:
+def run(
+    config: Config,
+    table: "PlanTable | None",
+    options: Options,
+    then: dict[str, Any] | None,
+    out: Path,
+    stopping: Stopping,
+) -> int:
     """Begin a run, or go on with it, in a folder that nobody else writes to.
 
     Args:
         config: resolved.
+        table: the teacher's, or None.
         options: the command line's.
         then: config.json of the run to go on with; None for a new one.
         out: its folder.
@@ -52,7 +67,6 @@ def run(config: Config, options: Options, then: dict[str, Any] | None, out: Path
         The exit status: 0, or 130 or 143 if a signal stopped the run.
     """
     from jaxteach.progress import Bar
-    from jaxteach.teacher.loading import load_teacher
     from jaxteach.training import (
         Checkpoints,
         RunFolder,
@@ -65,7 +79,6 @@ def run(config: Config, options: Options, then: dict[str, Any] | None, out: Path
     )
 
     began = time.perf_counter()
-    table = load_teacher(config.teacher, config.task)
     if then is not None and then.get("teacher_table") != describe(table):
         raise UserError(
             f"the teacher table {config.teacher} has changed since {out} was started: bring back the file "

@@ -2,7 +2,7 @@
 
 from jaxteach.training.checkpoints import Checkpoints
 from jaxteach.training.evaluation import as_arrays, play_students, play_teacher, summarise
-from jaxteach.training.program import Program, compile_program
+from jaxteach.training.program import Program, check_program, compile_program, reuse_program
 from jaxteach.training.runfolder import (
     RunFolder,
     describe,
@@ -24,6 +24,7 @@ __all__ = [
     "RunFolder",
     "Training",
     "as_arrays",
+    "check_program",
     "compile_program",
     "describe",
     "evaluate_run",
@@ -32,6 +33,7 @@ __all__ = [
     "make_folder",
     "play_students",
     "play_teacher",
+    "reuse_program",
     "run_session",
     "summarise",
     "summarise_run",

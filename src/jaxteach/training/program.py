@@ -61,6 +61,21 @@ def segment_length(n_updates: int, limit: int = SEGMENT_UPDATES) -> int:
     return max(k for k in range(1, limit + 1) if n_updates % k == 0)
 
 
+def check_program(config: Config, table: PlanTable | None) -> None:
+    """Refuse what cannot be compiled, long before it would be.
+
+    Args:
+        config: resolved.
+        table: the teacher's table, or None.
+
+    Raises:
+        UserError: if the configuration cannot be run.
+    """
+    assert config.seeds_per_chunk is not None
+    make_plan(config, table is not None)
+    seed_mesh(config.seeds_per_chunk)
+
+
 def compile_program(config: Config, table: PlanTable | None) -> Program:
     """Compile a run's program ahead of time.
 
@@ -76,20 +91,15 @@ def compile_program(config: Config, table: PlanTable | None) -> Program:
     """
     began = time.perf_counter()
     plan = make_plan(config, table is not None)
-    teacher = make_teacher(table, plan.task, config.corrupt) if table is not None else None
     assert config.seeds_per_chunk is not None
     width = config.seeds_per_chunk
-    goal = 0.0
-    if teacher is not None and config.decay.name in REACTIVE:
-        goal = teacher_success(plan.task, teacher)
-    hyper = make_hyper(config, plan.n_updates, width, goal)
     # Whole episodes end by environment steps, not by updates: any length of segment will do.
     k = SEGMENT_UPDATES // 2 if plan.by_episodes else segment_length(plan.n_updates)
     mesh = seed_mesh(width)
-    by_seed, same = NamedSharding(mesh, SEEDS), NamedSharding(mesh, PartitionSpec())
+    by_seed = NamedSharding(mesh, SEEDS)
+    teacher, hyper = traced_parts(plan, table, width, by_seed)
     ids = jax.device_put(jnp.zeros((width,), jnp.uint32), by_seed)
-    hyper = jax.device_put(hyper, by_seed)
-    teacher, update = jax.device_put((teacher, jnp.zeros((), jnp.int32)), same)
+    update = jax.device_put(jnp.zeros((), jnp.int32), NamedSharding(mesh, PartitionSpec()))
     begin = functools.partial(init_chunk, plan)
     init = jax.jit(begin, out_shardings=by_seed).lower(ids).compile()
     # Seeds share nothing, so each device runs its own as if it were alone: no collective anywhere.
@@ -105,6 +115,71 @@ def compile_program(config: Config, table: PlanTable | None) -> Program:
     )
     segment = jax.jit(shard, donate_argnums=0).lower(state, ids, hyper, teacher, update).compile()
     return Program(plan, teacher, hyper, width, by_seed, k, init, segment, time.perf_counter() - began)
+
+
+def traced_parts(
+    plan: Plan, table: PlanTable | None, width: int, by_seed: NamedSharding, n_targets: int = 1
+) -> tuple[AnyTeacher | None, Hyper]:
+    """What a program is given, rather than compiled for: the teacher, or None, and the hyperparameters.
+
+    Args:
+        plan: static.
+        table: the teacher's table, or None.
+        width: seeds in a chunk.
+        by_seed: how arrays with a leading seed axis lie on the devices.
+        n_targets: see `teacher.policy.compile_teacher`.
+    """
+    config = plan.config
+    teacher = make_teacher(table, plan.task, config.corrupt, n_targets) if table is not None else None
+    goal = 0.0
+    if teacher is not None and config.decay.name in REACTIVE:
+        goal = teacher_success(plan.task, teacher)
+    hyper = jax.device_put(make_hyper(config, plan.n_updates, width, goal), by_seed)
+    return jax.device_put(teacher, NamedSharding(by_seed.mesh, PartitionSpec())), hyper
+
+
+def reuse_program(program: Program, config: Config, table: PlanTable | None) -> Program | None:
+    """Take a compiled program for another configuration, if they differ in nothing it was compiled for.
+
+    Args:
+        program: compiled.
+        config: resolved.
+        table: the teacher's table, or None.
+
+    Returns:
+        The program with the other teacher and hyperparameters; None if it has to be compiled anew.
+
+    Raises:
+        UserError: if the configuration cannot be run.
+    """
+    if compiled_for(config) != compiled_for(program.plan.config):
+        return None
+    plan = make_plan(config, table is not None)
+    n_targets = program.teacher.n_targets if program.teacher is not None else 1
+    teacher, hyper = traced_parts(plan, table, program.width, program.by_seed, n_targets)
+    shapes = [
+        jax.tree.map(lambda x: (x.shape, x.dtype), tree)
+        for tree in ((teacher, hyper), (program.teacher, program.hyper))
+    ]
+    if shapes[0] != shapes[1]:
+        return None
+    return dataclasses.replace(program, plan=plan, teacher=teacher, hyper=hyper, compile_seconds=0.0)
+
+
+def compiled_for(config: Config) -> Config:
+    """A configuration with all that is traced, or not read while training, set to its default."""
+    blank = Config()
+    traced = {
+        field.name: getattr(blank.ppo, field.name)
+        for field in dataclasses.fields(blank.ppo)
+        if field.name not in ("adam_eps", "epochs", "minibatch")
+    }
+    host = ("teacher", "preset", "seeds", "first_seed", "eval_episodes", "out", "decay", "corrupt")
+    return dataclasses.replace(
+        config,
+        ppo=dataclasses.replace(config.ppo, **traced),
+        **{name: getattr(blank, name) for name in host},
+    )
 
 
 SEEDS = PartitionSpec("seed")

@@ -1,0 +1,296 @@
+"""Tests of `python -m jaxteach.run`: what it leaves behind, how it stops, what it refuses."""
+
+import hashlib
+import json
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxteach import load_policy
+from jaxteach.analysis import load_run
+from jaxteach.teacher.shipped import cache_folder
+from jaxteach.training.metrics import ARRAYS
+from tests.commands import TINY, Done, apart, here, started
+
+CHATGLM = cache_folder() / "simple_door_key/chatglm.json"
+OBSERVATION = np.full((10, 10, 4), (1, 0, 0, 4), np.uint8)
+OBSERVATION[5, 5, 3] = 0
+COUNTS = "seeds seeds-per-chunk env-steps eval-episodes rollout.envs ppo.epochs".split()
+HELP = {
+    "run": "--task --teacher --decay --student --preset --seeds --first-seed --env-steps --out --eval-episodes "
+    "--seeds-per-chunk --ppo.lr --decay.floor --distill.teacher --rollout.envs --resume".split(),
+    "evaluate": "--who --task --teacher --episodes --greedy --json".split(),
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run and what it printed."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    return folder, here("run", *TINY, "--first-seed", 5, "--out", folder)
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, with its content."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+# ---- the run folder -------------------------------------------------------------------------------
+
+
+def test_a_run_ends_well_and_says_how_it_went(run):
+    folder, done = run
+    assert (done.status, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[0] == f"run folder: {folder}"
+    assert any(line.startswith("student: IQM success ") and "over 3 seeds" in line for line in lines)
+    assert "teacher: success 1.000 over 1000 episodes (chatglm)" in lines
+    assert any(line.startswith("trained 1,024 environment steps a seed in ") for line in lines)
+
+
+def test_run_folder_holds_what_is_promised(run):
+    names = {"config.json", "summary.json", "metrics.npz", "metrics.jsonl"}
+    assert set(files_in(run[0])) == names | {"params/00000.npz", "params/00001.npz"}
+
+
+def test_config_is_resolved(run):
+    config = json.loads((run[0] / "config.json").read_text())
+    asked = {"seeds": 3, "first_seed": 5, "seeds_per_chunk": 2, "env_steps": 1024, "eval_episodes": 20}
+    assert asked.items() <= config.items()
+    assert (config["task"], config["teacher"], config["preset"]) == ("simple_door_key", "chatglm", "fast")
+    assert config["student"] == {"name": "ego", "hidden": 8}
+    assert config["decay"]["name"] == "linear_plateau"
+    assert config["ppo"]["minibatch"] == 32
+    assert {"python", "jaxteach", "jax", "jaxlib", "flax", "navix", "numpy"} <= set(config["versions"])
+    sha256 = hashlib.sha256(CHATGLM.read_bytes()).hexdigest()
+    assert config["teacher_table"] == {"name": "chatglm", "sha256": sha256}
+
+
+def test_summary_has_every_key(run):
+    summary = json.loads((run[0] / "summary.json").read_text())
+    facts = {"schema_version": 1, "task": "simple_door_key", "student": "ego", "decay": "linear_plateau"}
+    assert facts.items() <= summary.items()
+    assert summary["teacher"]["name"] == "chatglm" and len(summary["teacher"]["sha256"]) == 64
+    assert (summary["seeds"], summary["env_steps"]) == ([5, 6, 7], [1024] * 3)
+    assert summary["teacher_success_rate"] == 1.0
+    assert {"0.5", "0.8", "0.9", "0.95"} <= set(summary["env_steps_to_success"])
+    assert summary["env_steps_per_second"] > 0
+    wall = summary["wall_seconds"]
+    assert set(wall) == {"compile", "train", "evaluate", "total"}
+    assert wall["total"] >= wall["compile"] + wall["train"] + wall["evaluate"] > 0
+    assert summary["env_steps_per_second"] == pytest.approx(3 * 1024 / wall["train"])
+    for name in ("success_rate", "return", "length"):
+        statistic = summary[name]
+        assert set(statistic) == {"mean", "iqm", "ci95", "n", "per_seed"}
+        assert (statistic["n"], len(statistic["per_seed"])) == (3, 3)
+        low, high = statistic["ci95"]
+        assert low <= statistic["iqm"] <= high
+        assert statistic["mean"] == pytest.approx(np.mean(statistic["per_seed"]))
+    assert 0 < summary["length"]["mean"] <= 150
+
+
+def test_metrics_have_every_array(run):
+    with np.load(run[0] / "metrics.npz", allow_pickle=False) as metrics:
+        assert {"seed_ids", *ARRAYS} <= set(metrics.files)
+        assert metrics["seed_ids"].tolist() == [5, 6, 7]
+        assert {metrics[name].shape for name in ARRAYS} == {(3, 8)}
+        np.testing.assert_array_equal(metrics["env_steps"][0], np.arange(1, 9) * 128)
+        assert np.isfinite(metrics["distill"]).all()
+    assert load_run(run[0]).seeds == 3  # and the analysis takes them as they are
+
+
+def test_log_has_a_line_a_segment(run):
+    lines = [json.loads(line) for line in (run[0] / "metrics.jsonl").read_text().splitlines()]
+    assert [(line["chunk"], line["update"]) for line in lines] == [(0, 8), (1, 8)]
+    assert [line["env_steps"] for line in lines] == [2048, 3072]
+    assert all({"success", "seconds"} <= set(line) for line in lines)
+
+
+def test_every_student_can_be_loaded(run):
+    policies = [load_policy(run[0], seed)(OBSERVATION) for seed in (5, 6, 7)]
+    assert np.unique(policies, axis=0).shape == (3, 7)
+    np.testing.assert_allclose(np.sum(policies, axis=1), 1, atol=1e-5)
+
+
+def test_a_run_repeated_gives_the_same_numbers(run, tmp_path):
+    folder = tmp_path / "again"
+    assert here("run", *TINY, "--first-seed", 5, "--out", folder).status == 0
+    for name in ("params/00000.npz", "params/00001.npz", "metrics.npz"):
+        with np.load(run[0] / name) as one, np.load(folder / name) as other:
+            assert set(one.files) == set(other.files)
+            for array in one.files:
+                np.testing.assert_array_equal(one[array], other[array])
+    first, second = (json.loads((path / "summary.json").read_text()) for path in (run[0], folder))
+    for name in ("success_rate", "return", "length", "env_steps_to_success", "teacher_success_rate"):
+        assert first[name] == second[name]
+
+
+def test_without_a_teacher_and_into_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = here("run", *TINY, "--teacher", "none", "--seeds", 1, "--seeds-per-chunk", 1)
+    assert (done.status, done.err) == (0, "")
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert folder.name.startswith("simple_door_key-none-linear_plateau-")
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["teacher"] is None and summary["teacher_success_rate"] is None
+    assert json.loads((folder / "config.json").read_text())["teacher_table"] is None
+    with np.load(folder / "metrics.npz") as metrics:
+        assert not metrics["distill"].any()
+    assert "teacher:" not in done.out
+
+
+# ---- speed and signals --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["run", "evaluate"])
+def test_help_is_quick_and_complete(command):
+    seconds = []
+    for _ in range(3):  # the best of three: the machine may be busy
+        began = time.perf_counter()
+        done = apart(command, "--help")
+        seconds.append(time.perf_counter() - began)
+        assert (done.status, done.err) == (0, "")
+    assert [flag for flag in HELP[command] if flag not in done.out] == []
+    assert min(seconds) < 2
+
+
+def test_ctrl_c_leaves_a_usable_run(tmp_path):
+    folder = tmp_path / "run"
+    long = ["--env-steps", 10**9, "--seeds", 2, "--checkpoint-every", 0]
+    process = started("run", *TINY, *long, "--out", folder)
+    while not (folder / "metrics.jsonl").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert out.startswith(f"run folder: {folder}\n")
+    assert not (folder / "summary.json").exists()
+    metrics = load_run(folder).metrics
+    assert 0 < metrics["env_steps"][0, -1] < 10**9
+    assert here("plot", folder, "--window", 1).status == 0
+
+
+# ---- bad input ----------------------------------------------------------------------------------------
+
+
+def refused(done: Done, *parts: str) -> None:
+    """It must be one line on stderr that names the culprit, and nothing else."""
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith("error: ") and done.err.count("\n") == 1
+    assert [part for part in parts if part not in done.err] == []
+
+
+@pytest.fixture
+def bad(tmp_path, monkeypatch):
+    """Runs with one thing wrong, which must be refused and leave nothing behind."""
+    monkeypatch.chdir(tmp_path)
+
+    def run_bad(*arguments, says):
+        before = files_in(tmp_path)
+        refused(here("run", *TINY, *arguments), *says)
+        assert files_in(tmp_path) == before
+        assert not (tmp_path / "runs").exists()
+
+    return run_bad
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--task", "simple_dor_key"], ["unknown task 'simple_dor_key'", "did you mean 'simple_door_key'"]),
+        (["--task", "simple_door_key:large_room"], ["large_room", "did you mean 'large_rooms'"]),
+        (["--decay", "linear_plato"], ["unknown decay 'linear_plato'", "did you mean 'linear_plateau'"]),
+        (["--student", "egg"], ["unknown student 'egg'", "did you mean 'ego'"]),
+        (["--teacher", "chatgml"], ["'chatgml'", "simple_door_key", "did you mean 'chatglm'"]),
+        (["--preset", "papper"], ["unknown preset 'papper'", "did you mean 'paper'"]),
+        (["--distill", "forward_lk"], ["unknown distillation 'forward_lk'", "did you mean 'forward_kl'"]),
+        (["--teacher", "no/such/table.json"], ["no/such/table.json"]),
+        (["--distill.teacher", "medium"], ["--distill.teacher: 'medium'", "soft", "hard"]),
+        (["--seeds", "abc"], ["--seeds: 'abc' is not a whole number"]),
+        (["--ppo.lr", "fast"], ["--ppo.lr: 'fast' is not a number"]),
+        (["--ppo.lr", "nan"], ["--ppo.lr nan"]),
+        (["--ppo.gamma", "1.5"], ["--ppo.gamma 1.5"]),
+        (["--decay.start", "inf"], ["--decay.start inf"]),
+        (["--decay.floor", "-1"], ["--decay.floor -1"]),
+        (["--sedes", "3"], ["unknown option --sedes", "did you mean --seeds"]),
+        (["--first-seed", "-1"], ["--first-seed -1"]),
+        (["--first-seed", str(2**32)], ["--first-seed 4294967296"]),
+        (["--rollout.steps", "151"], ["--rollout.steps 151", "150"]),
+        (["--ppo.minibatch", "1000"], ["--ppo.minibatch 1000", "128"]),
+        (["--variant.room-max", "11"], ["simple_door_key", "11"]),
+        (["--variant.n-lava", "-1"], ["simple_door_key", "-1 lava"]),
+        (["--resume"], ["--resume needs --out"]),
+        *(
+            ([f"--{flag}", value], [f"--{flag} {value}", "at least 1"])
+            for flag in COUNTS
+            for value in ("0", "-3")
+        ),
+    ],
+)
+def test_bad_flags_are_refused(bad, arguments, says):
+    bad(*arguments, says=says)
+
+
+def table_with(change, path: Path) -> Path:
+    """ChatGLM's table with one thing changed."""
+    document = json.loads(CHATGLM.read_text())
+    changed = change(document)
+    text = changed if isinstance(changed, str) else json.dumps(document)
+    path.write_text(text)
+    return path
+
+
+def set_probability(document, value):
+    document["states"][0]["plans"][0]["probability"] = value
+
+
+def set_option(document, **values):
+    document["states"][1]["plans"][0]["options"][0].update(values)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda d: d["states"].pop(2) and None, ["missing"]),
+        (lambda d: set_probability(d, -0.5), ["probability"]),
+        (lambda d: set_probability(d, float("nan")), ["probability"]),
+        (lambda d: set_probability(d, 0.9), ["sum"]),
+        (lambda d: set_option(d, option="fly"), ["fly"]),
+        (lambda d: set_option(d, option="go to", object="dragon"), ["dragon"]),
+        (lambda d: d.update(task="two_door"), ["two_door", "simple_door_key"]),
+        (lambda d: d.update(schema_version=99), ["schema_version", "99"]),
+        (lambda d: json.dumps(d)[:500], ["JSON"]),
+        (lambda d: "", ["JSON"]),
+    ],
+    ids="missing negative nan sum option object task schema truncated empty".split(),
+)
+def test_bad_tables_are_refused(bad, tmp_path, change, says):
+    table = table_with(change, tmp_path / "table.json")
+    bad("--teacher", "table.json", says=[table.name, *says])
+
+
+def test_a_run_is_never_overwritten(run):
+    folder, before = run[0], files_in(run[0])
+    refused(here("run", *TINY, "--out", folder), str(folder), "already holds a run")
+    assert files_in(folder) == before
+
+
+@pytest.mark.parametrize("below", ["", "below", "much/further/below"])
+def test_a_file_in_the_way(bad, tmp_path, below):
+    (tmp_path / "file").write_text("kept")
+    bad("--out", tmp_path / "file" / below, says=[str(tmp_path / "file")])
+
+
+def test_bad_input_from_outside(tmp_path):
+    refused(apart("run", "--task", "lava", cwd=tmp_path), "unknown task 'lava'", "'lava_door_key'")
+    refused(apart("run", "--teacher", "gpt", cwd=tmp_path), "'gpt'", "simple_door_key")
+    assert list(tmp_path.rglob("*")) == []
