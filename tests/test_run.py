@@ -20,8 +20,8 @@ OBSERVATION = np.full((10, 10, 4), (1, 0, 0, 4), np.uint8)
 OBSERVATION[5, 5, 3] = 0
 COUNTS = "seeds seeds-per-chunk env-steps eval-episodes rollout.envs ppo.epochs".split()
 HELP = {
-    "run": "--task --teacher --decay --student --preset --seeds --first-seed --env-steps --out --eval-episodes "
-    "--seeds-per-chunk --ppo.lr --decay.floor --distill.teacher --rollout.envs --resume".split(),
+    "run": "--task --teacher --decay --student --preset --seeds --first-seed --env-steps --out "
+    "--eval-episodes --seeds-per-chunk --ppo.lr --decay.floor --distill.teacher --resume".split(),
     "evaluate": "--who --task --teacher --episodes --greedy --json".split(),
 }
 

@@ -1,6 +1,7 @@
 """The configuration of a training run: frozen dataclasses, presets, and how flags resolve. No JAX here."""
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -268,8 +269,8 @@ def check(config: Config) -> None:
     for name, value in counts.items():
         if value is not None and value < 1:
             raise UserError(f"--{name} {value}: must be at least 1")
-    if config.first_seed < 0:
-        raise UserError(f"--first-seed {config.first_seed}: must be at least 0")
+    if not 0 <= config.first_seed <= 2**32 - config.seeds:
+        raise UserError(f"--first-seed {config.first_seed}: seeds are numbered from 0 up to 2**32 - 1")
     _check_numbers(config)
 
 
@@ -280,6 +281,7 @@ def _check_numbers(config: Config) -> None:
         "corrupt.seed": (config.corrupt.seed, 0, 2**32 - 1),
         "ppo.lr": (config.ppo.lr, 0.0, 1.0),
         "ppo.lr-end": (config.ppo.lr_end, 0.0, 1.0),
+        "ppo.adam-eps": (config.ppo.adam_eps, 0.0, 1.0),
         "ppo.gamma": (config.ppo.gamma, 0.0, 1.0),
         "ppo.gae-lambda": (config.ppo.gae_lambda, 0.0, 1.0),
         "ppo.clip": (config.ppo.clip, 0.0, float("inf")),
@@ -294,8 +296,9 @@ def _check_numbers(config: Config) -> None:
         "decay.off-at": (config.decay.off_at, 0.0, float("inf")),
     }
     for name, (value, low, high) in bounds.items():
-        if not low <= value <= high:
-            raise UserError(f"--{name} {value}: must lie in [{low:g}, {high:g}]")
+        if not (low <= value <= high and math.isfinite(value)):
+            allowed = f"from {low:g} to {high:g}" if math.isfinite(high) else f"of at least {low:g}"
+            raise UserError(f"--{name} {value}: must be a number {allowed}")
 
 
 def _choose(what: str, name: str, options: tuple[str, ...]) -> None:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from jaxteach.config import Config
 
 
+SEEDS_APART = 4096
+"""How many sets of episodes --seed tells apart; each has room for a million students."""
+
+
 @dataclass(frozen=True)
 class Options:
     """Play fresh episodes; prints a table and writes evaluation.json into the run folder."""
@@ -42,8 +46,8 @@ def main() -> int:
     options = parse(Options, "evaluate")
     if options.episodes < 1:
         raise UserError(f"--episodes {options.episodes}: must be at least 1")
-    if options.seed < 0:
-        raise UserError(f"--seed {options.seed}: must be at least 0")
+    if not 0 <= options.seed < SEEDS_APART:
+        raise UserError(f"--seed {options.seed}: must be from 0 to {SEEDS_APART - 1}")
     if options.run is None and (options.who == "student" or options.task is None):
         raise UserError("give a run folder, or --who teacher with --task NAME")
     from jaxteach.backend import start_jax
@@ -136,7 +140,7 @@ def evaluate_student(options: Options) -> dict[str, Any]:
         arrays = read_params(file)
         ids = arrays["seed_ids"].astype(np.uint32)
         # Episodes follow from the id: shifted by --seed, they are not those of the run's own evaluation.
-        own = ids + np.uint32(options.seed * 2**20)
+        own = ids + np.uint32(options.seed * (2**32 // SEEDS_APART))
         params = unflatten(arrays)
         played = play_students(task, plan.student, params, own, options.episodes, options.greedy, menu)
         parts.append(as_arrays(played))

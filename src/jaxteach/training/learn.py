@@ -147,7 +147,7 @@ def adam_step(params: Any, adam: Adam, grads: Any, hyper: Hyper, eps: float) -> 
         hyper: lr and max_grad_norm are read; traced, so that sweeps need no recompilation.
         eps: Adam's epsilon.
     """
-    norm = optax.global_norm(grads)
+    norm = optax.tree.norm(grads)
     scale = jnp.minimum(1.0, hyper.max_grad_norm / jnp.maximum(norm, 1e-12))
     grads = jax.tree.map(lambda g: g * scale, grads)
     moments = optax.ScaleByAdamState(count=adam.count, mu=adam.mu, nu=adam.nu)
