@@ -12,7 +12,7 @@ from jaxteach.tasks import make_task, task_names
 from jaxteach.tasks.engine.constants import DONE, DROP, FORWARD, LEFT, PICKUP, RIGHT, TOGGLE
 from jaxteach.tasks.engine.task import Task
 from jaxteach.teacher import Plan, PlanTable, load_table, parse_plan
-from jaxteach.teacher.policy import Teacher, compile_teacher, teacher_policy
+from jaxteach.teacher.policy import BLOCK, Teacher, compile_teacher, teacher_policy
 from tests.tasks.play import draw_layouts, play
 from tests.tasks.scenes import scene
 
@@ -240,6 +240,20 @@ def random_play(task: Task) -> tuple[np.ndarray, np.ndarray]:
     return tuple(
         np.concatenate([np.asarray(played[name][t]) for t in (5, 40, 90, 150)]) for name in ("obs", "memory")
     )
+
+
+def test_a_batch_of_several_blocks_is_answered_as_its_parts_are() -> None:
+    task = task_named("simple_door_key")
+    teacher = compile_teacher(load_table("chatglm", task.name, task.vocabulary), task)
+    obs, memory = random_play(task)
+    n = BLOCK + 3  # two blocks, the second nearly all padding
+    picked = np.arange(n) % len(obs)
+    whole = teacher_policy(teacher, task, obs[picked], memory[picked])
+    parts = teacher_policy(teacher, task, obs[: min(len(obs), BLOCK)], memory[: min(len(obs), BLOCK)])
+    assert whole.shape == (n, 7)
+    np.testing.assert_allclose(whole[: len(parts)], parts, atol=1e-6)
+    last = teacher_policy(teacher, task, obs[picked[-3:]], memory[picked[-3:]])
+    np.testing.assert_allclose(whole[-3:], last, atol=1e-6)
 
 
 def test_a_table_of_other_states_is_refused() -> None:
