@@ -29,22 +29,28 @@ class NoisyTeacher(struct.PyTreeNode):
     other: Teacher
     share: Array
 
+    @property
+    def n_targets(self) -> int:
+        """The most `go to` targets any state's plans name."""
+        return self.true.n_targets
+
 
 type AnyTeacher = Teacher | NoisyTeacher
 
 
-def make_teacher(table: PlanTable, task: Task, corrupt: Corrupt) -> AnyTeacher:
+def make_teacher(table: PlanTable, task: Task, corrupt: Corrupt, n_targets: int = 1) -> AnyTeacher:
     """Compile a table for a task, with the errors a configuration asks for.
 
     Args:
         table: plans by abstract state.
         task: the task.
         corrupt: how many instructions are replaced, and how.
+        n_targets: see `compile_teacher`.
     """
     if corrupt.mode == "noise" and corrupt.share > 0.0:
         other = compile_teacher(other_options(table, task.vocabulary.objects), task)
-        return NoisyTeacher(compile_teacher(table, task), other, jnp.float32(corrupt.share))
-    return compile_teacher(systematic(table, task.vocabulary.objects, corrupt), task)
+        return NoisyTeacher(compile_teacher(table, task, n_targets), other, jnp.float32(corrupt.share))
+    return compile_teacher(systematic(table, task.vocabulary.objects, corrupt), task, n_targets)
 
 
 def systematic(table: PlanTable, objects: tuple[str, ...], corrupt: Corrupt) -> PlanTable:

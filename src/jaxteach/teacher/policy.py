@@ -58,12 +58,13 @@ FIXED = (c.PICKUP, c.DROP, c.TOGGLE, c.DONE)
 """Actions an option may yield whatever the map looks like."""
 
 
-def compile_teacher(table: PlanTable, task: Task) -> Teacher:
+def compile_teacher(table: PlanTable, task: Task, n_targets: int = 1) -> Teacher:
     """Resolve a table's plans for a task.
 
     Args:
         table: plans by abstract state, in the order of the task's vocabulary.
         task: the task.
+        n_targets: room for at least so many targets, so that tables compile to arrays of one shape.
 
     Returns:
         The arrays `teacher_policy` reads.
@@ -83,7 +84,7 @@ def compile_teacher(table: PlanTable, task: Task) -> Teacher:
         )
         for plans, known in zip(table.plans, mentioned, strict=True)
     ]
-    n_targets = max(1, *(len(names) for names in targets))
+    n_targets = max(n_targets, *(len(names) for names in targets))
     n_outcomes = 1 + n_targets + len(FIXED)
     outcome = np.zeros((len(table.states), 2 ** (1 + n_targets), n_outcomes), np.float64)
     for s, plans in enumerate(table.plans):
