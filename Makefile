@@ -25,7 +25,7 @@ figures-quick: $(VENV)/.installed
 	set -e; for script in experiments/fig_*.py; do $(BIN)/python "$$script" --quick; done
 
 test-llm: $(VENV)/.installed-test-llm
-	$(BIN)/python -m pytest -m llm tests/llm
+	$(BIN)/python -m pytest tests/llm_extra
 
 $(BIN)/python:
 	@for python in python3.12 python3.13 python3.14 python3 python; do \

@@ -1,6 +1,7 @@
 """Errors a user can cause: one clear line, exit status 2, no traceback."""
 
 import difflib
+import os
 import sys
 from collections.abc import Callable, Iterable
 
@@ -49,4 +50,8 @@ def cli(main: Callable[[], int | None]) -> None:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read the output, such as `head`, has seen enough; nothing is left to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     sys.exit(status or 0)
