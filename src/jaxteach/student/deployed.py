@@ -1,5 +1,6 @@
 """A trained student on NumPy alone: no JAX, no language model, no environment."""
 
+import io
 import json
 import os
 from pathlib import Path
@@ -132,7 +133,7 @@ def read_params(file: Path) -> dict[str, npt.NDArray[Any]]:
         UserError: if the file is not such an archive.
     """
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         if "seed_ids" not in arrays:
             raise ValueError("no seed_ids")
