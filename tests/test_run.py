@@ -51,7 +51,8 @@ def test_a_run_ends_well_and_says_how_it_went(run):
     lines = done.out.splitlines()
     assert lines[0] == f"run folder: {folder}"
     assert any(line.startswith("student: IQM success ") and "over 3 seeds" in line for line in lines)
-    assert "teacher: success 1.000 over 1000 episodes (chatglm)" in lines
+    teacher = json.loads((folder / "summary.json").read_text())["teacher_success_rate"]
+    assert f"teacher: success {teacher:.3f} over 1000 episodes (chatglm)" in lines
     assert any(line.startswith("trained 1,024 environment steps a seed in ") for line in lines)
 
 
@@ -79,7 +80,7 @@ def test_summary_has_every_key(run):
     assert facts.items() <= summary.items()
     assert summary["teacher"]["name"] == "chatglm" and len(summary["teacher"]["sha256"]) == 64
     assert (summary["seeds"], summary["env_steps"]) == ([5, 6, 7], [1024] * 3)
-    assert summary["teacher_success_rate"] == 1.0
+    assert 0.1 < summary["teacher_success_rate"] < 0.9  # it knows nothing of lava
     assert {"0.5", "0.8", "0.9", "0.95"} <= set(summary["env_steps_to_success"])
     assert summary["env_steps_per_second"] > 0
     wall = summary["wall_seconds"]
@@ -93,7 +94,7 @@ def test_summary_has_every_key(run):
         low, high = statistic["ci95"]
         assert low <= statistic["iqm"] <= high
         assert statistic["mean"] == pytest.approx(np.mean(statistic["per_seed"]))
-    assert 0 < summary["length"]["mean"] <= 150
+    assert 1 < summary["length"]["mean"] <= 30
 
 
 def test_metrics_have_every_array(run):
@@ -224,7 +225,7 @@ def bad(tmp_path, monkeypatch):
         (["--sedes", "3"], ["unknown option --sedes", "did you mean --seeds"]),
         (["--first-seed", "-1"], ["--first-seed -1"]),
         (["--first-seed", str(2**32)], ["--first-seed 4294967296"]),
-        (["--rollout.steps", "151"], ["--rollout.steps 151", "150"]),
+        (["--rollout.steps", "151"], ["--rollout.steps 151", "30"]),
         (["--ppo.minibatch", "1000"], ["--ppo.minibatch 1000", "128"]),
         (["--variant.room-max", "11"], ["simple_door_key", "11"]),
         (["--variant.n-lava", "-1"], ["simple_door_key", "-1 lava"]),

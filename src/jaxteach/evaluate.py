@@ -79,10 +79,12 @@ def evaluate_teacher(options: Options, config: "Config | None") -> dict[str, Any
     from jaxteach.tasks import make_task
     from jaxteach.teacher.corruption import make_teacher
     from jaxteach.teacher.loading import load_teacher
-    from jaxteach.training import as_arrays, play_teacher
+    from jaxteach.training import as_arrays, play_teacher, summarise
 
     name = options.task or (config.task if config else "")
-    task = make_task(name)
+    # The run's own task is the one it was trained on, changes and all.
+    changes = dataclasses.asdict(config.variant) if config and options.task is None else {}
+    task = make_task(name, **changes)
     wanted = options.teacher or (config.teacher if config and config.teacher != "none" else "chatglm")
     table = load_teacher(wanted, name)
     if table is None:
@@ -91,13 +93,12 @@ def evaluate_teacher(options: Options, config: "Config | None") -> dict[str, Any
     corrupt = config.corrupt if config and options.teacher is None else Corrupt()
     teacher = make_teacher(table, task, corrupt)
     played = play_teacher(task, teacher, np.uint32(options.seed), options.episodes, options.greedy)
-    means = {key: float(value[0]) for key, value in as_arrays(played).items()}
     return {
         "who": "teacher",
         "teacher": {"name": table.name, "sha256": table.sha256},
         "corrupt": dataclasses.asdict(corrupt) if corrupt.share else None,
         **asked(options, name),
-        **{key: {"mean": value, "n": 1} for key, value in means.items()},
+        **summarise(as_arrays(played)),
     }
 
 
@@ -168,7 +169,7 @@ def table_of(result: dict[str, Any]) -> str:
     for key in ("success_rate", "return", "length"):
         value = result[key]
         line = f"  {key:<13}{value['mean']:9.3f}"
-        if "iqm" in value:
+        if result["who"] == "student":
             low, high = value["ci95"]
             line += f"   IQM {value['iqm']:.3f} [{low:.3f}, {high:.3f}] over {value['n']} seeds"
         lines.append(line)
