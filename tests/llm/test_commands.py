@@ -57,8 +57,15 @@ def test_help_is_fast_and_loads_nothing_heavy(module):
     assert "usage: python -m jaxteach." in done.stdout
 
 
-@pytest.mark.parametrize("task", task_names())
-@pytest.mark.parametrize("rule", ["ideal", "uniform"])
+@pytest.mark.parametrize(
+    ("task", "rule"),
+    [
+        (task, rule)
+        for task in task_names()
+        for rule in ("ideal", "uniform")
+        if f"rule-{rule}" in table_names(task)
+    ],
+)
 def test_the_shipped_rule_tables_are_what_the_command_writes(tmp_path, command, task, rule):
     out = tmp_path / f"rule-{rule}.json"
     status, said, _ = command(precompute, "--task", task, "--backend", "rule", "--model", rule, "--out", out)

@@ -15,7 +15,7 @@ from jaxteach.tasks.engine.layout import Layout
 from jaxteach.tasks.engine.state import GridState
 from jaxteach.tasks.engine.task import Task
 from jaxteach.tasks.registry import task_class
-from jaxteach.teacher import load_table
+from jaxteach.teacher import load_table, table_names
 from jaxteach.teacher.policy import Teacher, compile_teacher, teacher_policy
 from tests.tasks.play import draw_layouts
 
@@ -31,7 +31,8 @@ def plain_caption(task: Task, obs: np.ndarray) -> str:
     here = obs[..., 3] != NO_AGENT
 
     def name(kind: str, colour: int) -> str:
-        return f"{COLOUR_NAMES[colour]} {kind}" if vocabulary.recoloured else kind
+        coloured = f"{COLOUR_NAMES[colour]} {kind}"
+        return coloured if coloured in (*vocabulary.key_classes, *vocabulary.doors) else kind
 
     cells = sorted((int(x), int(y)) for y, x in np.argwhere(np.isin(obs[..., 0], (KEY, DOOR)) & ~here))
     keys = [name("key", obs[y, x, 1]) for x, y in cells if obs[y, x, 0] == KEY]
@@ -76,7 +77,8 @@ def explored(task: Task, seed: int, taught: bool = False) -> tuple[np.ndarray, n
     engine = make_task(task.name, n_keys=task.n_keys, n_lava=task.n_lava)
     teacher = None
     if taught:
-        teacher = compile_teacher(load_table("chatglm", task.name, task.vocabulary), task)
+        table = table_names(task.name)[0]  # chatglm, where there is one
+        teacher = compile_teacher(load_table(table, task.name, task.vocabulary), task)
     actions = np.random.default_rng(seed).choice(7, p=PROBABILITIES, size=(STEPS, LANES))
     seen = jax.tree.map(np.asarray, survey(engine, layouts, actions, teacher, jax.random.key(seed)))
     alive = np.cumsum(seen["done"], axis=0) - seen["done"] == 0  # up to the step that ends the episode
@@ -101,7 +103,7 @@ def test_random_play_finds_no_unlisted_state(name: str) -> None:
     assert_all_listed(task, obs, indices)
 
 
-@pytest.mark.parametrize("name", task_names())
+@pytest.mark.parametrize("name", [name for name in task_names() if table_names(name)])
 def test_teacher_play_finds_no_unlisted_state(name: str) -> None:
     task = make_task(name)
     assert_all_listed(task, *explored(task, seed=12, taught=True))

@@ -131,7 +131,7 @@ def test_two_door_key_lies_in_the_middle_and_is_placed_before_the_agent() -> Non
     assert_distributed((drawn["keys0"], drawn["agent"]), expected)
 
 
-@pytest.mark.parametrize("name", task_names())
+@pytest.mark.parametrize("name", ["simple_door_key", "lava_door_key", "colored_door_key", "two_door"])
 def test_direction_is_uniform_and_so_is_the_colour_that_key_and_door_share(name: str) -> None:
     drawn = draw(make_task(name), seed=8)
     if name == "colored_door_key":
@@ -165,4 +165,4 @@ def test_nothing_overlaps_in_any_variant(name: str) -> None:
             lava = [drawn[f"lava{k}"][i] for k in range(task.n_lava)]
             keys = [drawn[f"keys{k}"][i] for k in range(task.n_keys)]
             assert before not in lava
-            assert name.startswith(("simple", "lava", "two")) or before not in keys
+            assert not name.startswith("colored") or before not in keys

@@ -11,7 +11,7 @@ import pytest
 from jaxteach.config import Config, Corrupt, check
 from jaxteach.errors import UserError
 from jaxteach.tasks import make_task, task_names, vocabulary
-from jaxteach.teacher import Option, Plan, PlanTable, all_options, load_table
+from jaxteach.teacher import Option, Plan, PlanTable, all_options, load_table, table_names
 from jaxteach.teacher.corruption import (
     NoisyTeacher,
     answers,
@@ -41,7 +41,7 @@ def test_no_share_changes_nothing():
     assert systematic(chatglm(), OBJECTS, Corrupt(0.0)) is chatglm()
 
 
-@pytest.mark.parametrize("task", task_names())
+@pytest.mark.parametrize("task", [task for task in task_names() if "chatglm" in table_names(task)])
 def test_every_replacement_is_one_other_option(task):
     true, objects = chatglm(task), vocabulary(task).objects
     for seed in range(5):
