@@ -45,3 +45,12 @@ def agent_of(obs: np.ndarray) -> tuple[int, int, int]:
     (row, column), *others = np.argwhere(obs[..., 3] != c.NO_AGENT)
     assert not others
     return int(row), int(column), int(obs[row, column, 3])
+
+
+def start(drawing: str, **changes: object) -> tuple[np.ndarray, tuple[int, int], int]:
+    """The arguments of `from_grid` for a drawing."""
+    row, column, direction = agent_of(scene(drawing))
+    grid = scene(drawing)[..., :3]
+    grid[grid[..., 0] == c.UNSEEN] = (c.EMPTY, 0, 0)
+    given = {"grid": grid, "position": (row, column), "direction": direction, **changes}
+    return given["grid"], given["position"], given["direction"]

@@ -9,7 +9,7 @@ from jaxteach.tasks import make_task, task_names
 from jaxteach.tasks.engine import constants as c
 from jaxteach.tasks.engine.task import Task
 from tests.tasks.play import draw_layouts, grids_of, read_grids
-from tests.tasks.scenes import agent_of, scene
+from tests.tasks.scenes import scene, start
 
 ROOM = """
 ######
@@ -18,15 +18,6 @@ ROOM = """
 #....#
 ######
 """
-
-
-def start(drawing: str, **changes: object) -> tuple[np.ndarray, tuple[int, int], int]:
-    """The arguments of `from_grid` for a drawing."""
-    row, column, direction = agent_of(scene(drawing))
-    grid = scene(drawing)[..., :3]
-    grid[grid[..., 0] == c.UNSEEN] = (c.EMPTY, 0, 0)
-    given = {"grid": grid, "position": (row, column), "direction": direction, **changes}
-    return given["grid"], given["position"], given["direction"]
 
 
 @pytest.fixture(scope="module")

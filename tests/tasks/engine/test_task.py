@@ -11,8 +11,8 @@ from jaxteach.errors import UserError
 from jaxteach.tasks import make_task, task_names
 from jaxteach.tasks.engine.constants import DONE, FORWARD, LEFT, LOCKED, OPEN, PICKUP, TOGGLE
 from jaxteach.tasks.registry import task_class
-from tests.tasks.engine.test_grids import start
 from tests.tasks.play import draw_layouts
+from tests.tasks.scenes import start
 
 # Pick up the key, turn left, open the door: three steps, the least there can be.
 DOOR_AND_KEY = """
