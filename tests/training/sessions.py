@@ -1,5 +1,6 @@
 """Runs of a session for tests: stopped where asked, told what it said, compared to the last bit."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,14 @@ def assert_same(path: Path, outcome: Outcome, expected: Training) -> None:
     params = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
     for ours, theirs in zip(jax.tree.leaves(params), jax.tree.leaves(expected.params), strict=True):
         assert ours.tobytes() == np.asarray(theirs).tobytes()
+
+
+def poison(program: Program, lr: float) -> Program:
+    """The same compiled program, with another learning rate for the second seed of every chunk."""
+    rates = np.array(program.hyper.lr)
+    rates[1] = lr
+    hyper = program.hyper.replace(lr=jax.device_put(rates, program.hyper.lr.sharding))
+    return dataclasses.replace(program, hyper=hyper)
 
 
 def checkpoints_in(path: Path, chunk: int = 0) -> list[int]:

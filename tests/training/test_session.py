@@ -1,17 +1,15 @@
 """Tests of runs that stop and go on: nothing finished is lost, and the result is the same to the bit."""
 
-import dataclasses
 import json
 import shutil
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxteach.errors import UserError
 from jaxteach.training import RunFolder, checkpoints
-from tests.training.sessions import Session, assert_same, checkpoints_in
+from tests.training.sessions import Session, assert_same, checkpoints_in, poison
 
 
 def lines(path):
@@ -199,11 +197,7 @@ def test_another_run_s_files_are_refused(tmp_path, stopped, copy, long_program):
 
 @pytest.fixture(scope="module")
 def poisoned(long_program):
-    """The same compiled program; the learning rate of the second seed of a chunk is not a number."""
-    lr = np.array(long_program.hyper.lr)
-    lr[1] = np.nan
-    hyper = long_program.hyper.replace(lr=jax.device_put(jnp.asarray(lr), long_program.hyper.lr.sharding))
-    return dataclasses.replace(long_program, hyper=hyper)
+    return poison(long_program, np.nan)
 
 
 def test_a_seed_that_diverges_is_frozen_and_the_others_go_on(tmp_path, poisoned, long_program, long_training):
@@ -234,12 +228,3 @@ def test_divergence_is_remembered_by_a_run_that_goes_on(tmp_path, poisoned):
     session = Session(tmp_path, poisoned)
     assert session.run().diverged == [{"seed": 1, "update": 0}]
     assert session.said == []  # told once
-
-
-@pytest.mark.slow
-def test_debug_nans_names_the_line(tmp_path, poisoned):
-    with pytest.raises(UserError) as caught:
-        Session(tmp_path, poisoned).run(debug_nans=True)
-    message = str(caught.value)
-    assert message.startswith("seed 1 diverged in update 0: invalid value (nan) encountered in")
-    assert "lr" in message.partition("jaxteach/training/")[2]

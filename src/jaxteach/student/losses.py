@@ -55,6 +55,11 @@ def normalise(advantage: Array, valid: Array) -> Array:
     return (advantage - mean) / (deviation + 1e-8)
 
 
+def plogp(p: Array) -> Array:
+    """p log p, elementwise; zero at zero, by way of no NaN that a search for one would stop at."""
+    return p * jnp.log(jnp.maximum(p, 1e-37))
+
+
 def forward_kl(teacher: Array, log_probs: Array) -> Array:
     """KL(q || pi), the cross-entropy of the paper's distillation term less the teacher's entropy.
 
@@ -66,7 +71,7 @@ def forward_kl(teacher: Array, log_probs: Array) -> Array:
         f32[...].
     """
     chex.assert_equal_shape([teacher, log_probs])
-    return jnp.sum(jax.scipy.special.xlogy(teacher, teacher) - teacher * log_probs, axis=-1)
+    return jnp.sum(plogp(teacher) - teacher * log_probs, axis=-1)
 
 
 SMOOTHING = 0.01
@@ -103,7 +108,7 @@ def js(teacher: Array, log_probs: Array) -> Array:
     probs = jnp.exp(log_probs)
     # Far below any probability that matters: an action neither would take must not make log 0.
     log_middle = jnp.log(jnp.maximum(0.5 * (teacher + probs), 1e-30))
-    from_teacher = jax.scipy.special.xlogy(teacher, teacher) - teacher * log_middle
+    from_teacher = plogp(teacher) - teacher * log_middle
     from_student = probs * (log_probs - log_middle)
     return 0.5 * jnp.sum(from_teacher + from_student, axis=-1) * jnp.sum(teacher, axis=-1)
 
@@ -122,7 +127,7 @@ def certainty(teacher: Array) -> Array:
     >>> float(certainty(jnp.eye(7)[0]))
     1.0
     """
-    entropy = -jnp.sum(jax.scipy.special.xlogy(teacher, teacher), axis=-1)
+    entropy = -jnp.sum(plogp(teacher), axis=-1)
     return 1.0 - entropy / jnp.log(teacher.shape[-1])
 
 
