@@ -14,7 +14,7 @@ from jaxteach.errors import UserError, cli
 if TYPE_CHECKING:
     from jaxteach.config import Config
     from jaxteach.tasks.engine.task import Task
-    from jaxteach.teacher import PlanTable
+    from jaxteach.teacher import Plan, PlanTable
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def main() -> int:
     policy = load_policy(options.run, options.seed)
     config = read_config(options.run)
     name, task = task_of(options, config)
-    table = table_of(options, config, name)
+    table = table_of(options, config, name, task)
     episode = play_episode(task, policy, table, options.episode, options.seed, options.greedy)
     who = f"{config.student.name} student, seed {options.seed}, layout {options.episode}"
     frames = [draw_frame(episode, i, name, who, options.size) for i in range(len(episode.moments))]
@@ -103,19 +103,45 @@ def task_of(options: Options, config: "Config") -> "tuple[str, Task]":
     if options.task is None and options.variant is None:
         return name, own
     task = make_task(name)
-    if (task.height, task.width) != (own.height, own.width):
-        raise UserError(
-            f"the students of {options.run} read {own.height}x{own.width} maps; "
-            f"{name} has {task.height}x{task.width}"
-        )
+    if view_of(task) != view_of(own):
+        raise UserError(f"the students of {options.run} read {described(own)}; {name} has {described(task)}")
     return name, task
 
 
-def table_of(options: Options, config: "Config", task: str) -> "PlanTable | None":
-    """The teacher to show, if any: without --teacher a run that had none shows none."""
+def view_of(task: "Task") -> tuple[int, int, tuple[int | None, ...]]:
+    """What a student's input depends on."""
+    return task.height, task.width, task.key_class_colours
+
+
+def described(task: "Task") -> str:
+    """A task's maps in words."""
+    height, width, kinds = view_of(task)
+    return f"{height}x{width} maps with {len(kinds)} {'kind' if len(kinds) == 1 else 'kinds'} of key"
+
+
+def table_of(options: Options, config: "Config", name: str, task: "Task") -> "PlanTable | None":
+    """The teacher to show, if any; by default the run's own, with the errors the run put into it."""
+    from jaxteach.teacher.corruption import other_options, systematic
     from jaxteach.teacher.loading import load_teacher
 
-    return load_teacher(options.teacher or config.teacher, task)
+    table = load_teacher(options.teacher or config.teacher, name)
+    share, objects = config.corrupt.share, task.vocabulary.objects
+    if table is None or options.teacher is not None or not share:
+        return table
+    shown = f"{table.name} ({share:.0%} wrong)"
+    if config.corrupt.mode == "systematic":
+        return dataclasses.replace(systematic(table, objects, config.corrupt), name=shown)
+    wrong = other_options(table, objects)
+    mixed = tuple(
+        scaled(right, 1 - share) + scaled(other, share)
+        for right, other in zip(table.plans, wrong.plans, strict=True)
+    )
+    return dataclasses.replace(table, plans=mixed, name=shown)
+
+
+def scaled(plans: "tuple[Plan, ...]", by: float) -> "tuple[Plan, ...]":
+    """Plans with their probabilities scaled."""
+    return tuple(dataclasses.replace(plan, probability=by * plan.probability) for plan in plans)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,16 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from jaxteach.config import Config, Corrupt
 from jaxteach.errors import cli
-from jaxteach.render import main
+from jaxteach.render import Options, main, table_of
+from jaxteach.tasks import make_task
+from jaxteach.teacher.loading import load_teacher
 
 
 @pytest.fixture
@@ -56,8 +60,28 @@ def test_the_same_command_gives_the_same_file(untrained_run, render, tmp_path):
 
 def test_another_variant_and_no_teacher(untrained_run, render, tmp_path):
     run, out = untrained_run(teacher="none", student="gru"), tmp_path / "x.gif"
-    for arguments in (["--variant", "with_lava"], ["--task", "colored_door_key:three_keys"]):
+    for arguments in (["--variant", "with_lava"], ["--task", "lava_door_key:more_lava"]):
         assert render(run, "--out", out, "--size", 420, *arguments)[0] == 0
+
+
+@pytest.mark.parametrize(("mode", "wrong"), [("systematic", 3), ("noise", 6)])
+def test_a_teacher_with_errors_is_shown_with_them(mode, wrong):
+    config = Config(corrupt=Corrupt(0.5, mode))
+    task, true = make_task(config.task), load_teacher(config.teacher, config.task)
+    table = table_of(Options(Path("run")), config, config.task, task)
+    assert table.name == "chatglm (50% wrong)"
+    assert sum(a != b for a, b in zip(table.plans, true.plans, strict=True)) == wrong
+    for state in table.plans:
+        assert sum(plan.probability for plan in state) == pytest.approx(1)
+    named = table_of(Options(Path("run"), teacher="chatglm"), config, config.task, task)
+    assert named == true
+
+
+def test_students_that_choose_among_options_cannot_be_drawn(untrained_run, render):
+    file = untrained_run() / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"method": "hierarchical"}))
+    status, _, err = render(file.parent)
+    assert status == 2 and "choose among options" in err
 
 
 @pytest.mark.parametrize(
@@ -69,7 +93,8 @@ def test_another_variant_and_no_teacher(untrained_run, render, tmp_path):
         (["--size", "5000"], "--size 5000: must lie in [420, 1680]"),
         (["--out", "x.png"], "--out x.png: the picture is a GIF"),
         (["--out", "nowhere/x.gif"], "--out nowhere/x.gif: there is no folder nowhere"),
-        (["--task", "two_door"], "read 10x10 maps; two_door has 20x20"),
+        (["--task", "two_door"], "read 10x10 maps with 1 kind of key; two_door has 20x20"),
+        (["--task", "colored_door_key"], "colored_door_key has 10x10 maps with 2 kinds of key"),
         (["--task", "simple_door"], "unknown task 'simple_door': did you mean 'simple_door_key'?"),
         (["--variant", "small_room"], "did you mean 'small_rooms'?"),
         (["--task", "lava_door_key:no_lava", "--variant", "more_lava"], "leave out --variant"),
