@@ -103,6 +103,10 @@ class RunFolder:
         """Write params/<chunk>.npz: seed_ids [seed] and each parameter [seed, ...] by its path."""
         self._write_npz(f"params/{chunk:05d}.npz", {"seed_ids": seed_ids, **flatten(params)})
 
+    def write_unfinished(self, chunk: int, seed_ids: npt.NDArray[Any], params: Any) -> None:
+        """Write params/<chunk>.unfinished.npz: what a stopped chunk has learnt so far, to be played."""
+        self._write_npz(_unfinished(chunk), {"seed_ids": seed_ids, **flatten(params)})
+
     def read_params(self, chunk: int) -> Any:
         """The parameters of a finished chunk, [seed, ...]."""
         return unflatten(read_params(self.path / f"params/{chunk:05d}.npz"))
@@ -125,6 +129,7 @@ class RunFolder:
             **finished.metrics,
         }
         self._write_npz(f"metrics/{chunk:05d}.npz", arrays)
+        (self.path / _unfinished(chunk)).unlink(missing_ok=True)
         # Last, for this file says that the chunk is finished.
         self.write_params(chunk, finished.seed_ids, params)
 
@@ -222,6 +227,10 @@ class RunFolder:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **arrays)
         write_atomic(self.path / name, buffer.getvalue())
+
+
+def _unfinished(chunk: int) -> str:
+    return f"params/{chunk:05d}.unfinished.npz"
 
 
 class _Foreign(UserError):

@@ -111,6 +111,7 @@ def run_session(
         result = train_chunk(program, chunk, ids, tally, start=start, on_segment=after_segment, stop=stop)
         finished.append(Finished(ids, result.metrics, result.diverged_at, result.seconds))
         if not result.complete:
+            folder.write_unfinished(chunk, ids, result.params)
             return Outcome(finished, False, earlier)
         folder.write_chunk(chunk, finished[-1], result.params, checkpoints.fingerprint)
         checkpoints.finish(chunk)
