@@ -46,7 +46,7 @@ class Task(Environment):
     facts: ClassVar[str]
     defaults: ClassVar[dict[str, Any]]
     variants: ClassVar[dict[str, dict[str, Any]]] = {}
-    env_steps: ClassVar[int] = 40_960
+    env_steps: ClassVar[int] = 49_152
 
     room_min: int = struct.field(pytree_node=False, default=5)
     room_max: int = struct.field(pytree_node=False, default=10)
