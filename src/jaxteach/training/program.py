@@ -224,11 +224,13 @@ def run_chunk(
         segment: read from it before asking for another.
     """
     ids = jax.device_put(pad(seed_ids, program.width), program.by_seed)
-    state = program.init(ids) if start is None else jax.device_put(start, program.by_seed)
+    state = program.init(ids) if start is None else start
     config = program.plan.config
     assert config.env_steps is not None
     while True:
         first = jax.device_put(np.int32(log.n_updates), NamedSharding(program.by_seed.mesh, PartitionSpec()))
+        # Moves nothing: XLA forgets where arrays of no size lie, such as the memory of an `ego` student.
+        state = jax.device_put(state, program.by_seed)
         state, metrics = program.segment(state, ids, program.hyper, program.teacher, first)
         log.add(jax.device_get(metrics))
         yield state
