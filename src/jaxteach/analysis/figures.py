@@ -57,20 +57,23 @@ class Panel:
         name: the quantity, as the panel's title.
         curves: the curves, in the order of their styles.
         levels: horizontal lines.
+        along: what the horizontal axis shows.
     """
 
     name: str
     curves: tuple[Curve, ...]
     levels: tuple[Level, ...] = ()
+    along: str = "environment steps per seed"
 
 
-def learning_figure(title: str, note: str, panels: Sequence[Panel]) -> "Figure":
+def learning_figure(title: str, note: str, panels: Sequence[Panel], columns: int | None = None) -> "Figure":
     """Draw panels side by side against environment steps.
 
     Args:
         title: what is shown, and for how many seeds.
         note: what lines and bands are.
         panels: at least one.
+        columns: panels in a row; by default all.
 
     Returns:
         A matplotlib figure that belongs to no window; save it with `save_figure`.
@@ -82,11 +85,16 @@ def learning_figure(title: str, note: str, panels: Sequence[Panel]) -> "Figure":
     names += [level.label for panel in panels for level in panel.levels]
     # Axes of about 3.6 inches, whatever stands beside them.
     width = 4.2 + _LETTER_INCHES * max(map(len, names), default=0)
+    across = min(columns or len(panels), len(panels))
+    down = -(-len(panels) // across)
     layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08, wspace=0.02)
-    figure = Figure(figsize=(width * len(panels), 4.2), layout=layout)
+    figure = Figure(figsize=(width * across, 4.2 if down == 1 else 0.7 + 3.5 * down), layout=layout)
     figure.suptitle(title, x=0.012, ha="left", fontsize=13, fontweight="bold", color=_INK)
     figure.supxlabel(note, x=0.012, ha="left", fontsize=8.5, color=_GREY)
-    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+    places = figure.subplots(down, across, squeeze=False).ravel()
+    for axes in places[len(panels) :]:
+        axes.remove()
+    for axes, panel in zip(places, panels, strict=False):
         draw_panel(axes, panel)
     return figure
 
@@ -119,7 +127,7 @@ def draw_panel(axes: "Axes", panel: Panel) -> None:
     if values.min() >= 0 and values.max() <= 1:
         axes.set_ylim(-0.015, 1.015)
         axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
-    _dress(axes, panel.name)
+    _dress(axes, panel)
     _label_ends(axes, ends)
 
 
@@ -184,12 +192,12 @@ def _steps(value: float, _position: float = 0) -> str:
     return f"{value:.4g}"
 
 
-def _dress(axes: "Axes", name: str) -> None:
+def _dress(axes: "Axes", panel: Panel) -> None:
     """Title, ticks and frame."""
     from matplotlib.ticker import MaxNLocator
 
-    axes.set_title(name, loc="left", fontsize=10.5, color=_INK)
-    axes.set_xlabel("environment steps per seed", fontsize=9, color=_INK)
+    axes.set_title(panel.name, loc="left", fontsize=10.5, color=_INK)
+    axes.set_xlabel(panel.along, fontsize=9, color=_INK)
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(_steps)
     axes.tick_params(labelsize=8.5, colors=_INK, length=3, color=_GREY)

@@ -1,0 +1,255 @@
+"""How results are drawn: success while learning, and rows of dots with intervals; readable in grey."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from common import Options
+from reporting import Result, csv_text, write_results
+
+from jaxteach.analysis import (
+    Curve,
+    Level,
+    Panel,
+    bootstrap_interval,
+    iqm,
+    learning_curve,
+    learning_figure,
+    sample_efficiency,
+    save_figure,
+    success_while_learning,
+    write_curves,
+)
+from jaxteach.tasks.registry import task_class
+
+INK, GREY, PALE = "#222222", "#6a6a6a", "#e3e3e3"
+BAND = "Line: interquartile mean over seeds; band: its 95 % bootstrap interval."
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A row of a panel of dots: a number with its interval; NaN or infinite where it was never reached.
+
+    Attributes:
+        label: what it is of.
+        centre: the number.
+        low: lower end of its interval.
+        high: upper end of its interval.
+        mark: a number to compare with, drawn as a short upright line; None for none.
+        strong: whether the row stands out.
+    """
+
+    label: str
+    centre: float
+    low: float
+    high: float
+    mark: float | None = None
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class DotPanel:
+    """Dots of one quantity, one row above the other.
+
+    Attributes:
+        name: the panel's title.
+        along: what the horizontal axis shows.
+        dots: the rows, from above.
+        share: whether the axis is 0 to 1; else it begins at 0.
+    """
+
+    name: str
+    along: str
+    dots: tuple[Dot, ...]
+    share: bool = True
+
+
+def title_of(task: str) -> str:
+    """A task as figures call it: SimpleDoorKey, or SimpleDoorKey, small rooms."""
+    base, _, variant = task.partition(":")
+    return task_class(base).__name__ + (f", {variant.replace('_', ' ')}" if variant else "")
+
+
+def seeds_note(results: Sequence[Result]) -> str:
+    """How many seeds are behind each result, for the title."""
+    counts = sorted({result.run.seeds for result in results})
+    return f"n = {counts[0]} seeds" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]} seeds"
+
+
+def success_panel(name: str, results: Sequence[Result], window: int, levels: tuple[Level, ...] = ()) -> Panel:
+    """Success while learning of some results, as a panel.
+
+    Args:
+        name: the panel's title.
+        results: a curve each.
+        window: episodes to look back on.
+        levels: horizontal lines.
+    """
+    curves = []
+    for result in results:
+        counts = (result.run.metrics[count] for count in ("started", "finished", "succeeded"))
+        rates = success_while_learning(*counts, window)
+        curves.append(learning_curve(result.label, result.run.metrics["env_steps"], rates, "ci95"))
+    return Panel(name, tuple(curves), levels)
+
+
+def teacher_level(results: Sequence[Result], label: str = "teacher alone") -> tuple[Level, ...]:
+    """The teacher's own success as a horizontal line, if the results have one in common."""
+    rates = {result.teacher_success for result in results} - {None}
+    return tuple(Level(label, rate) for rate in rates if rate is not None) if len(rates) == 1 else ()
+
+
+def success_dot(result: Result, label: str | None = None, mark: bool = True, strong: bool = False) -> Dot:
+    """Final success: the interquartile mean with its interval, and the teacher's own success as a mark."""
+    low, high = bootstrap_interval(result.success)
+    return Dot(
+        label or result.label,
+        iqm(result.success),
+        low,
+        high,
+        result.teacher_success if mark else None,
+        strong,
+    )
+
+
+def steps_dot(
+    result: Result, threshold: float, window: int, label: str | None = None, strong: bool = False
+) -> Dot:
+    """Environment steps to a success rate: the median over seeds with its interval."""
+    found = sample_efficiency(result.steps_to(threshold, window))
+    ends = [math.inf if end is None else end for end in (found["median"], *found["ci95"])]
+    return Dot(label or result.label, *ends, strong=strong)
+
+
+def dots_figure(title: str, note: str, panels: Sequence[DotPanel], columns: int | None = None) -> Any:
+    """Draw panels of dots with intervals, each row named at its left.
+
+    Args:
+        title: what is shown, and for how many seeds.
+        note: what dots, lines and marks are.
+        panels: at least one.
+        columns: panels in a row; by default all.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    across = min(columns or len(panels), len(panels))
+    down = -(-len(panels) // across)
+    letters = max(len(dot.label) for panel in panels for dot in panel.dots)
+    rows = max(len(panel.dots) for panel in panels)
+    size = ((3.2 + 0.072 * letters) * across, 1.0 + (0.9 + 0.26 * rows) * down)
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08))
+    figure.suptitle(title, x=0.012, ha="left", fontsize=13, fontweight="bold", color=INK)
+    figure.supxlabel(note, x=0.012, ha="left", fontsize=8.5, color=GREY)
+    places = figure.subplots(down, across, squeeze=False).ravel()
+    for axes in places[len(panels) :]:
+        axes.remove()
+    for axes, panel in zip(places, panels, strict=False):
+        draw_dots(axes, panel)
+    return figure
+
+
+def draw_dots(axes: Any, panel: DotPanel) -> None:
+    """Draw one panel of dots.
+
+    Args:
+        axes: matplotlib axes, still empty.
+        panel: what to draw.
+    """
+    numbers = [x for dot in panel.dots for x in (dot.centre, dot.low, dot.high) if math.isfinite(x)]
+    right = 1.0 if panel.share else 1.08 * max(numbers, default=1.0)
+    for row, dot in enumerate(panel.dots):
+        if not math.isfinite(dot.centre):
+            axes.text(right, row, "not reached ", ha="right", va="center", fontsize=8.5, color=GREY)
+            continue
+        low, high = max(dot.low, 0.0), min(dot.high, right)
+        axes.plot([low, high], [row, row], color=INK, linewidth=1.6, solid_capstyle="butt")
+        axes.plot(
+            dot.centre, row, "o" if dot.strong else "s", color=INK, markersize=6.5 if dot.strong else 4.5
+        )
+        if not math.isfinite(dot.high):
+            axes.plot(right, row, ">", color=INK, markersize=5, clip_on=False)
+        if dot.mark is not None:
+            axes.plot([dot.mark] * 2, [row - 0.32, row + 0.32], color=GREY, linewidth=2.0)
+    axes.set_yticks(range(len(panel.dots)), [dot.label for dot in panel.dots])
+    axes.set_ylim(len(panel.dots) - 0.4, -0.6)
+    axes.set_xlim(-0.015 if panel.share else 0, 1.015 if panel.share else right)
+    if panel.share:
+        axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
+    else:
+        from matplotlib.ticker import MaxNLocator
+
+        axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k" if value else "0")
+    axes.set_title(panel.name, loc="left", fontsize=10.5, color=INK)
+    axes.set_xlabel(panel.along, fontsize=9, color=INK)
+    axes.tick_params(labelsize=8.5, colors=INK, length=3, color=GREY)
+    axes.grid(axis="x", color=PALE, linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(GREY)
+
+
+def share_curve(label: str, shares: Sequence[float], per_seed: Sequence[np.ndarray]) -> Curve:
+    """Final success against a share: the interquartile mean over seeds with its interval.
+
+    Args:
+        label: name of the curve.
+        shares: ascending.
+        per_seed: for each share the seeds' success rates.
+    """
+    ends = np.array([bootstrap_interval(rates) for rates in per_seed])
+    centre = np.array([iqm(rates) for rates in per_seed])
+    seeds = min(len(rates) for rates in per_seed)
+    return Curve(label, seeds, "ci95", np.asarray(shares, np.float64), centre, ends[:, 0], ends[:, 1])
+
+
+def save(
+    options: Options,
+    results: Sequence[Result],
+    figures: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+    panels: Sequence[Panel] = (),
+) -> None:
+    """Write a figure's pictures (PNG and PDF), its numbers (CSV) and where they come from (JSON).
+
+    Args:
+        options: the command line's.
+        results: every run shown.
+        figures: matplotlib figures by file name, without a suffix.
+        rows: summary.csv.
+        panels: what was drawn as curves, for curves.csv.
+    """
+    options.out.mkdir(parents=True, exist_ok=True)
+    drawn = []
+    for name, figure in figures.items():
+        for kind in ("png", "pdf"):
+            save_figure(figure, options.out / f"{name}.{kind}")
+            drawn.append(f"{name}.{kind}")
+    if panels:
+        write_curves(options.out / "curves.csv", panels)
+        drawn.append("curves.csv")
+    write_results(options, results, {"summary.csv": csv_text(rows).encode()}, drawn)
+
+
+__all__ = [
+    "BAND",
+    "Dot",
+    "DotPanel",
+    "Level",
+    "Panel",
+    "dots_figure",
+    "learning_figure",
+    "save",
+    "seeds_note",
+    "share_curve",
+    "steps_dot",
+    "success_dot",
+    "success_panel",
+    "teacher_level",
+    "title_of",
+]

@@ -1,0 +1,98 @@
+"""Which decay of lambda is best: every schedule, rates, floors and lengths of the plateau, constants."""
+
+from common import Options, Scale, main
+from drawing import (
+    BAND,
+    DotPanel,
+    dots_figure,
+    learning_figure,
+    save,
+    seeds_note,
+    steps_dot,
+    success_dot,
+    success_panel,
+    teacher_level,
+    title_of,
+)
+from reporting import summary_row
+from running import Job, carry_out
+
+from jaxteach.config import Decay
+
+TASKS = ("simple_door_key", "lava_door_key")
+SHAPES = ("linear_plateau", "linear", "exponential", "cosine", "step", "adaptive")
+ALWAYS = 0.9999
+"""As off_at: never off."""
+
+
+def schedules(scale: Scale) -> dict[str, Decay]:
+    """Every schedule shown, by its label; the default is the first."""
+    shapes = {name: Decay(name) for name in SHAPES}
+    constants = {f"constant {start:g}": Decay("constant", start=start) for start in (0.1, 1.0, 10.0)}
+    rates = {f"plateau from {at:.0%}": Decay(plateau_at=at) for at in (0.05, 0.1, 0.4)}
+    floors = {f"floor {floor:g}": Decay(floor=floor) for floor in (0.0, 0.02, 0.2, 1.0)}
+    lengths = {
+        "off at 30%": Decay(off_at=0.3),
+        "off at 80%": Decay(off_at=0.8),
+        "never off": Decay(off_at=ALWAYS),
+    }
+    if scale.quick:
+        constants, rates, floors, lengths = (
+            dict(list(part.items())[:1]) for part in (constants, rates, floors, lengths)
+        )
+    return {**shapes, **constants, **rates, **floors, **lengths, "none (RL only)": Decay("none")}
+
+
+def figure(options: Options) -> None:
+    """Train, draw, write."""
+    scale = options.scale
+    tasks = TASKS[:1] if scale.quick else TASKS
+    jobs = [
+        Job(label, scale.config(task, decay=decay))
+        for task in tasks
+        for label, decay in schedules(scale).items()
+    ]
+    results = carry_out(jobs, options)
+    panels, dots = [], []
+    for task in tasks:
+        runs = [result for result in results if result.task == task]
+        shapes = [result for result in runs if result.label in SHAPES]
+        panels.append(success_panel(title_of(task), shapes, scale.window, teacher_level(runs)))
+        strong = SHAPES[0]
+        dots += [
+            DotPanel(
+                f"{title_of(task)}: success in the end",
+                "success rate of the final evaluation",
+                tuple(success_dot(result, strong=result.label == strong) for result in runs),
+            ),
+            DotPanel(
+                f"{title_of(task)}: steps to 0.8",
+                "environment steps per seed",
+                tuple(steps_dot(r, 0.8, scale.window, strong=r.label == strong) for r in runs),
+                share=False,
+            ),
+        ]
+    default = Decay()
+    defaults = (
+        f"Unless said otherwise: start {default.start:g}, floor {default.floor:g}, plateau from "
+        f"{default.plateau_at:.0%} of the run, off at {default.off_at:.0%}."
+    )
+    note = f"Dots: IQM (steps: median); lines: 95 % bootstrap intervals; grey: teacher alone. {defaults}"
+    save(
+        options,
+        results,
+        {
+            options.figure: learning_figure(
+                f"Decays of lambda, {seeds_note(results)} a curve", f"{BAND} {defaults}", panels
+            ),
+            f"{options.figure}_sweep": dots_figure(
+                f"Decays of lambda, {seeds_note(results)} each", note, dots, columns=2
+            ),
+        },
+        [summary_row(result, scale.window) for result in results],
+        panels,
+    )
+
+
+if __name__ == "__main__":
+    main(__doc__, figure)

@@ -1,0 +1,102 @@
+"""Transfer to what was never trained on: other sizes of room, lava, another key; against RL only."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from common import Options, Scale, main
+from drawing import Dot, DotPanel, dots_figure, save, seeds_note, title_of
+from reporting import Result, summary_row
+from running import Job, carry_out
+
+from jaxteach.analysis import bootstrap_interval, iqm
+from jaxteach.config import Config, Decay
+from jaxteach.files import write_atomic
+
+TRANSFERS = {
+    "simple_door_key:small_rooms": (
+        "simple_door_key:small_rooms",
+        "simple_door_key:large_rooms",
+        "simple_door_key:with_lava",
+        "simple_door_key:extra_key",
+    ),
+    "lava_door_key:small_rooms": (
+        "lava_door_key:small_rooms",
+        "lava_door_key:large_rooms",
+        "lava_door_key:no_lava",
+        "lava_door_key:more_lava",
+    ),
+}
+"""What is trained on, and what is evaluated on: the first is the same."""
+
+
+def methods(scale: Scale, task: str) -> dict[str, Config]:
+    """Taught and untaught."""
+    return {
+        "LLM4Teach": scale.config(task),
+        "RL only": scale.config(task, decay=Decay("none")),
+    }
+
+
+def figure(options: Options) -> None:
+    """Train, evaluate elsewhere, draw, write."""
+    scale = options.scale
+    transfers = dict(list(TRANSFERS.items())[:1]) if scale.quick else TRANSFERS
+    jobs = [Job(label, config) for task in transfers for label, config in methods(scale, task).items()]
+    results = carry_out(jobs, options)
+    panels, rows = [], []
+    for task, targets in transfers.items():
+        runs = [result for result in results if result.task == task]
+        for target in targets[:2] if scale.quick else targets:
+            teacher = teacher_alone(target, 200 if scale.quick else 1000)
+            dots = []
+            for result in runs:
+                rates = success_on(result, target)
+                low, high = bootstrap_interval(rates)
+                dots.append(Dot(result.label, iqm(rates), low, high, teacher, result.label == "LLM4Teach"))
+                rows.append(
+                    {
+                        **summary_row(result, scale.window),
+                        "evaluated_on": target,
+                        "transfer_iqm": iqm(rates),
+                        "transfer_low": low,
+                        "transfer_high": high,
+                        "teacher_there": teacher,
+                    }
+                )
+            name = f"{title_of(target)}{' (trained on)' if target == task else ''}"
+            panels.append(DotPanel(name, "success rate", tuple(dots)))
+    title = f"Trained on small rooms, evaluated elsewhere, {seeds_note(results)} each"
+    note = "Dots: IQM over seeds; lines: 95 % bootstrap intervals; grey: the teacher alone, there."
+    save(options, results, {options.figure: dots_figure(title, note, panels, columns=2)}, rows)
+
+
+def success_on(result: Result, target: str) -> np.ndarray:
+    """Success of every student of a run on another variant; kept in the run's folder."""
+    from jaxteach.evaluate import Options as Evaluation
+    from jaxteach.evaluate import evaluate_student
+
+    assert result.config.eval_episodes is not None
+    kept = result.run.path / f"evaluation-{target.replace(':', '-')}.json"
+    if not kept.exists():
+        asked = Evaluation(run=result.run.path, task=target, episodes=result.config.eval_episodes)
+        write_atomic(kept, (json.dumps(evaluate_student(asked)) + "\n").encode())
+    return read_rates(kept)
+
+
+def read_rates(file: Path) -> np.ndarray:
+    """The success rates of an evaluation, [seed]."""
+    return np.asarray(json.loads(file.read_text())["success_rate"]["per_seed"], np.float64)
+
+
+def teacher_alone(target: str, episodes: int) -> float:
+    """The teacher's own success on a variant."""
+    from jaxteach.evaluate import Options as Evaluation
+    from jaxteach.evaluate import evaluate_teacher
+
+    asked = Evaluation(who="teacher", task=target, episodes=episodes)
+    return float(evaluate_teacher(asked, None)["success_rate"]["mean"])
+
+
+if __name__ == "__main__":
+    main(__doc__, figure)

@@ -1,0 +1,57 @@
+"""What the teacher's uncertainty is worth: soft against hard, and the ways to get it from a model."""
+
+from common import Options, Scale, main
+from drawing import BAND, learning_figure, save, seeds_note, success_panel, teacher_level, title_of
+from reporting import summary_row
+from running import Job, carry_out
+
+from jaxteach.config import Config, Distill
+from jaxteach.teacher import table_names
+
+TASKS = ("simple_door_key", "lava_door_key", "colored_door_key")
+ESTIMATORS = {"sample": "statistical", "verbalized": "verbalised", "score": "logits"}
+"""Endings of table names, and what the paper calls the estimator."""
+
+
+def answers(scale: Scale, task: str) -> dict[str, Config]:
+    """ChatGLM's table, read in different ways."""
+    ways = {
+        "soft": Distill(),
+        "hard": Distill(teacher="hard"),
+        "soft, by certainty": Distill(weighting="entropy"),
+    }
+    if scale.quick:
+        ways.pop("soft, by certainty")
+    return {label: scale.config(task, distill=distill) for label, distill in ways.items()}
+
+
+def estimators(scale: Scale, task: str) -> dict[str, Config]:
+    """Tables of one model, by estimator, wherever they are shipped for the task."""
+    found = {}
+    for name in table_names(task):
+        model, _, ending = name.rpartition("-")
+        if ending in ESTIMATORS:
+            found[f"{model}, {ESTIMATORS[ending]}"] = scale.config(task, teacher=name)
+    return dict(list(found.items())[:2]) if scale.quick else found
+
+
+def figure(options: Options) -> None:
+    """Train, draw, write."""
+    scale = options.scale
+    tasks = TASKS[:1] if scale.quick else TASKS
+    plans = [(task, part(scale, task)) for task in tasks for part in (answers, estimators)]
+    jobs = [Job(label, config) for _, part in plans for label, config in part.items()]
+    results = carry_out(jobs, options)
+    panels = []
+    for task, part in plans:
+        runs = [result for result in results if result.task == task and result.label in part]
+        if runs:
+            what = "ChatGLM" if "soft" in part else "estimators"
+            panels.append(success_panel(f"{title_of(task)}, {what}", runs, scale.window, teacher_level(runs)))
+    title = f"The teacher's uncertainty, {seeds_note(results)} a curve"
+    figures = {options.figure: learning_figure(title, BAND, panels, columns=2)}
+    save(options, results, figures, [summary_row(result, scale.window) for result in results], panels)
+
+
+if __name__ == "__main__":
+    main(__doc__, figure)

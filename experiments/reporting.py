@@ -1,0 +1,185 @@
+"""Results of runs as numbers: rows of CSV files, and a JSON that says where they come from."""
+
+import csv
+import dataclasses
+import gzip
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from common import Options, say
+
+from jaxteach.analysis import Run, env_steps_to_success, sample_efficiency, statistic
+from jaxteach.config import Config, to_json
+from jaxteach.files import write_atomic
+from jaxteach.options import flags
+
+THRESHOLDS = (0.5, 0.8, 0.95)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A job that is done.
+
+    Attributes:
+        label: the job's.
+        config: resolved.
+        run: its folder, read back.
+    """
+
+    label: str
+    config: Config
+    run: Run
+
+    @property
+    def task(self) -> str:
+        """The task, with its variant."""
+        return self.config.task
+
+    @property
+    def teacher_success(self) -> float | None:
+        """The success rate of the teacher alone, errors put into it included."""
+        return self.run.teacher_success_rate
+
+    @property
+    def success(self) -> np.ndarray:
+        """Success rate of every seed in the final evaluation, [seed]."""
+        return self._final("success_rate")
+
+    def _final(self, name: str) -> np.ndarray:
+        assert self.run.summary is not None
+        return np.asarray(self.run.summary[name]["per_seed"], np.float64)
+
+    def steps_to(self, threshold: float, window: int) -> np.ndarray:
+        """Environment steps of every seed until success while learning reached a threshold, [seed]."""
+        metrics = self.run.metrics
+        counts = (metrics[name] for name in ("started", "finished", "succeeded"))
+        reached = env_steps_to_success(metrics["env_steps"], *counts, (threshold,), window)
+        return reached[f"{threshold:g}"]
+
+    def per_seed(self, window: int) -> dict[str, np.ndarray]:
+        """Final metrics and steps to thresholds, [seed] each."""
+        final = {name: self._final(name) for name in ("success_rate", "return", "length")}
+        steps = {f"env_steps_to_{t:g}": self.steps_to(t, window) for t in THRESHOLDS}
+        return {"seed": self.run.metrics["seed_ids"], **final, **steps}
+
+
+def summary_row(result: Result, window: int, **columns: Any) -> dict[str, Any]:
+    """A result as a row of summary.csv: final success and steps to 80 %, over seeds with 95 % intervals."""
+    final = statistic(result.success)
+    steps = sample_efficiency(result.steps_to(0.8, window))
+    return {
+        "task": result.task,
+        "run": result.label,
+        **columns,
+        "seeds": final["n"],
+        "success_iqm": final["iqm"],
+        "success_low": final["ci95"][0],
+        "success_high": final["ci95"][1],
+        "success_mean": final["mean"],
+        "teacher_success": result.teacher_success,
+        "env_steps_to_0.8": steps["median"],
+        "env_steps_to_0.8_low": steps["ci95"][0],
+        "env_steps_to_0.8_high": steps["ci95"][1],
+        "reached_0.8": steps["reached"],
+    }
+
+
+def seed_rows(results: Iterable[Result], window: int) -> list[dict[str, Any]]:
+    """The final metrics of every seed, a row each."""
+    rows = []
+    for result in results:
+        columns = result.per_seed(window)
+        for i in range(len(columns["seed"])):
+            own = {name: values[i] for name, values in columns.items()}
+            rows.append({"task": result.task, "run": result.label, **own})
+    return rows
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as CSV, the same text for the same numbers; empty where a number is unknown or infinite."""
+    text = io.StringIO(newline="")
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(names)
+    table.writerows([_cell(row.get(name)) for name in names] for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and not np.isfinite(value)):
+        return ""
+    if isinstance(value, float):
+        return (
+            f"{round(float(value), 6) + 0.0:.6g}"
+            if abs(value) >= 1000
+            else f"{round(float(value), 6) + 0.0:.6f}"
+        )
+    return str(value)
+
+
+def write_results(
+    options: Options, results: Sequence[Result], files: Mapping[str, bytes], drawn: Sequence[str] = ()
+) -> None:
+    """Write a figure's numbers, and a JSON that says where all of its files come from.
+
+    Args:
+        options: the command line's.
+        results: what the figure shows.
+        files: contents by name; `per_seed.csv.gz` is added.
+        drawn: names of files that are written already.
+    """
+    rows = csv_text(seed_rows(results, options.scale.window)).encode()
+    # Without a time in its head the archive of the same rows is the same.
+    contents = {**files, "per_seed.csv.gz": gzip.compress(rows, mtime=0)}
+    for name, data in contents.items():
+        write_atomic(options.out / name, data)
+    origin = {
+        "figure": options.figure,
+        "scale": dataclasses.asdict(options.scale),
+        "command": f"python experiments/{options.figure}.py{command_flag(options)}",
+        "seeds": sorted({int(seed) for r in results for seed in r.run.metrics["seed_ids"]}),
+        "runs": [origin_of(result) for result in results],
+        "files": {
+            name: hashlib.sha256((options.out / name).read_bytes()).hexdigest()
+            for name in sorted({*contents, *drawn})
+        },
+    }
+    write_atomic(options.out / "provenance.json", (json.dumps(origin, indent=1) + "\n").encode())
+    say(f"{options.figure}: {os.path.relpath(options.out)}")
+
+
+def command_flag(options: Options) -> str:
+    """The flag of a scale."""
+    return "" if options.scale.name == "default" else f" --{options.scale.name}"
+
+
+def origin_of(result: Result) -> dict[str, Any]:
+    """Where a result comes from: a command that gives it, its teacher, versions and code."""
+    config, summary = result.run.config, result.run.summary or {}
+    return {
+        "task": result.task,
+        "label": result.label,
+        "command": run_command(result.config),
+        "folder": result.run.path.name,
+        "fingerprint": config["fingerprint"],
+        "teacher": summary["teacher"],
+        "corrupt": summary["corrupt"],
+        "device": config["device"],
+        "versions": config["versions"],
+        "source_sha256": summary["source_sha256"],
+    }
+
+
+def run_command(config: Config) -> str:
+    """The command line that trains a configuration."""
+    given, default = flags(to_json(config)), flags(to_json(Config()))
+    changed = [
+        f"{flag} {value}" for flag, value in given.items() if value is not None and value != default[flag]
+    ]
+    return " ".join(["python -m jaxteach.run", *changed])

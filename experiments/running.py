@@ -1,0 +1,162 @@
+"""Plans of runs: each is carried out once, in one process, and kept, whichever figure asked for it.
+
+A job is a label and a configuration. It becomes a run folder in runs/experiments/, named after all that
+decides its results, and what is there already is not trained again.
+"""
+
+import dataclasses
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common import ROOT, Options, say
+from reporting import Result
+
+from jaxteach.analysis import load_run
+from jaxteach.config import Config, resolve
+
+RUNS = ROOT / "runs" / "experiments"
+RATES = {"simple_door_key": 30_000, "lava_door_key": 30_000, "colored_door_key": 25_000, "two_door": 12_000}
+"""Environment steps a second on two quiet cores, for the prediction, until runs here have shown their own."""
+COMPILING = 15.0
+"""Seconds to compile a program, about."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a figure.
+
+    Attributes:
+        label: what the figure calls it; together with the task unique in the figure.
+        config: what to train.
+    """
+
+    label: str
+    config: Config
+
+
+def carry_out(jobs: Sequence[Job], options: Options) -> list[Result]:
+    """Train what has not been trained yet, and read everything back.
+
+    Ends the process, with what is done so far kept, on Ctrl-C; and if only the plan was asked for.
+
+    Args:
+        jobs: what the figure needs.
+        options: the command line's.
+
+    Returns:
+        A result for each job, in their order.
+    """
+    from jaxteach.stopping import Stopping
+
+    # Written out once, for resolving is what tells two configurations apart.
+    resolved = [dataclasses.replace(job, config=resolve(job.config)) for job in jobs]
+    folders = {job: folder_of(job.config) for job in resolved}
+    missing = list(
+        {folders[job]: job for job in resolved if not (folders[job] / "summary.json").exists()}.values()
+    )
+    say(f"{options.figure}: {len(jobs)} runs, {len(jobs) - len(missing)} there already; {predict(missing)}")
+    if options.plan:
+        sys.exit(0)
+    programs: list[Any] = []
+    with Stopping() as stopping:
+        for number, job in enumerate(missing, 1):
+            began = time.perf_counter()
+            if not train_job(job, folders[job], programs, stopping):
+                say(f"stopped; the same command goes on where it was ({folders[job]})")
+                sys.exit(stopping.status)
+            seconds = time.perf_counter() - began
+            say(f"[{number}/{len(missing)}] {job.config.task}: {job.label}, {seconds:.0f} s")
+    return [Result(job.label, job.config, load_run(folders[job])) for job in resolved]
+
+
+def folder_of(config: Config) -> Path:
+    """The run folder of a resolved configuration: its name says the task, its digest everything."""
+    from jaxteach.teacher.loading import load_teacher
+    from jaxteach.training import fingerprint
+
+    digest = fingerprint(config, load_teacher(config.teacher, config.task), deterministic=False)
+    return RUNS / f"{config.task.replace(':', '-')}-{digest[:16]}"
+
+
+def predict(jobs: Sequence[Job]) -> str:
+    """About how long jobs will take, in words."""
+    if not jobs:
+        return "nothing to train"
+    seconds = COMPILING * len({job.config.task for job in jobs})
+    for job in jobs:
+        steps = job.config.seeds * (job.config.env_steps or 0)
+        seconds += 1.25 * steps / rate_of(job.config)  # a quarter more for the evaluation
+    return f"about {max(1, round(seconds / 60))} min of training to come"
+
+
+def rate_of(config: Config) -> float:
+    """Environment steps a second: what earlier runs of the kind have shown here, else on two quiet cores."""
+    base = config.task.partition(":")[0]
+    shown = []
+    for file in RUNS.glob(f"{base}*/summary.json"):
+        summary = json.loads(file.read_text())
+        if (summary["student"], summary["method"]) == (config.student.name, config.method):
+            shown.append(summary["env_steps_per_second"])
+    return float(np.median(shown)) if shown else RATES.get(base, 20_000)
+
+
+def train_job(job: Job, path: Path, programs: list[Any], stopping: Any) -> bool:
+    """Carry out one run, or go on with it, and leave its folder finished.
+
+    Args:
+        job: with its configuration resolved.
+        path: its folder.
+        programs: compiled so far; one is used again if it fits, else one is added.
+        stopping: signals.
+
+    Returns:
+        Whether it has ended; false if a signal stopped it.
+    """
+    from jaxteach import training as t
+    from jaxteach.lock import FolderLock
+    from jaxteach.teacher.loading import load_teacher
+
+    config, table = job.config, load_teacher(job.config.teacher, job.config.task)
+    program = None
+    for compiled in programs:
+        program = program or t.reuse_program(compiled, config, table)
+    if program is None:
+        program = t.compile_program(config, table)
+        programs.append(program)
+    t.make_folder(path)
+    with FolderLock(path, notice=say):
+        folder = t.RunFolder(path)
+        if (path / "config.json").exists():
+            folder.tidy()
+        else:
+            folder = t.RunFolder.create(path)
+            folder.write_config(config, program.plan.task, table)
+        with t.Checkpoints(path, t.fingerprint(config, table, False), None, say) as checkpoints:
+            outcome = t.run_session(program, folder, checkpoints, stop=lambda: stopping.asked, notice=say)
+        evaluation = (
+            t.evaluate_run(program, folder, outcome, lambda: stopping.asked) if outcome.complete else None
+        )
+        if evaluation is None:
+            return False
+        folder.write_metrics(outcome.seed_ids, outcome.metrics())
+        summary = t.summarise_run(config, table, outcome, evaluation)
+        wall = {"compile": program.compile_seconds, "train": outcome.seconds, "evaluate": evaluation.seconds}
+        wall["total"] = sum(wall.values())
+        folder.write_summary({**summary, "source_sha256": source_hash(), "wall_seconds": wall})
+        folder.clean()
+    return True
+
+
+def source_hash() -> str:
+    """A digest of the package's source, told in results so that it is known which code they come from."""
+    total = hashlib.sha256()
+    for file in sorted((ROOT / "src" / "jaxteach").rglob("*.py")):
+        total.update(f"{file.relative_to(ROOT)}\n".encode() + file.read_bytes())
+    return total.hexdigest()

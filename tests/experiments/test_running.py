@@ -1,0 +1,140 @@
+"""Tests of plans: what is trained once is not trained again, and what is stopped goes on."""
+
+import dataclasses
+import gzip
+import json
+
+import numpy as np
+import pytest
+import running
+from common import SCALES, Options
+from reporting import csv_text, run_command, summary_row, write_results
+from running import Job, carry_out, folder_of, predict
+
+from jaxteach.config import Corrupt, Decay, check, resolve
+from jaxteach.options import read_options
+from tests.training.conftest import STEPS
+
+TINY = dataclasses.replace(STEPS, seeds=2, seeds_per_chunk=2, first_seed=1000)
+JOBS = [
+    Job("taught", TINY),
+    Job("not taught", dataclasses.replace(TINY, decay=Decay("none"))),
+    Job("taught, again", TINY),
+]
+OPTIONS = Options("fig_test", SCALES["quick"], plan=False)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Where runs go in these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(running, "RUNS", tmp_path_factory.mktemp("runs"))
+        yield running.RUNS
+
+
+@pytest.fixture(scope="module")
+def results(runs):
+    return carry_out(JOBS, OPTIONS)
+
+
+def test_each_configuration_is_trained_once(runs, results):
+    assert len(list(runs.iterdir())) == 2
+    assert [result.label for result in results] == ["taught", "not taught", "taught, again"]
+    assert results[0].run.path == results[2].run.path != results[1].run.path
+    assert results[0].run.metrics["seed_ids"].tolist() == [1000, 1001]
+    np.testing.assert_array_equal(results[1].run.metrics["lambda"], 0)
+
+
+def test_a_second_time_nothing_is_trained(runs, results, monkeypatch, capsys):
+    monkeypatch.setattr(running, "train_job", None)
+    again = carry_out(JOBS, OPTIONS)
+    assert "3 runs, 3 there already; nothing to train" in capsys.readouterr().out
+    np.testing.assert_array_equal(again[0].success, results[0].success)
+
+
+def test_the_plan_alone_trains_nothing(runs, capsys):
+    job = Job("another", dataclasses.replace(TINY, first_seed=0))
+    with pytest.raises(SystemExit) as stopped:
+        carry_out([job], dataclasses.replace(OPTIONS, plan=True))
+    assert stopped.value.code == 0
+    assert "1 runs, 0 there already; about 1 min of training" in capsys.readouterr().out
+    assert not folder_of(resolve(job.config)).exists()
+
+
+def test_a_stopped_plan_says_so_and_goes_on(runs, results, monkeypatch, capsys):
+    job = Job("stopped", dataclasses.replace(TINY, first_seed=500))
+    monkeypatch.setattr("jaxteach.stopping.Stopping.asked", property(lambda self: True))
+    with pytest.raises(SystemExit) as stopped:
+        carry_out([job], OPTIONS)
+    assert stopped.value.code == 130
+    assert "the same command goes on" in capsys.readouterr().out
+    assert not (folder_of(resolve(job.config)) / "summary.json").exists()
+    monkeypatch.undo()
+    monkeypatch.setattr(running, "RUNS", runs)
+    (done,) = carry_out([job], OPTIONS)
+    assert done.run.metrics["env_steps"][:, -1].tolist() == [512, 512]
+
+
+def test_a_run_says_which_code_it_comes_from(results):
+    assert results[0].run.summary["source_sha256"] == running.source_hash()
+
+
+def test_a_folders_name_tells_all_that_decides_results_apart():
+    folders = {
+        folder_of(resolve(dataclasses.replace(TINY, **changes)))
+        for changes in (
+            {},
+            {"first_seed": 1},
+            {"env_steps": 1024},
+            {"corrupt": Corrupt(0.1)},
+            {"teacher": "none"},
+        )
+    }
+    assert len(folders) == 5
+    assert folder_of(resolve(TINY)).name.startswith("simple_door_key-")
+
+
+def test_predictions_grow_with_the_work():
+    assert predict([]) == "nothing to train"
+    long = Job("long", dataclasses.replace(resolve(TINY), seeds=3000, env_steps=300_000))
+    minutes = [int(predict([long] * n).split()[1]) for n in (1, 2)]
+    assert 1 < minutes[0] < minutes[1]
+
+
+def test_rows_by_hand(results):
+    row = summary_row(results[0], 20, extra="x")
+    assert (row["task"], row["run"], row["extra"], row["seeds"]) == ("simple_door_key", "taught", "x", 2)
+    assert row["success_mean"] == pytest.approx(results[0].success.mean())
+    assert row["success_low"] <= row["success_iqm"] <= row["success_high"]
+    assert row["reached_0.8"] == 0 and row["env_steps_to_0.8"] is None
+    assert 0 <= row["teacher_success"] <= 1
+
+
+def test_csv_by_hand():
+    rows = [{"a": "x, y", "b": 0.5, "c": None}, {"a": 1, "b": float("inf"), "d": 123456.0}]
+    assert csv_text(rows) == 'a,b,c,d\n"x, y",0.500000,,\n1,,,123456\n'
+
+
+def test_results_are_the_same_bytes_twice(results, tmp_path, monkeypatch):
+    written = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setattr(Options, "out", tmp_path / name)
+        write_results(OPTIONS, results, {"summary.csv": b"a\n"})
+        written.append({f.name: f.read_bytes() for f in (tmp_path / name).iterdir()})
+    assert written[0] == written[1]
+    assert sorted(written[0]) == ["per_seed.csv.gz", "provenance.json", "summary.csv"]
+    lines = gzip.decompress(written[0]["per_seed.csv.gz"]).decode().splitlines()
+    assert len(lines) == 1 + 3 * 2
+    origin = json.loads(written[0]["provenance.json"])
+    assert origin["seeds"] == [1000, 1001] and len(origin["runs"]) == 3
+    assert origin["runs"][0]["teacher"]["name"] == "chatglm"
+
+
+def test_the_command_of_a_run_gives_its_configuration(results):
+    for result in results:
+        words = run_command(result.config).split()
+        assert words[:3] == ["python", "-m", "jaxteach.run"]
+        options, _ = read_options(words[3:])
+        check(options.config)
+        assert resolve(options.config) == result.config
