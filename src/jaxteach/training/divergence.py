@@ -18,13 +18,13 @@ def keep_finite(
         losses: the update's losses, f32[] each.
 
     Returns:
-        The state to go on with: `after`, or `before` with alive = false; and the losses, NaN for a
-        seed that had diverged before this update.
+        The state to go on with: `after`, or with the parameters of `before` and alive = false; and the
+        losses, NaN for a seed that had diverged before this update.
     """
     finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves((after.params, losses))]
     alive = before.alive & jnp.all(jnp.stack(finite))
-    params, adam = jax.tree.map(
-        lambda new, old: jnp.where(alive, new, old), (after.params, after.adam), (before.params, before.adam)
-    )
+    # Adam's moments stay as they are, not finite perhaps: a frozen seed has no use for them, and keeping the
+    # old ones would cost every seed a copy.
+    params = jax.tree.map(lambda new, old: jnp.where(alive, new, old), after.params, before.params)
     shown = {name: jnp.where(before.alive, loss, jnp.nan) for name, loss in losses.items()}
-    return after.replace(params=params, adam=adam, alive=alive), shown
+    return after.replace(params=params, alive=alive), shown
