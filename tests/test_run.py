@@ -53,7 +53,7 @@ def test_a_run_ends_well_and_says_how_it_went(run):
     assert any(line.startswith("student: IQM success ") and "over 3 seeds" in line for line in lines)
     teacher = json.loads((folder / "summary.json").read_text())["teacher_success_rate"]
     assert f"teacher: success {teacher:.3f} over 1000 episodes (chatglm)" in lines
-    assert any(line.startswith("trained 2,048 environment steps a seed in ") for line in lines)
+    assert any(line.startswith("trained 4,096 environment steps a seed in ") for line in lines)
 
 
 def test_run_folder_holds_what_is_promised(run):
@@ -63,7 +63,7 @@ def test_run_folder_holds_what_is_promised(run):
 
 def test_config_is_resolved(run):
     config = json.loads((run[0] / "config.json").read_text())
-    asked = {"seeds": 3, "first_seed": 5, "seeds_per_chunk": 2, "env_steps": 2048, "eval_episodes": 20}
+    asked = {"seeds": 3, "first_seed": 5, "seeds_per_chunk": 2, "env_steps": 4096, "eval_episodes": 20}
     assert asked.items() <= config.items()
     assert (config["task"], config["teacher"], config["preset"]) == ("simple_door_key", "chatglm", "fast")
     assert config["student"] == {"name": "ego", "hidden": 8}
@@ -79,14 +79,14 @@ def test_summary_has_every_key(run):
     facts = {"schema_version": 1, "task": "simple_door_key", "student": "ego", "decay": "linear_plateau"}
     assert facts.items() <= summary.items()
     assert summary["teacher"]["name"] == "chatglm" and len(summary["teacher"]["sha256"]) == 64
-    assert (summary["seeds"], summary["env_steps"]) == ([5, 6, 7], [2048] * 3)
+    assert (summary["seeds"], summary["env_steps"]) == ([5, 6, 7], [4096] * 3)
     assert 0.1 < summary["teacher_success_rate"] < 0.9  # it knows nothing of lava
     assert {"0.5", "0.8", "0.9", "0.95"} <= set(summary["env_steps_to_success"])
     assert summary["env_steps_per_second"] > 0
     wall = summary["wall_seconds"]
     assert set(wall) == {"compile", "train", "evaluate", "total"}
     assert wall["total"] >= wall["compile"] + wall["train"] + wall["evaluate"] > 0
-    assert summary["env_steps_per_second"] == pytest.approx(3 * 2048 / wall["train"])
+    assert summary["env_steps_per_second"] == pytest.approx(3 * 4096 / wall["train"])
     for name in ("success_rate", "return", "length"):
         statistic = summary[name]
         assert set(statistic) == {"mean", "iqm", "ci95", "n", "per_seed"}
@@ -101,16 +101,18 @@ def test_metrics_have_every_array(run):
     with np.load(run[0] / "metrics.npz", allow_pickle=False) as metrics:
         assert {"seed_ids", *ARRAYS} <= set(metrics.files)
         assert metrics["seed_ids"].tolist() == [5, 6, 7]
-        assert {metrics[name].shape for name in ARRAYS} == {(3, 16)}
-        np.testing.assert_array_equal(metrics["env_steps"][0], np.arange(1, 17) * 128)
+        assert {metrics[name].shape for name in ARRAYS} == {(3, 32)}
+        np.testing.assert_array_equal(metrics["env_steps"][0], np.arange(1, 33) * 128)
         assert np.isfinite(metrics["distill"]).all()
     assert load_run(run[0]).seeds == 3  # and the analysis takes them as they are
 
 
 def test_log_has_a_line_a_segment(run):
     lines = [json.loads(line) for line in (run[0] / "metrics.jsonl").read_text().splitlines()]
-    assert [(line["chunk"], line["update"]) for line in lines] == [(0, 8), (0, 16), (1, 8), (1, 16)]
-    assert [line["env_steps"] for line in lines] == [2048, 4096, 5120, 6144]
+    assert [(line["chunk"], line["update"]) for line in lines] == [
+        (c, u) for c in (0, 1) for u in (8, 16, 24, 32)
+    ]
+    assert [line["env_steps"] for line in lines] == [2048, 4096, 6144, 8192, 9216, 10240, 11264, 12288]
     assert all({"success", "seconds"} <= set(line) for line in lines)
 
 

@@ -1,0 +1,51 @@
+"""The commands in README.md and docs/, run as they stand.
+
+Fenced blocks whose info string ends in `test` (```bash test) are run, one page after the other in a folder
+of its own, blocks in order. Only budgets are changed: `python -m jaxteach.run` is given flags for a tiny run
+besides its own.
+"""
+
+import os
+import re
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from tests.commands import ROOT, TINY
+
+BLOCK = re.compile(r"^```(bash|python) test\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TESTED = [page for page in PAGES if BLOCK.search(page.read_text(encoding="utf-8"))]
+PYTHON = f"""#!/bin/sh
+case "$1 $2" in
+    "-m jaxteach.run") exec "{sys.executable}" "$@" {" ".join(TINY)} ;;
+    "-m jaxteach.evaluate") exec "{sys.executable}" "$@" --episodes 20 ;;
+    *) exec "{sys.executable}" "$@" ;;
+esac
+"""
+
+
+def test_the_readme_is_tested():
+    assert ROOT / "README.md" in TESTED
+
+
+@pytest.mark.parametrize("page", TESTED, ids=lambda page: page.name)
+def test_commands_work_as_they_stand(page, tmp_path):
+    shim = tmp_path / "bin" / "python"
+    shim.parent.mkdir()
+    shim.write_text(PYTHON)
+    shim.chmod(shim.stat().st_mode | stat.S_IXUSR)
+    folder = tmp_path / "there"
+    folder.mkdir()
+    environment = os.environ | {
+        "PATH": f"{shim.parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT / "src"),
+    }
+    for language, code in BLOCK.findall(page.read_text(encoding="utf-8")):
+        command = ["bash", "-euo", "pipefail", "-c"] if language == "bash" else ["python", "-c"]
+        done = subprocess.run(
+            [*command, code], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{code}\n{done.stderr}"
