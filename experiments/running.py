@@ -5,6 +5,7 @@ decides its results, and what is there already is not trained again.
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import sys
@@ -154,6 +155,7 @@ def train_job(job: Job, path: Path, programs: list[Any], stopping: Any) -> bool:
     return True
 
 
+@functools.cache
 def source_hash() -> str:
     """A digest of the package's source, told in results so that it is known which code they come from."""
     total = hashlib.sha256()
