@@ -32,9 +32,9 @@ with Stopping() as stopping:
 """
 
 
-def start(code, **options):
+def start(code):
     process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout.readline() == "ready\n"
     return process
@@ -60,7 +60,7 @@ def test_the_second_ends_at_once_whatever_the_main_thread_does():
 
 
 def test_what_is_ignored_stays_ignored():
-    process = start(PATIENT, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+    process = start(f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n{PATIENT}")
     process.send_signal(signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(0.5)
