@@ -22,6 +22,7 @@ from jaxteach.analysis import (
     success_while_learning,
     write_curves,
 )
+from jaxteach.analysis.figures import fold
 from jaxteach.tasks.registry import task_class
 
 INK, GREY, PALE = "#222222", "#6a6a6a", "#e3e3e3"
@@ -57,13 +58,13 @@ class DotPanel:
         name: the panel's title.
         along: what the horizontal axis shows.
         dots: the rows, from above.
-        share: whether the axis is 0 to 1; else it begins at 0.
+        right: where the axis, which begins at 0, ends.
     """
 
     name: str
     along: str
     dots: tuple[Dot, ...]
-    share: bool = True
+    right: float = 1.0
 
 
 def title_of(task: str) -> str:
@@ -123,6 +124,21 @@ def steps_dot(
     return Dot(label or result.label, *ends, strong=strong)
 
 
+def success_dots(name: str, results: Sequence[Result], **settings: Any) -> DotPanel:
+    """Final success of some results, a row each; see `success_dot` for the settings."""
+    dots = tuple(success_dot(result, **{k: f(result) for k, f in settings.items()}) for result in results)
+    return DotPanel(f"{name}: success in the end", "success rate of the final evaluation", dots)
+
+
+def steps_dots(name: str, results: Sequence[Result], window: int, **settings: Any) -> DotPanel:
+    """Environment steps of some results to a success rate of 0.8, a row each, up to the longest run's."""
+    dots = tuple(
+        steps_dot(result, 0.8, window, **{k: f(result) for k, f in settings.items()}) for result in results
+    )
+    right = max(float(result.run.metrics["env_steps"].max()) for result in results)
+    return DotPanel(f"{name}: steps to 0.8", "environment steps per seed", dots, right)
+
+
 def dots_figure(title: str, note: str, panels: Sequence[DotPanel], columns: int | None = None) -> Any:
     """Draw panels of dots with intervals, each row named at its left.
 
@@ -142,7 +158,7 @@ def dots_figure(title: str, note: str, panels: Sequence[DotPanel], columns: int 
     size = ((3.2 + 0.072 * letters) * across, 1.0 + (0.9 + 0.26 * rows) * down)
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08))
     figure.suptitle(title, x=0.012, ha="left", fontsize=13, fontweight="bold", color=INK)
-    figure.supxlabel(note, x=0.012, ha="left", fontsize=8.5, color=GREY)
+    figure.supxlabel(fold(note, size[0]), x=0.012, ha="left", fontsize=8.5, color=GREY)
     places = figure.subplots(down, across, squeeze=False).ravel()
     for axes in places[len(panels) :]:
         axes.remove()
@@ -158,14 +174,14 @@ def draw_dots(axes: Any, panel: DotPanel) -> None:
         axes: matplotlib axes, still empty.
         panel: what to draw.
     """
-    numbers = [x for dot in panel.dots for x in (dot.centre, dot.low, dot.high) if math.isfinite(x)]
-    right = 1.0 if panel.share else 1.08 * max(numbers, default=1.0)
+    right = panel.right
     for row, dot in enumerate(panel.dots):
         if not math.isfinite(dot.centre):
             axes.text(right, row, "not reached ", ha="right", va="center", fontsize=8.5, color=GREY)
             continue
-        low, high = max(dot.low, 0.0), min(dot.high, right)
-        axes.plot([low, high], [row, row], color=INK, linewidth=1.6, solid_capstyle="butt")
+        axes.plot(
+            [dot.low, min(dot.high, right)], [row, row], color=INK, linewidth=1.6, solid_capstyle="butt"
+        )
         axes.plot(
             dot.centre, row, "o" if dot.strong else "s", color=INK, markersize=6.5 if dot.strong else 4.5
         )
@@ -175,8 +191,8 @@ def draw_dots(axes: Any, panel: DotPanel) -> None:
             axes.plot([dot.mark] * 2, [row - 0.32, row + 0.32], color=GREY, linewidth=2.0)
     axes.set_yticks(range(len(panel.dots)), [dot.label for dot in panel.dots])
     axes.set_ylim(len(panel.dots) - 0.4, -0.6)
-    axes.set_xlim(-0.015 if panel.share else 0, 1.015 if panel.share else right)
-    if panel.share:
+    axes.set_xlim(-0.015 * right, 1.015 * right)
+    if right == 1.0:
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
     else:
         from matplotlib.ticker import MaxNLocator
@@ -247,8 +263,8 @@ __all__ = [
     "save",
     "seeds_note",
     "share_curve",
-    "steps_dot",
-    "success_dot",
+    "steps_dots",
+    "success_dots",
     "success_panel",
     "teacher_level",
     "title_of",

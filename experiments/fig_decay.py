@@ -3,18 +3,17 @@
 from common import Options, Scale, main
 from drawing import (
     BAND,
-    DotPanel,
     dots_figure,
     learning_figure,
     save,
     seeds_note,
-    steps_dot,
-    success_dot,
+    steps_dots,
+    success_dots,
     success_panel,
     teacher_level,
     title_of,
 )
-from reporting import summary_row
+from reporting import Result, summary_row
 from running import Job, carry_out
 
 from jaxteach.config import Decay
@@ -58,20 +57,8 @@ def figure(options: Options) -> None:
         runs = [result for result in results if result.task == task]
         shapes = [result for result in runs if result.label in SHAPES]
         panels.append(success_panel(title_of(task), shapes, scale.window, teacher_level(runs)))
-        strong = SHAPES[0]
-        dots += [
-            DotPanel(
-                f"{title_of(task)}: success in the end",
-                "success rate of the final evaluation",
-                tuple(success_dot(result, strong=result.label == strong) for result in runs),
-            ),
-            DotPanel(
-                f"{title_of(task)}: steps to 0.8",
-                "environment steps per seed",
-                tuple(steps_dot(r, 0.8, scale.window, strong=r.label == strong) for r in runs),
-                share=False,
-            ),
-        ]
+        dots.append(success_dots(title_of(task), runs, strong=is_default))
+        dots.append(steps_dots(title_of(task), runs, scale.window, strong=is_default))
     default = Decay()
     defaults = (
         f"Unless said otherwise: start {default.start:g}, floor {default.floor:g}, plateau from "
@@ -92,6 +79,11 @@ def figure(options: Options) -> None:
         [summary_row(result, scale.window) for result in results],
         panels,
     )
+
+
+def is_default(result: Result) -> bool:
+    """Whether a result is the default's."""
+    return result.label == SHAPES[0]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """How much the teacher's quality matters: tables of different models, an ideal one, a uniform one, none."""
 
 from common import Options, Scale, main
-from drawing import DotPanel, dots_figure, save, seeds_note, steps_dot, success_dot, title_of
+from drawing import dots_figure, save, seeds_note, steps_dots, success_dots, title_of
 from reporting import Result, summary_row
 from running import Job, carry_out
 
@@ -32,19 +32,8 @@ def figure(options: Options) -> None:
     for task in tasks:
         # From the best teacher to the worst; the one who is not asked comes last.
         runs = sorted((result for result in results if result.task == task), key=quality, reverse=True)
-        panels += [
-            DotPanel(
-                f"{title_of(task)}: success in the end",
-                "success rate of the final evaluation",
-                tuple(success_dot(result, mark=asked(result)) for result in runs),
-            ),
-            DotPanel(
-                f"{title_of(task)}: steps to 0.8",
-                "environment steps per seed",
-                tuple(steps_dot(result, 0.8, scale.window) for result in runs),
-                share=False,
-            ),
-        ]
+        panels.append(success_dots(title_of(task), runs, mark=asked))
+        panels.append(steps_dots(title_of(task), runs, scale.window))
     title = f"Students of better and worse teachers, {seeds_note(results)} each"
     note = "Dots: IQM (steps: median) over seeds; lines: 95 % bootstrap intervals; grey: the teacher alone."
     rows = [summary_row(result, scale.window, asked=asked(result)) for result in results]

@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ STYLES: tuple[tuple[str, tuple[int, tuple[float, ...] | None]], ...] = (
 _INK, _GREY, _PALE = "#222222", "#6a6a6a", "#e3e3e3"
 _LABEL_SIZE = 9.0
 _LETTER_INCHES = 0.072  # the width of a letter of a label, about
+_NOTE_LETTER_INCHES = 0.066  # the same of a note below the panels
 _RESOLUTIONS = (150, 120, 90, 60)  # dots per inch: the first that stays within the size is taken
 _METADATA: dict[str, dict[str, str | None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
 
@@ -90,7 +92,7 @@ def learning_figure(title: str, note: str, panels: Sequence[Panel], columns: int
     layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08, wspace=0.02)
     figure = Figure(figsize=(width * across, 4.2 if down == 1 else 0.7 + 3.5 * down), layout=layout)
     figure.suptitle(title, x=0.012, ha="left", fontsize=13, fontweight="bold", color=_INK)
-    figure.supxlabel(note, x=0.012, ha="left", fontsize=8.5, color=_GREY)
+    figure.supxlabel(fold(note, width * across), x=0.012, ha="left", fontsize=8.5, color=_GREY)
     places = figure.subplots(down, across, squeeze=False).ravel()
     for axes in places[len(panels) :]:
         axes.remove()
@@ -207,6 +209,16 @@ def _dress(axes: "Axes", panel: Panel) -> None:
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
         axes.spines[side].set_color(_GREY)
+
+
+def fold(note: str, width: float) -> str:
+    """Break a note into lines that fit a figure.
+
+    Args:
+        note: the text.
+        width: of the figure, in inches.
+    """
+    return textwrap.fill(note, width=int(width / _NOTE_LETTER_INCHES))
 
 
 def _label_ends(axes: "Axes", ends: Sequence[tuple[float, float, str, str]]) -> None:

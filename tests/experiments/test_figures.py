@@ -1,0 +1,93 @@
+"""Tests of the figures' scripts: their plans at every scale, and how dots are drawn."""
+
+import importlib
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from common import SCALES, Options
+from drawing import Dot, DotPanel, dots_figure, share_curve, title_of
+from matplotlib.figure import Figure
+
+from jaxteach.config import check, resolve
+
+SCRIPTS = sorted(path.stem for path in (Path(__file__).parents[2] / "experiments").glob("fig_*.py"))
+
+
+def test_all_figures_are_there():
+    wanted = "corruption decay generalization learning_curves students teacher_quality uncertainty"
+    assert [f"fig_{name}" for name in wanted.split()] == SCRIPTS
+
+
+def jobs_of(script, scale, monkeypatch):
+    """The jobs of a script, which is ended before anything is trained."""
+    module, found = importlib.import_module(script), []
+
+    def carry_out(jobs, options):
+        found.extend(jobs)
+        raise SystemExit
+
+    monkeypatch.setattr(module, "carry_out", carry_out)
+    with pytest.raises(SystemExit):
+        module.figure(Options(script, SCALES[scale], plan=True))
+    return found
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("scale", SCALES)
+def test_plans(script, scale, monkeypatch):
+    jobs = jobs_of(script, scale, monkeypatch)
+    names = [(job.config.task, job.label) for job in jobs]
+    assert len(set(names)) == len(names)
+    for job in jobs:
+        check(job.config)
+        resolve(job.config)
+        assert job.config.first_seed >= 1000  # the seeds below are those that settings were chosen on
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_the_default_has_32_seeds_behind_every_point(script, monkeypatch):
+    seeds: dict[tuple[str, str], int] = {}
+    for job in jobs_of(script, "default", monkeypatch):
+        name = (job.config.task, job.label.partition("/")[0])
+        seeds[name] = seeds.get(name, 0) + job.config.seeds
+    assert set(seeds.values()) == {32}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_scripts_say_what_they_show(script):
+    assert (importlib.import_module(script).__doc__ or "").count("\n") == 0
+
+
+def test_dots_are_drawn_where_they_belong():
+    dots = (
+        Dot("first", 0.5, 0.25, 0.75, mark=0.6, strong=True),
+        Dot("never", math.inf, math.inf, math.inf),
+        Dot("open to the right", 0.4, 0.3, math.inf),
+    )
+    figure = dots_figure("title", "note " * 60, [DotPanel("panel", "along", dots)] * 3, columns=2)
+    assert isinstance(figure, Figure)
+    assert len(figure.axes) == 3
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [dot.label for dot in dots]
+    points = {
+        (tuple(line.get_xdata()), tuple(line.get_ydata()), line.get_marker()) for line in axes.get_lines()
+    }
+    assert ((0.25, 0.75), (0, 0), "None") in points
+    assert ((0.5,), (0,), "o") in points and ((0.4,), (2,), "s") in points
+    assert ((0.3, 1.0), (2, 2), "None") in points and ((1.0,), (2,), ">") in points
+    assert [text.get_text().strip() for text in axes.texts] == ["not reached"]
+    assert max(len(line) for line in figure._supxlabel.get_text().splitlines()) < 150
+
+
+def test_shares_by_hand():
+    curve = share_curve("student", (0.0, 0.5), [np.array([1.0, 1, 1, 1]), np.array([0.0, 0.2, 0.4, 1.0])])
+    np.testing.assert_allclose(curve.centre, [1.0, 0.3])
+    assert curve.low[1] < 0.3 < curve.high[1] and curve.low[0] == curve.high[0] == 1
+    assert curve.seeds == 4
+
+
+def test_titles():
+    assert title_of("lava_door_key") == "LavaDoorKey"
+    assert title_of("simple_door_key:small_rooms") == "SimpleDoorKey, small rooms"
