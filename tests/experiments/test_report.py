@@ -1,0 +1,45 @@
+"""Tests of the tables in docs/results.md: they say what the committed results say."""
+
+import report
+from reporting import csv_text
+
+ROW = {
+    "task": "lava_door_key",
+    "run": "LLM4Teach",
+    "seeds": 32,
+    "success_iqm": 0.95,
+    "success_low": 0.9,
+    "success_high": 1.0,
+    "teacher_success": 0.57,
+    "env_steps_to_0.8": 123456.0,
+    "env_steps_to_0.8_low": 100000.0,
+    "env_steps_to_0.8_high": float("inf"),
+    "reached_0.8": 0.75,
+}
+NEVER = {f"env_steps_to_0.8{end}": float("inf") for end in ("", "_low", "_high")} | {"reached_0.8": 0.0}
+
+
+def test_the_page_agrees_with_the_results():
+    text = report.PAGE.read_text(encoding="utf-8")
+    assert report.fill(text, report.RESULTS) == text
+    named = {match[2] for match in report.SECTION.finditer(text)}
+    assert named == {path.stem for path in (report.ROOT / "experiments").glob("fig_*.py")}
+
+
+def test_a_table_by_hand(tmp_path):
+    (tmp_path / "fig_x").mkdir()
+    (tmp_path / "fig_x" / "summary.csv").write_text(csv_text([ROW, ROW | NEVER | {"teacher_success": None}]))
+    page = "above\n<!-- table fig_x -->\nold\n<!-- end -->\nbelow\n"
+    lines = report.fill(page, tmp_path).splitlines()
+    assert lines[0] == "above" and lines[-1] == "below" and "old" not in lines
+    assert lines[4] == (
+        "| lava_door_key | LLM4Teach | 32 | 0.950 [0.900, 1.000] | 0.570 | 123.5k [100.0k, never] | 75% |"
+    )
+    assert lines[5].endswith("| - | never | 0% |")
+    again = report.fill("\n".join(lines) + "\n", tmp_path)
+    assert again.splitlines() == lines
+
+
+def test_a_table_without_results_is_empty(tmp_path):
+    page = "<!-- table fig_x -->\nold\n<!-- end -->\n"
+    assert report.fill(page, tmp_path) == "<!-- table fig_x -->\n<!-- end -->\n"
