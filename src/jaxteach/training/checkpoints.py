@@ -104,7 +104,7 @@ class Checkpoints:
         self._waited = self._last - began
 
     def load(self, chunk: int, n_seeds: int, blank: Callable[[], SeedState]) -> Start | None:
-        """The newest intact checkpoint of a chunk; damaged ones are named and removed.
+        """The newest intact checkpoint of a chunk; damaged ones are named and set aside.
 
         Args:
             chunk: its number.
@@ -127,7 +127,7 @@ class Checkpoints:
                 state, metrics, facts = read_checkpoint(path)
             except Exception as error:  # damage shows as any of a dozen exceptions
                 self.notice(f"checkpoint {path} is damaged and passed over ({reason(error)})")
-                shutil.rmtree(path, ignore_errors=True)
+                set_aside(path)
                 continue
             if facts["fingerprint"] != self.fingerprint:
                 raise UserError(
@@ -193,6 +193,20 @@ class Checkpoints:
             f"cannot write a checkpoint into {self.folder / 'checkpoints'}: {reason(error)}; "
             "what was saved before stays, to go on with --resume"
         )
+
+
+def set_aside(path: Path) -> None:
+    """Rename a checkpoint that could not be read, for its number to be free; it goes with its chunk.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    aside = path.with_name(f"{path.name}.damaged")
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        path.rename(aside)
+    except OSError as error:
+        raise UserError(f"cannot rename {path}: {error.strerror or error}") from error
 
 
 def read_checkpoint(
