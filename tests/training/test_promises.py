@@ -16,7 +16,8 @@ from jaxteach.training.state import make_plan
 from tests.training.conftest import STEPS
 from tests.training.sessions import Session
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "reproducibility.md"
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "reproducibility.md"
 
 
 def test_every_width_draws_the_same():
@@ -37,6 +38,35 @@ def test_every_width_draws_the_same():
             np.testing.assert_allclose(ours, theirs[:2], rtol=1e-4, atol=1e-5)
         else:  # layouts, actions, observations
             np.testing.assert_array_equal(ours, theirs[:2])
+
+
+TWO_DEVICES = """
+import sys
+from pathlib import Path
+from jaxteach.backend import start_jax
+start_jax(host_devices=2)
+import jax
+from jaxteach.config import resolve
+from jaxteach.teacher.loading import load_teacher
+from jaxteach.training import compile_program, train
+from tests.training.conftest import LONG
+from tests.training.sessions import Session, assert_same
+table = load_teacher("chatglm", "simple_door_key")
+program = compile_program(resolve(LONG), table)
+assert len(program.by_seed.device_set) == 2
+expected = train(LONG, table, program=program)
+for segments in (2, 3, None):
+    session = Session(Path(sys.argv[1]), program)
+    outcome = session.run(segments)
+assert_same(session.path, outcome, expected)
+assert session.said == []
+"""
+
+
+def test_a_run_over_two_devices_goes_on_to_the_same_bits(tmp_path):
+    command = [sys.executable, "-c", TWO_DEVICES, str(tmp_path / "run")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_files_are_read_as_documented(tmp_path, long_program):
