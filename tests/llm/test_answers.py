@@ -1,6 +1,7 @@
 """The log of answers: nothing lost, nothing asked twice, other settings refused."""
 
 import json
+import os
 
 import pytest
 
@@ -44,6 +45,24 @@ def test_a_cut_anywhere_loses_only_what_was_cut(tmp_path):
         assert len(log.records) == complete
         assert path.read_bytes().endswith(b"\n")
         assert len(answered(path)) == complete
+
+
+def test_every_answer_is_on_disk_before_the_next_is_asked(tmp_path, monkeypatch):
+    path, synced = tmp_path / "log.jsonl", []
+
+    def note(descriptor):
+        assert os.path.samestat(os.fstat(descriptor), path.stat())
+        synced.append(path.read_bytes())  # what other processes see, and so what is flushed
+
+    monkeypatch.setattr(os, "fsync", note)
+    log = AnswerLog(path, SETTINGS)
+    assert synced == [path.read_bytes()], "the settings"
+    for number in range(3):
+        log.append([RECORD | {"number": number}])
+        assert len(synced) == number + 2
+        assert json.loads(synced[-1].splitlines()[-1])["number"] == number
+    log.close()
+    assert path.read_bytes() == synced[-1]
 
 
 def test_what_follows_a_cut_is_readable(tmp_path):

@@ -37,9 +37,9 @@ def test_listing_shows_the_success_of_this_very_table(tmp_path):
     assert known == {saved.sha256: Success(0.25, 1000)}
     head, line = list_tables([saved], known).splitlines()
     assert head.split()[:2] == ["table", "model"]
-    assert line.split() == ["mine", "M", "sample", "4", "0.00", "0.00", "0.50", "0.250"]
+    assert line.split() == ["mine", "M", "sample", "4", "0.00", "0.00", "0.50", "0.50", "0.250"]
     assert list_tables([table("other", Plan((EXPLORE,), 1.0))], known).splitlines()[1].endswith("-")
-    assert list_tables([saved], known, markdown=True).splitlines()[1].count("---") == 8
+    assert list_tables([saved], known, markdown=True).splitlines()[1].count("---") == 9
 
 
 def test_damaged_successes_are_reported(tmp_path):

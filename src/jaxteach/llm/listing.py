@@ -11,7 +11,17 @@ from jaxteach.llm.report import quality
 from jaxteach.tasks.engine.captions import Vocabulary
 from jaxteach.teacher import Option, Plan, PlanTable, cache_folder
 
-_COLUMNS = ("table", "model", "estimator", "asks", "entropy", "unparsed", "sensible", "success alone")
+_COLUMNS = (
+    "table",
+    "model",
+    "estimator",
+    "asks",
+    "entropy",
+    "unparsed",
+    "sensible",
+    "likeliest",
+    "success alone",
+)
 
 
 @dataclass(frozen=True)
@@ -120,5 +130,5 @@ def _row(table: PlanTable, success: Success | None) -> tuple[str, ...]:
     """The cells of one table."""
     q, made = quality(table), table.provenance
     known = ("-" if made.get(key) is None else str(made[key])[:40] for key in ("model", "estimator", "asks"))
-    figures = (f"{value:.2f}" for value in (q.entropy, q.unparsed, q.sensible))
+    figures = (f"{value:.2f}" for value in (q.entropy, q.unparsed, q.sensible, q.accuracy))
     return (table.name, *known, *figures, f"{success.rate:.3f}" if success else "-")
