@@ -91,6 +91,16 @@ def test_an_answer_follows_from_its_seed_whatever_the_batch(backend):
     ]
 
 
+def test_answers_that_end_early_leave_the_others_as_they_are(backend, monkeypatch):
+    whole = backend.generate(MESSAGES, range(6), 1.0, 40)
+    monkeypatch.setattr(backend, "_end", backend._end | set(range(20, 80)))
+    together = backend.generate(MESSAGES, range(6), 1.0, 40)
+    assert together == [backend.generate(MESSAGES, [seed], 1.0, 40)[0] for seed in range(6)]
+    assert len({reply.tokens_out for reply in together}) > 2
+    assert {reply.finish for reply in together} >= {"stop"}
+    assert all(long.text.startswith(short.text) for long, short in zip(whole, together, strict=True))
+
+
 def test_the_shared_beginning_changes_nothing(backend, tiny):
     other = [*MESSAGES[:-1], {"role": "user", "content": "Something else."}]
     backend.generate(other, [1], 0.0, 5)

@@ -133,27 +133,30 @@ class LocalBackend:
     def _decode(
         self, cache: Any, last: int, seeds: Sequence[int], temperature: float, most: int
     ) -> list[list[int]]:
-        """Generate tokens, row by row of the batch, until every row has ended."""
+        """Generate tokens, one a step for every row of the batch; rows that have ended leave it."""
         torch = self._torch
         draws = [torch.Generator().manual_seed(seed) for seed in seeds]
         rows: list[list[int]] = [[] for _ in seeds]
-        ended = [False] * len(seeds)
+        going = list(range(len(seeds)))
         tokens = torch.full((len(seeds), 1), last, device=self._device)
         for _ in range(most):
-            logits = self._model(tokens, past_key_values=cache).logits[:, -1].float().cpu()
+            reply = self._model(tokens, past_key_values=cache)
+            logits = reply.logits[:, -1].float().cpu()  # [going, vocabulary]
             if temperature > 0:
                 uniform = torch.stack(
-                    [torch.rand(logits.shape[-1], generator=d, dtype=torch.float64) for d in draws]
+                    [torch.rand(logits.shape[-1], generator=draws[i], dtype=torch.float64) for i in going]
                 )
                 logits = logits.double() / temperature - torch.log(-torch.log(uniform.clamp_min(1e-300)))
             picked = logits.argmax(dim=-1)
-            for i, token in enumerate(picked.tolist()):
-                if not ended[i]:
-                    rows[i].append(token)
-                    ended[i] = token in self._end
-            if all(ended):
+            for i, token in zip(going, picked.tolist(), strict=True):
+                rows[i].append(token)
+            kept = [k for k, i in enumerate(going) if rows[i][-1] not in self._end]
+            if not kept:
                 break
-            tokens = picked[:, None].to(self._device)
+            if len(kept) < len(going):
+                cache.batch_select_indices(torch.tensor(kept, device=self._device))
+                going = [going[k] for k in kept]
+            tokens = picked[kept, None].to(self._device)
         return rows
 
     def _shared(self, messages: Sequence[Message], ids: list[int]) -> tuple[int, Any]:
