@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jaxteach.config import Config
+from jaxteach.config import CHUNK, Config
 from jaxteach.errors import cli
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -101,14 +101,14 @@ def main(description: str, body: Callable[["Options"], None]) -> None:
     )
     given = parser.parse_args()
     scale = SCALES["quick" if given.quick else "full" if given.full else "default"]
-    from jaxteach.backend import start_jax
+    from jaxteach.backend import devices_for, start_jax
 
     if scale.quick:
         # Compiling takes longer than such short runs do.
         os.environ["XLA_FLAGS"] = (
             f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()
         )
-    start_jax()
+    start_jax(host_devices=devices_for(scale.chunk or CHUNK["fast"]))
     cli(lambda: body(Options(Path(sys.argv[0]).stem, scale, given.plan)))
 
 

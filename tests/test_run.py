@@ -49,11 +49,11 @@ def test_a_run_ends_well_and_says_how_it_went(run):
     folder, done = run
     assert (done.status, done.err) == (0, "")
     lines = done.out.splitlines()
-    assert lines[0] == f"run folder: {folder}"
+    assert lines[0].startswith(f"run folder: {folder} (up to ") and lines[0].endswith(" free)")
     assert any(line.startswith("student: IQM success ") and "over 3 seeds" in line for line in lines)
     teacher = json.loads((folder / "summary.json").read_text())["teacher_success_rate"]
     assert f"teacher: success {teacher:.3f} over 1000 episodes (chatglm)" in lines
-    assert any(line.startswith("trained 4,096 environment steps a seed in ") for line in lines)
+    assert any(line.startswith("trained in ") for line in lines)
 
 
 def test_run_folder_holds_what_is_promised(run):
@@ -174,7 +174,7 @@ def test_ctrl_c_leaves_a_usable_run(tmp_path):
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "Traceback" not in err
-    assert out.startswith(f"run folder: {folder}\n")
+    assert out.startswith(f"run folder: {folder} (")
     assert not (folder / "summary.json").exists()
     metrics = load_run(folder).metrics
     assert 2 <= len(metrics["seed_ids"]) < 50_000

@@ -162,6 +162,9 @@ class Config:
     """Environment steps a seed; by default the preset's, by task."""
     eval_episodes: int | None = None
     """Episodes of the final evaluation, a seed; by default 1000 up to 64 seeds, 100 beyond."""
+    sweep: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """FIELD=VALUE,VALUE,...: train every seed at each value, such as decay.floor=0,0.01,0.1, all in one
+    program; may be given again, for a grid. Fields: decay and its parts, ppo's weights, rates and clips."""
     out: Path | None = None
     """Run folder; by default runs/<task>-<teacher>-<decay>-<date and time>."""
     decay: Decay = field(default_factory=Decay)
@@ -309,7 +312,7 @@ def _choose(what: str, name: str, options: tuple[str, ...]) -> None:
 def to_json(config: Config) -> dict[str, Any]:
     """A configuration as JSON values, for config.json."""
     values = dataclasses.asdict(config)
-    return {**values, "out": None if config.out is None else str(config.out)}
+    return {**values, "sweep": list(config.sweep), "out": None if config.out is None else str(config.out)}
 
 
 def from_json(values: dict[str, Any]) -> Config:
@@ -331,6 +334,7 @@ def from_json(values: dict[str, Any]) -> Config:
         known = {part.name for part in dataclasses.fields(Config)}
         fields = {name: value for name, value in values.items() if name in known}
         fields.update({name: part(**values[name]) for name, part in parts.items()})
+        fields["sweep"] = tuple(values["sweep"])
         fields["out"] = None if values["out"] is None else Path(values["out"])
         return Config(**fields)
     except (KeyError, TypeError) as error:

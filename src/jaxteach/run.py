@@ -1,5 +1,6 @@
 """`python -m jaxteach.run`: train students on a task with a cached teacher, and evaluate them."""
 
+import dataclasses
 import datetime
 import sys
 import time
@@ -29,15 +30,17 @@ def main() -> int:
     with Stopping() as stopping:
         from jaxteach.backend import start_jax
 
-        start_jax(options.deterministic, options.host_devices)
+        start_jax(options.deterministic, options.devices, options.cache)
         config = resolve(options.config)
         if then is not None:
-            check_unchanged(then, Options(config, deterministic=options.deterministic))
+            check_unchanged(then, dataclasses.replace(options, config=config))
         from jaxteach.teacher.loading import load_teacher
-        from jaxteach.training import check_program, make_folder
+        from jaxteach.training import check_program, choose_width, make_folder, on_cpu
 
         # All that can be refused is refused before a folder is made.
         table = load_teacher(config.teacher, config.task)
+        if options.config.seeds_per_chunk is None and not on_cpu():
+            config = dataclasses.replace(config, seeds_per_chunk=choose_width(config, table))
         check_program(config, table)
         out = config.out or default_folder(config)
         make_folder(out)
@@ -70,12 +73,14 @@ def run(
     from jaxteach.training import (
         Checkpoints,
         RunFolder,
+        check_disk,
+        check_memory,
         compile_program,
         describe,
-        evaluate_run,
         fingerprint,
         run_session,
-        summarise_run,
+        write_metrics,
+        write_summary,
     )
 
     began = time.perf_counter()
@@ -97,10 +102,13 @@ def run(
         return 0
     if then is None and options.resume:
         print(f"{out} holds no run to go on with: a new one begins")
-    print(f"run folder: {out}", flush=True)
+    keep = options.keep_params == "all"
     program = compile_program(config, table)
+    check_memory(program)
+    room = check_disk(program, out, config.seeds * len(program.points), keep)
+    print(f"run folder: {out} ({room})", flush=True)
     if then is None:
-        folder.write_config(config, program.plan.task, table, options.deterministic)
+        folder.write_config(config, program.plan.task, table, options.deterministic, options.keep_params)
     else:
         folder.tidy()
         for line in folder.differences(then):
@@ -117,22 +125,16 @@ def run(
             on_segment=bar.segment,
             stop=lambda: stopping.asked,
             notice=say,
+            keep_params=keep,
             debug_nans=options.debug_nans,
         )
-    if outcome.chunks:
-        folder.write_metrics(outcome.seed_ids, outcome.metrics())
-    evaluation = evaluate_run(program, folder, outcome, lambda: stopping.asked) if outcome.complete else None
-    if evaluation is None:
+    write_metrics(program, folder, outcome, table)
+    if not outcome.complete:
         say(f"stopped; go on with: python -m jaxteach.run --resume --out {out}")
         return stopping.status
-    wall = {
-        "compile": program.compile_seconds,
-        "train": outcome.seconds,
-        "evaluate": evaluation.seconds,
-        "total": time.perf_counter() - began + outcome.earlier_seconds,
-    }
-    summary = {**summarise_run(config, table, outcome, evaluation), "wall_seconds": wall}
-    folder.write_summary(summary)
+    total = time.perf_counter() - began + outcome.earlier_seconds
+    wall = {"compile": program.compile_seconds, "total": total}
+    summary = write_summary(program, folder, outcome, table, wall)
     folder.clean()
     report(summary)
     return 0
@@ -145,27 +147,33 @@ def say(line: str) -> None:
 
 def report(summary: dict[str, Any]) -> None:
     """Print what a run came to."""
-    success, wall, to_95 = summary["success_rate"], summary["wall_seconds"], summary["env_steps_to_success"]
-    low, high = success["ci95"]
-    print(
-        f"student: IQM success {success['iqm']:.3f} [{low:.3f}, {high:.3f}] over {success['n']} seeds, "
-        f"{summary['eval_episodes']} fresh episodes each"
-    )
-    if summary["diverged"]:
-        seeds = ", ".join(str(seed["seed"]) for seed in summary["diverged"])
-        print(f"diverged and frozen, but counted: seeds {seeds}")
+    wall, episodes = summary["wall_seconds"], summary["eval_episodes"]
+    points = summary.get("points", [{"label": "", **summary}])
+    for point in points:
+        success = point["success_rate"]
+        low, high = success["ci95"]
+        print(
+            f"{point['label'] or 'student'}: IQM success {success['iqm']:.3f} [{low:.3f}, {high:.3f}] over "
+            f"{success['n']} seeds, {episodes} fresh episodes each; {steps_to_95(point)}"
+        )
+        if point["diverged"]:
+            seeds = ", ".join(str(seed["seed"]) for seed in point["diverged"])
+            print(f"diverged and frozen, but counted: seeds {seeds}")
     if summary["teacher_success_rate"] is not None:
         print(
             f"teacher: success {summary['teacher_success_rate']:.3f} over 1000 episodes "
             f"({summary['teacher']['name']})"
         )
-    steps = "not reached" if to_95["0.95"] is None else f"{to_95['0.95']:,.0f} environment steps"
-    print(f"success 0.95 while learning: {steps} (median over seeds)")
     print(
-        f"trained {summary['env_steps'][0]:,} environment steps a seed in {wall['train']:.1f} s "
-        f"({summary['env_steps_per_second']:,.0f} steps/s; compile {wall['compile']:.1f} s, "
-        f"evaluate {wall['evaluate']:.1f} s)"
+        f"trained in {wall['train']:.1f} s ({summary['env_steps_per_second']:,.0f} environment steps/s; "
+        f"compile {wall['compile']:.1f} s, evaluate {wall['evaluate']:.1f} s)"
     )
+
+
+def steps_to_95(point: dict[str, Any]) -> str:
+    """When success while learning reached 0.95, in words."""
+    steps = point["env_steps_to_success"]["0.95"]
+    return "0.95 while learning " + ("not reached" if steps is None else f"after {steps:,.0f} steps (median)")
 
 
 if __name__ == "__main__":

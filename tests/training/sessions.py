@@ -46,8 +46,8 @@ class Session:
             left[0] -= 1
             return left[0] < 0
 
-        new = not (self.path / "params").exists()
-        folder = RunFolder.create(self.path) if new else RunFolder(self.path)
+        self.path.mkdir(parents=True, exist_ok=True)
+        folder = RunFolder(self.path)
         with Checkpoints(self.path, self.fingerprint, self.every, self.said.append) as checkpoints:
             return run_session(
                 self.program,
@@ -75,12 +75,23 @@ def assert_same(path: Path, outcome: Outcome, expected: Training) -> None:
         assert ours.tobytes() == np.asarray(theirs).tobytes()
 
 
+class Poisoned(Program):
+    """A program with another learning rate for the second seed of every chunk."""
+
+    bad_lr: float
+
+    def hyper_on_devices(self, lanes: Any) -> Any:
+        """The hyperparameters of a chunk, one of them changed."""
+        hyper = super().hyper_on_devices(lanes)
+        rates = np.array(hyper.lr)
+        rates[1] = self.bad_lr
+        return hyper.replace(lr=jax.device_put(rates, self.by_seed))
+
+
 def poison(program: Program, lr: float) -> Program:
     """The same compiled program, with another learning rate for the second seed of every chunk."""
-    rates = np.array(program.hyper.lr)
-    rates[1] = lr
-    hyper = program.hyper.replace(lr=jax.device_put(rates, program.hyper.lr.sharding))
-    return dataclasses.replace(program, hyper=hyper)
+    poisoned = type("Poisoned", (Poisoned,), {"bad_lr": lr})
+    return poisoned(**{field.name: getattr(program, field.name) for field in dataclasses.fields(program)})
 
 
 def checkpoints_in(path: Path, chunk: int = 0) -> list[int]:

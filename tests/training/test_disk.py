@@ -50,8 +50,8 @@ def fill(disk):
     ("every", "chunk", "update", "message", "left"),
     [
         (1, 0, 16, "cannot write a checkpoint into {run}/checkpoints: No space left on device; what", [8]),
-        (0, 0, 32, "cannot write {run}/metrics/00000.npz: No space left on device", []),
-        (0, 1, 32, "cannot write {run}/metrics/00001.npz: No space left on device", []),
+        (0, 0, 32, "cannot write {run}/params/00000.npz: No space left on device", []),
+        (0, 1, 32, "cannot write {run}/params/00001.npz: No space left on device", []),
     ],
     ids=["checkpoint", "first result", "second result"],
 )

@@ -162,7 +162,7 @@ def test_options_run_on_across_updates(run):
 
 def test_targets_follow_choices(run):
     rollout = jax.tree.map(lambda x: x[2, 0], run.rollouts)
-    hyper = jax.tree.map(lambda x: x[0], make_hyper(run.plan.config, 8, 1))
+    hyper = make_hyper(run.plan.config, 8)
     silence = jnp.zeros((*rollout.rows.action.shape, 6))
     batch = targets(run.plan, rollout, silence, hyper)
     rows = jax.tree.map(np.asarray, rollout.rows)

@@ -42,7 +42,7 @@ def test_targets_of_a_rollout(run, request):
     run = request.getfixturevalue(run)
     plan = run.plan
     rollout = jax.tree.map(lambda x: np.asarray(x[1, 0]), run.rollouts)
-    hyper = jax.tree.map(lambda x: x[0], make_hyper(plan.config, 10, 1))
+    hyper = make_hyper(plan.config, 10)
     teacher = jnp.ones((*rollout.rows.action.shape, 7))
     batch = jax.jit(functools.partial(targets, plan))(rollout, teacher, hyper)
     valid = rollout.rows.valid
@@ -75,7 +75,7 @@ def lesson(by_episodes):
     valid[1].reshape(-1)[few] = False
     valid[2] = False
     rollout = rollout.replace(rows=rollout.rows.replace(valid=jnp.asarray(valid)))
-    hyper = make_hyper(plan.config, 10, 3)
+    hyper = jax.tree.map(lambda x: jnp.full((3,), x), make_hyper(plan.config, 10))
     # A teacher who would always drop, whatever the student sees.
     teacher = jnp.zeros((*valid.shape, 7)).at[..., 4].set(1.0)
     batch = jax.vmap(functools.partial(targets, plan))(rollout, teacher, hyper)

@@ -60,7 +60,7 @@ def test_teacher_is_computed_while_some_lambda_is_positive(by_steps, program, as
 def jaxpr_of_update(plan, teacher, width=2):
     ids = jnp.zeros(width, jnp.uint32)
     state = jax.eval_shape(functools.partial(loop.init_chunk, plan), ids)
-    hyper = make_hyper(plan.config, plan.n_updates, width)
+    hyper = jax.tree.map(lambda x: jnp.full((width,), x), make_hyper(plan.config, plan.n_updates))
     return jax.make_jaxpr(functools.partial(run_update, plan))(state, ids, hyper, teacher, jnp.int32(0)).jaxpr
 
 
@@ -142,7 +142,7 @@ def test_chunks_are_a_matter_of_bookkeeping(program, training, table):
     results = []
     other = train(STEPS, table, ids, program=program, on_chunk=results.append)
     assert other.seed_ids.tolist() == ids
-    assert [result.seed_ids.tolist() for result in results] == [ids[:8], ids[8:]]
+    assert [result.lanes.tolist() for result in results] == [ids[:8], ids[8:]]
     assert {array.shape for array in other.metrics.values()} == {(10, 8)}
     assert same(rows_of(other, *range(8)), rows_of(training, *range(8)))
 

@@ -1,5 +1,7 @@
 """Tests of the run folder: parameters there and back, and what a stopped chunk leaves."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -7,12 +9,16 @@ from jaxteach import load_policy
 from jaxteach.config import resolve
 from jaxteach.errors import UserError
 from jaxteach.student.features import View, n_egocentric
+from jaxteach.sweep import grid
 from jaxteach.tasks import make_task
-from jaxteach.training.runfolder import Finished, RunFolder, flatten, unflatten
+from jaxteach.training.chunks import Finished, read_chunk, write_chunk, write_params
+from jaxteach.training.lanes import lanes_of
+from jaxteach.training.runfolder import RunFolder, flatten, unflatten
 from tests.training.conftest import STEPS
 from tests.training.sessions import Session
 
 IDS = np.array([3, 4])
+POINTS = grid(STEPS)
 N_FEATURES = n_egocentric(View(10, 10, (None,)))
 
 
@@ -50,16 +56,44 @@ def test_parameters_there_and_back():
 
 
 def test_a_stopped_chunk_can_be_played_until_it_is_finished(folder):
-    folder.write_unfinished(0, IDS, params(2))
+    write_params(folder, POINTS, 0, IDS, params(2), finished=False)
     assert action(folder, 4) == 2
-    assert folder.read_chunk(0, IDS, "run", print) is None  # it is not finished
-    done = Finished(IDS, {"env_steps": np.ones((2, 3))}, np.full(2, -1), 1.5)
-    folder.write_chunk(0, done, params(6), "run")
+    write_params(folder, POINTS, 0, IDS, params(6), finished=True)
     assert action(folder, 4) == 6
     assert [path.name for path in (folder.path / "params").iterdir()] == ["00000.npz"]
-    read = folder.read_chunk(0, IDS, "run", print)
-    assert read is not None and read.seconds == 1.5
-    np.testing.assert_array_equal(read.metrics["env_steps"], done.metrics["env_steps"])
+
+
+def test_a_finished_chunk_is_read_back(folder):
+    def read(lanes=IDS, keep_params=True):
+        return read_chunk(folder, POINTS, 0, lanes, "run", keep_params, said.append)
+
+    final = {"success_rate": np.array([0.5, 1.0]), "return": np.array([0.25, 0.75])}
+    done = Finished(IDS, {"return": np.ones((2, 3))}, np.full(2, -1), 1.5, final, 0.5)
+    said = []
+    assert read() is None and said == []  # it is not finished
+    write_chunk(folder, 0, done, "run")
+    assert read(keep_params=False).seconds == 1.5
+    assert read() is None  # for its parameters are not there
+    write_params(folder, POINTS, 0, IDS, params(6), finished=True)
+    back = read()
+    assert (back.seconds, back.evaluate_seconds) == (1.5, 0.5)
+    np.testing.assert_array_equal(back.metrics["return"], done.metrics["return"])
+    np.testing.assert_array_equal(back.final["return"], final["return"])
+    assert read(lanes=IDS + 1) is None
+    assert [line.partition(": chunk")[2] for line in said] == [" 0 is trained again"] * 2
+
+
+def test_a_point_of_a_sweep_has_a_folder_of_its_own(folder):
+    points = grid(dataclasses.replace(STEPS, sweep=("ppo.lr=0.1,0.2",)))
+    lanes = lanes_of(2, [3])
+    write_params(folder, points, 0, lanes, params(2), finished=True)
+    for point in points:
+        own = folder.at(point)
+        own.write_config(point.config, make_task("simple_door_key"), None)
+        assert own.path == folder.path / "points" / point.label
+        assert action(own, 3) == 2
+        with pytest.raises(UserError, match="no parameters of seed 4"):
+            action(own, 4)
 
 
 def test_a_run_stopped_within_a_chunk(tmp_path, long_program):

@@ -126,8 +126,12 @@ def load_policy(folder: str | os.PathLike[str], seed_id: int) -> Policy:
     raise UserError(f"{path} has no parameters of seed {seed_id}: {held}")
 
 
-def read_params(file: Path) -> dict[str, npt.NDArray[Any]]:
+def read_params(file: Path, index: str = "seed_ids") -> dict[str, npt.NDArray[Any]]:
     """The arrays of a params/<chunk>.npz: seed_ids [seed] and parameters [seed, ...] by path.
+
+    Args:
+        file: the archive.
+        index: the array that says what the rows of the others are.
 
     Raises:
         UserError: if the file is not such an archive.
@@ -135,8 +139,9 @@ def read_params(file: Path) -> dict[str, npt.NDArray[Any]]:
     try:
         with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-        if "seed_ids" not in arrays:
-            raise ValueError("no seed_ids")
+        if index not in arrays:
+            raise ValueError(f"no {index}")
     except Exception as error:  # damaged bytes make NumPy, zipfile and zlib raise a dozen unrelated types
-        raise UserError(f"{file} is damaged or cut short: not an archive of parameters") from error
+        what = "parameters" if index == "seed_ids" else "metrics"
+        raise UserError(f"{file} is damaged or cut short: not an archive of {what}") from error
     return arrays

@@ -3,6 +3,7 @@
 from jaxteach.training.checkpoints import Checkpoints
 from jaxteach.training.evaluation import as_arrays, play_students, play_teacher, summarise
 from jaxteach.training.program import Program, check_program, compile_program, reuse_program
+from jaxteach.training.resources import check_disk, check_memory, choose_width, on_cpu
 from jaxteach.training.runfolder import (
     RunFolder,
     describe,
@@ -12,7 +13,7 @@ from jaxteach.training.runfolder import (
     unflatten,
 )
 from jaxteach.training.session import Outcome, run_session
-from jaxteach.training.summary import evaluate_run, summarise_run
+from jaxteach.training.summary import write_metrics, write_summary
 from jaxteach.training.train import ChunkResult, Progress, Training, train
 
 __all__ = [
@@ -24,19 +25,23 @@ __all__ = [
     "RunFolder",
     "Training",
     "as_arrays",
+    "check_disk",
+    "check_memory",
     "check_program",
+    "choose_width",
     "compile_program",
     "describe",
-    "evaluate_run",
     "fingerprint",
     "flatten",
     "make_folder",
+    "on_cpu",
     "play_students",
     "play_teacher",
     "reuse_program",
     "run_session",
     "summarise",
-    "summarise_run",
     "train",
     "unflatten",
+    "write_metrics",
+    "write_summary",
 ]

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 from jax import Array
+from jax.sharding import Mesh, PartitionSpec
 
 from jaxteach.student.networks import Student
 from jaxteach.tasks.engine.state import GridState
@@ -135,6 +136,23 @@ def play_students(
         return play(task, choose, blank, key, n_episodes)
 
     return jax.vmap(one)(params, seed_ids)
+
+
+@functools.cache
+def chunk_player(
+    task: Task, student: Student, menu: Menu | None, n_episodes: int, mesh: Mesh
+) -> Callable[[Any, Array], Episodes]:
+    """`play_students` for a chunk whose lanes are split over devices: each plays its own, none waits."""
+    lanes = PartitionSpec(*mesh.axis_names)
+    return jax.jit(
+        jax.shard_map(
+            lambda params, ids: play_students(task, student, params, ids, n_episodes, False, menu),
+            mesh=mesh,
+            in_specs=(lanes, lanes),
+            out_specs=lanes,
+            check_vma=False,
+        )
+    )
 
 
 @functools.partial(jax.jit, static_argnums=(0, 3, 4))

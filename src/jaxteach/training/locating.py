@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxteach.errors import UserError
 from jaxteach.training.loop import run_update
-from jaxteach.training.program import Program, pad
+from jaxteach.training.program import Program
 from jaxteach.training.train import Progress, Start
 
 PACKAGE = Path(__file__).parents[1]
@@ -46,7 +46,7 @@ class DivergenceWatch:
         """
         diverged_at = progress.log.diverged_at()
         for i in np.flatnonzero(diverged_at >= self._updates):
-            what = f"seed {progress.seed_ids[i]} diverged in update {diverged_at[i]}"
+            what = f"{self._program.name(int(progress.lanes[i]))} diverged in update {diverged_at[i]}"
             if self._debug:
                 raise UserError(f"{what}: {self._place(progress, int(i), int(diverged_at[i]))}")
             self._notice(
@@ -59,12 +59,13 @@ class DivergenceWatch:
 
     def _place(self, progress: Progress, row: int, update: int) -> str:
         """Repeat the segment up to the update in question, and that one step by step for one seed."""
-        program, ids = self._program, jnp.asarray(pad(progress.seed_ids, self._program.width))
+        program, lanes = self._program, progress.lanes
+        ids, hyper = program.seeds_on_devices(lanes), program.hyper_on_devices(lanes)
         state = program.init(ids) if self._before is None else jax.tree.map(jnp.asarray, self._before)
         one_update = jax.jit(functools.partial(run_update, program.plan))
         for number in range(self._updates, update):
-            state, _ = one_update(state, ids, program.hyper, program.teacher, jnp.asarray(number))
-        state, ids, hyper = jax.tree.map(lambda x: x[row : row + 1], (state, ids, program.hyper))
+            state, _ = one_update(state, ids, hyper, program.teacher, jnp.asarray(number))
+        state, ids, hyper = jax.tree.map(lambda x: x[row : row + 1], (state, ids, hyper))
         return first_nan(
             lambda: run_update(program.plan, state, ids, hyper, program.teacher, jnp.asarray(update))
         )

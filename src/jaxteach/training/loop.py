@@ -138,10 +138,12 @@ def ask_teacher(
     def speak() -> Array:
         plan_keys, noise_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
         q = answers(teacher, plan.task, obs, memory, noise_keys).reshape(*shape, 7)
+        # A seed that nobody teaches now must not see whether others in its chunk are taught.
+        q = jnp.where(weight[:, None, None, None] > 0.0, q, 0.0)
         if plan.config.distill.teacher == "soft":
             return q
         # A plan drawn by its probability acts as an action drawn from the mixture over plans.
         drawn = jax.vmap(lambda key, p: jax.random.categorical(key, jnp.log(p)))(plan_keys, q)
-        return jax.nn.one_hot(drawn, 7)
+        return jax.nn.one_hot(drawn, 7) * jnp.any(q > 0.0, axis=-1, keepdims=True)
 
     return jax.lax.cond(jnp.any(weight > 0.0), speak, lambda: silence)

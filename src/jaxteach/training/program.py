@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -14,9 +14,11 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxteach.config import Config
 from jaxteach.errors import UserError
 from jaxteach.student.decay import REACTIVE
+from jaxteach.sweep import Point, grid
 from jaxteach.teacher.corruption import AnyTeacher, make_teacher
 from jaxteach.teacher.table import PlanTable
 from jaxteach.training.evaluation import teacher_success
+from jaxteach.training.lanes import IntArray, pad, points_of, seeds_of
 from jaxteach.training.loop import init_chunk, run_segment
 from jaxteach.training.metrics import MetricsLog
 from jaxteach.training.state import Hyper, Plan, SeedState, make_hyper, make_plan
@@ -31,17 +33,19 @@ class Program:
 
     Attributes:
         plan: what is static.
+        points: of the sweep; a single one without.
         teacher: the compiled table, or None.
-        hyper: traced hyperparameters, [seed].
-        width: seeds in a chunk.
-        by_seed: how arrays with a leading seed axis lie on the devices: split evenly over all of them.
+        hyper: traced hyperparameters, [point].
+        width: lanes in a chunk.
+        by_seed: how arrays with a leading lane axis lie on the devices: split evenly over all of them.
         segment_updates: K, updates in a segment.
-        init: compiled, seed ids u32[seed] to a state.
+        init: compiled, seed ids u32[lane] to a state.
         segment: compiled, one segment.
         compile_seconds: what compiling took.
     """
 
     plan: Plan
+    points: tuple[Point, ...]
     teacher: AnyTeacher | None
     hyper: Hyper
     width: int
@@ -50,6 +54,20 @@ class Program:
     init: Callable[..., SeedState]
     segment: Callable[..., tuple[SeedState, dict[str, Any]]]
     compile_seconds: float
+
+    def seeds_on_devices(self, lanes: IntArray) -> jax.Array:
+        """The seed of each of a chunk's lanes, u32[lane], split over the devices."""
+        return jax.device_put(seeds_of(pad(lanes, self.width)), self.by_seed)
+
+    def hyper_on_devices(self, lanes: IntArray) -> Hyper:
+        """The hyperparameters of each of a chunk's lanes, [lane], split over the devices."""
+        points = points_of(pad(lanes, self.width))
+        return jax.device_put(jax.tree.map(lambda x: x[points], self.hyper), self.by_seed)
+
+    def name(self, lane: int) -> str:
+        """A lane as a user calls it: "seed 3", and in a sweep at which point."""
+        point = self.points[lane >> 32]
+        return f"seed {lane % 2**32}" + (f" at {point.label}" if point.label else "")
 
 
 def segment_length(n_updates: int, limit: int = SEGMENT_UPDATES) -> int:
@@ -97,7 +115,9 @@ def compile_program(config: Config, table: PlanTable | None) -> Program:
     k = SEGMENT_UPDATES // 2 if plan.by_episodes else segment_length(plan.n_updates)
     mesh = seed_mesh(width)
     by_seed = NamedSharding(mesh, SEEDS)
-    teacher, hyper = traced_parts(plan, table, width, by_seed)
+    points = grid(config)
+    teacher, hyper = traced_parts(plan, points, table, by_seed)
+    lane_hyper = jax.tree.map(lambda x: jax.ShapeDtypeStruct((width,), x.dtype, sharding=by_seed), hyper)
     ids = jax.device_put(jnp.zeros((width,), jnp.uint32), by_seed)
     update = jax.device_put(jnp.zeros((), jnp.int32), NamedSharding(mesh, PartitionSpec()))
     begin = functools.partial(init_chunk, plan)
@@ -113,28 +133,37 @@ def compile_program(config: Config, table: PlanTable | None) -> Program:
     state = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=by_seed), jax.eval_shape(begin, ids)
     )
-    segment = jax.jit(shard, donate_argnums=0).lower(state, ids, hyper, teacher, update).compile()
-    return Program(plan, teacher, hyper, width, by_seed, k, init, segment, time.perf_counter() - began)
+    segment = jax.jit(shard, donate_argnums=0).lower(state, ids, lane_hyper, teacher, update).compile()
+    seconds = time.perf_counter() - began
+    return Program(plan, points, teacher, hyper, width, by_seed, k, init, segment, seconds)
 
 
 def traced_parts(
-    plan: Plan, table: PlanTable | None, width: int, by_seed: NamedSharding, n_targets: int = 1
+    plan: Plan,
+    points: Sequence[Point],
+    table: PlanTable | None,
+    by_seed: NamedSharding,
+    n_targets: int = 1,
 ) -> tuple[AnyTeacher | None, Hyper]:
-    """What a program is given, rather than compiled for: the teacher, or None, and the hyperparameters.
+    """What a program is given, rather than compiled for.
 
     Args:
         plan: static.
+        points: of the sweep.
         table: the teacher's table, or None.
-        width: seeds in a chunk.
-        by_seed: how arrays with a leading seed axis lie on the devices.
+        by_seed: how arrays with a leading lane axis lie on the devices.
         n_targets: see `teacher.policy.compile_teacher`.
+
+    Returns:
+        The teacher, or None, on every device; and the hyperparameters of the points, [point], on the host.
     """
-    config = plan.config
-    teacher = make_teacher(table, plan.task, config.corrupt, n_targets) if table is not None else None
+    corrupt = plan.config.corrupt
+    teacher = make_teacher(table, plan.task, corrupt, n_targets) if table is not None else None
     goal = 0.0
-    if teacher is not None and config.decay.name in REACTIVE:
+    if teacher is not None and any(point.config.decay.name in REACTIVE for point in points):
         goal = teacher_success(plan.task, teacher)
-    hyper = jax.device_put(make_hyper(config, plan.n_updates, width, goal), by_seed)
+    hypers = [make_hyper(point.config, plan.n_updates, goal) for point in points]
+    hyper = jax.tree.map(lambda *values: np.stack(values), *hypers)
     return jax.device_put(teacher, NamedSharding(by_seed.mesh, PartitionSpec())), hyper
 
 
@@ -156,14 +185,14 @@ def reuse_program(program: Program, config: Config, table: PlanTable | None) -> 
         return None
     plan = make_plan(config, table is not None)
     n_targets = program.teacher.n_targets if program.teacher is not None else 1
-    teacher, hyper = traced_parts(plan, table, program.width, program.by_seed, n_targets)
-    shapes = [
-        jax.tree.map(lambda x: (x.shape, x.dtype), tree)
-        for tree in ((teacher, hyper), (program.teacher, program.hyper))
-    ]
+    points = grid(config)
+    teacher, hyper = traced_parts(plan, points, table, program.by_seed, n_targets)
+    shapes = [jax.tree.map(lambda x: (x.shape, x.dtype), tree) for tree in (teacher, program.teacher)]
     if shapes[0] != shapes[1]:
         return None
-    return dataclasses.replace(program, plan=plan, teacher=teacher, hyper=hyper, compile_seconds=0.0)
+    return dataclasses.replace(
+        program, plan=plan, points=points, teacher=teacher, hyper=hyper, compile_seconds=0.0
+    )
 
 
 def compiled_for(config: Config) -> Config:
@@ -174,7 +203,7 @@ def compiled_for(config: Config) -> Config:
         for field in dataclasses.fields(blank.ppo)
         if field.name not in ("adam_eps", "epochs", "minibatch")
     }
-    host = ("teacher", "preset", "seeds", "first_seed", "eval_episodes", "out", "decay", "corrupt")
+    host = ("teacher", "preset", "seeds", "first_seed", "eval_episodes", "out", "decay", "corrupt", "sweep")
     return dataclasses.replace(
         config,
         ppo=dataclasses.replace(config.ppo, **traced),
@@ -203,27 +232,22 @@ def seed_mesh(width: int) -> Mesh:
     return Mesh(np.asarray(devices), ("seed",))
 
 
-def pad(seed_ids: np.ndarray, width: int) -> np.ndarray:
-    """Fill a chunk's seed ids up to the width by repeating the last one."""
-    return np.concatenate([seed_ids, np.repeat(seed_ids[-1:], width - len(seed_ids))]).astype(np.uint32)
-
-
 def run_chunk(
-    program: Program, seed_ids: np.ndarray, log: MetricsLog, start: SeedState | None = None
+    program: Program, lanes: IntArray, log: MetricsLog, start: SeedState | None = None
 ) -> Iterator[SeedState]:
     """Train one chunk, segment by segment.
 
     Args:
         program: compiled.
-        seed_ids: up to `width` ids; fewer are padded.
+        lanes: up to `width` of them; fewer are padded.
         log: metrics are added to it; those of earlier segments are in it if the chunk goes on.
         start: the state to go on from, donated; by default the seeds begin.
 
     Yields:
-        The state after each segment, [seed, ...], padding included. It is donated to the next
+        The state after each segment, [lane, ...], padding included. It is donated to the next
         segment: read from it before asking for another.
     """
-    ids = jax.device_put(pad(seed_ids, program.width), program.by_seed)
+    ids, hyper = program.seeds_on_devices(lanes), program.hyper_on_devices(lanes)
     state = program.init(ids) if start is None else start
     config = program.plan.config
     assert config.env_steps is not None
@@ -231,7 +255,7 @@ def run_chunk(
         first = jax.device_put(np.int32(log.n_updates), NamedSharding(program.by_seed.mesh, PartitionSpec()))
         # Moves nothing: XLA forgets where arrays of no size lie, such as the memory of an `ego` student.
         state = jax.device_put(state, program.by_seed)
-        state, metrics = program.segment(state, ids, program.hyper, program.teacher, first)
+        state, metrics = program.segment(state, ids, hyper, program.teacher, first)
         log.add(jax.device_get(metrics))
         yield state
         if int(np.min(jax.device_get(state.env_steps))) >= config.env_steps:

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,27 +20,11 @@ from jaxteach.errors import UserError
 from jaxteach.files import write_atomic
 from jaxteach.student.deployed import read_params
 from jaxteach.student.features import View
+from jaxteach.sweep import Point
 from jaxteach.tasks.engine.task import Task
 from jaxteach.teacher.table import PlanTable
 
 SCHEMA_VERSION = 1
-
-
-@dataclasses.dataclass(frozen=True)
-class Finished:
-    """A chunk whose results are in the folder: all of `train.ChunkResult` but the parameters.
-
-    Attributes:
-        seed_ids: int64[seed].
-        metrics: [seed, update] arrays.
-        diverged_at: int64[seed], the update in which a seed diverged; -1 for the others.
-        seconds: what training it took.
-    """
-
-    seed_ids: npt.NDArray[np.int64]
-    metrics: dict[str, npt.NDArray[Any]]
-    diverged_at: npt.NDArray[np.int64]
-    seconds: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +51,7 @@ class RunFolder:
             raise UserError(
                 f"{path} already holds a run: go on with it (--resume), choose another --out, or remove it"
             )
-        make_folder(path / "params")
+        make_folder(path)
         return cls(path)
 
     @property
@@ -77,7 +60,12 @@ class RunFolder:
         return (self.path / "summary.json").exists()
 
     def write_config(
-        self, config: Config, task: Task, table: PlanTable | None, deterministic: bool = False
+        self,
+        config: Config,
+        task: Task,
+        table: PlanTable | None,
+        deterministic: bool = False,
+        keep_params: str = "all",
     ) -> None:
         """Write config.json: the resolved configuration and what else a reader needs."""
         view = View(task.height, task.width, task.key_class_colours)
@@ -89,87 +77,38 @@ class RunFolder:
                 "view": dataclasses.asdict(view),
                 "teacher_table": describe(table),
                 "deterministic": deterministic,
+                "keep_params": keep_params,
                 "fingerprint": fingerprint(config, table, deterministic),
                 "device": device(),
                 "versions": versions(),
             },
         )
 
+    def at(self, point: Point) -> "RunFolder":
+        """The folder of a point of the sweep, a run folder of its own; without a sweep this one."""
+        return RunFolder(self.path / "points" / point.label) if point.label else self
+
     def write_metrics(self, seed_ids: npt.NDArray[Any], metrics: dict[str, npt.NDArray[Any]]) -> None:
         """Write metrics.npz: seed_ids [seed] and the [seed, update] arrays."""
-        self._write_npz("metrics.npz", {"seed_ids": seed_ids, **metrics})
+        self.write_npz("metrics.npz", {"seed_ids": seed_ids.astype(np.int64), **metrics})
 
-    def write_params(self, chunk: int, seed_ids: npt.NDArray[Any], params: Any) -> None:
-        """Write params/<chunk>.npz: seed_ids [seed] and each parameter [seed, ...] by its path."""
-        self._write_npz(f"params/{chunk:05d}.npz", {"seed_ids": seed_ids, **flatten(params)})
+    def write_params(
+        self, chunk: int, seed_ids: npt.NDArray[Any], params: Any, finished: bool = True
+    ) -> None:
+        """Write params/<chunk>.npz: seed_ids [seed] and each parameter [seed, ...] by its path.
 
-    def write_unfinished(self, chunk: int, seed_ids: npt.NDArray[Any], params: Any) -> None:
-        """Write params/<chunk>.unfinished.npz: what a stopped chunk has learnt so far, to be played."""
-        self._write_npz(_unfinished(chunk), {"seed_ids": seed_ids, **flatten(params)})
+        Those of a chunk that was stopped go into <chunk>.unfinished.npz, to be played.
+        """
+        make_folder(self.path / "params")
+        unfinished = f"params/{chunk:05d}.unfinished.npz"
+        name = f"params/{chunk:05d}.npz" if finished else unfinished
+        self.write_npz(name, {"seed_ids": seed_ids.astype(np.int64), **flatten(params)})
+        if finished:
+            (self.path / unfinished).unlink(missing_ok=True)
 
     def read_params(self, chunk: int) -> Any:
         """The parameters of a finished chunk, [seed, ...]."""
         return unflatten(read_params(self.path / f"params/{chunk:05d}.npz"))
-
-    def write_chunk(self, chunk: int, finished: Finished, params: Any, run: str) -> None:
-        """Write what a finished chunk came to: metrics/<chunk>.npz, then params/<chunk>.npz.
-
-        Args:
-            chunk: its number.
-            finished: its metrics.
-            params: its parameters, [seed, ...].
-            run: the fingerprint of the run.
-        """
-        make_folder(self.path / "metrics")
-        arrays = {
-            "seed_ids": finished.seed_ids,
-            "diverged_at": finished.diverged_at,
-            "seconds": np.asarray(finished.seconds),
-            "fingerprint": np.asarray(run),
-            **finished.metrics,
-        }
-        self._write_npz(f"metrics/{chunk:05d}.npz", arrays)
-        (self.path / _unfinished(chunk)).unlink(missing_ok=True)
-        # Last, for this file says that the chunk is finished.
-        self.write_params(chunk, finished.seed_ids, params)
-
-    def read_chunk(
-        self, chunk: int, seed_ids: npt.NDArray[np.int64], run: str, notice: Callable[[str], None]
-    ) -> Finished | None:
-        """What a chunk came to, if it is finished.
-
-        Args:
-            chunk: its number.
-            seed_ids: the seeds it must hold.
-            run: the fingerprint of the run.
-            notice: told in one line why a chunk that was finished has to be trained again.
-
-        Raises:
-            UserError: if it belongs to another configuration or table.
-        """
-        files = [self.path / f"{name}/{chunk:05d}.npz" for name in ("params", "metrics")]
-        if not files[0].exists():
-            return None
-        try:
-            for file in files:
-                arrays = read_params(file)
-                if not np.array_equal(arrays["seed_ids"], seed_ids):
-                    raise UserError(f"{file} holds other seeds than those of chunk {chunk}")
-            if (written := str(arrays.pop("fingerprint"))) != run:
-                raise _Foreign(
-                    f"{files[1]} was written with another configuration or teacher table ({written})"
-                )
-            return Finished(
-                seed_ids=arrays.pop("seed_ids"),
-                diverged_at=arrays.pop("diverged_at"),
-                seconds=float(arrays.pop("seconds")),
-                metrics=arrays,
-            )
-        except _Foreign:
-            raise
-        except (UserError, KeyError) as error:
-            notice(f"{error}: chunk {chunk} is trained again")
-            return None
 
     def tidy(self) -> None:
         """Remove the scratch files of writers that were killed."""
@@ -223,18 +162,11 @@ class RunFolder:
         text = json.dumps(values, indent=2, allow_nan=False)
         write_atomic(self.path / name, (text + "\n").encode())
 
-    def _write_npz(self, name: str, arrays: dict[str, npt.NDArray[Any]]) -> None:
+    def write_npz(self, name: str, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        """Write arrays into a file of the folder."""
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **arrays)
         write_atomic(self.path / name, buffer.getvalue())
-
-
-def _unfinished(chunk: int) -> str:
-    return f"params/{chunk:05d}.unfinished.npz"
-
-
-class _Foreign(UserError):
-    """A file of another run."""
 
 
 def make_folder(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,10 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from jaxteach.training.checkpoints import Checkpoints
+from jaxteach.training.chunks import Finished, read_chunk, write_chunk, write_params
+from jaxteach.training.evaluation import as_arrays, chunk_player
+from jaxteach.training.lanes import IntArray, points_of, seeds_of
 from jaxteach.training.locating import DivergenceWatch
 from jaxteach.training.metrics import join_chunks
-from jaxteach.training.program import Program, pad
-from jaxteach.training.runfolder import Finished, RunFolder
+from jaxteach.training.program import Program
+from jaxteach.training.resources import told_of_memory
+from jaxteach.training.runfolder import RunFolder
 from jaxteach.training.train import Progress, Stop, Tally, split, train_chunk
 
 
@@ -23,8 +28,8 @@ class Outcome:
 
     Attributes:
         chunks: what each chunk came to; the last may have been stopped.
-        complete: whether every seed reached its environment steps.
-        earlier_seconds: seconds of training by earlier processes.
+        complete: whether every lane reached its environment steps and was evaluated.
+        earlier_seconds: seconds of training and evaluation by earlier processes.
     """
 
     chunks: list[Finished]
@@ -33,13 +38,18 @@ class Outcome:
 
     @property
     def seed_ids(self) -> npt.NDArray[np.int64]:
-        """The seeds begun so far, int64[seed]."""
-        return np.concatenate([chunk.seed_ids for chunk in self.chunks])
+        """The seeds of the lanes begun so far, int64[lane]."""
+        return seeds_of(np.concatenate([chunk.lanes for chunk in self.chunks])).astype(np.int64)
 
     @property
     def seconds(self) -> float:
         """Seconds of training."""
         return sum(chunk.seconds for chunk in self.chunks)
+
+    @property
+    def evaluate_seconds(self) -> float:
+        """Seconds of evaluation."""
+        return sum(chunk.evaluate_seconds for chunk in self.chunks)
 
     @property
     def diverged(self) -> list[dict[str, int]]:
@@ -49,8 +59,19 @@ class Outcome:
         return [{"seed": int(ids[i]), "update": int(updates[i])} for i in np.flatnonzero(updates >= 0)]
 
     def metrics(self) -> dict[str, npt.NDArray[Any]]:
-        """The [seed, update] arrays of metrics.npz."""
+        """The [lane, update] arrays of metrics.npz."""
         return join_chunks([chunk.metrics for chunk in self.chunks])
+
+    def final(self) -> dict[str, npt.NDArray[Any]]:
+        """The final evaluation of a complete run: success_rate, return and length, float64[lane]."""
+        names = self.chunks[0].final
+        return {name: np.concatenate([chunk.final[name] for chunk in self.chunks]) for name in names}
+
+    def at(self, point: int) -> "Outcome":
+        """The same for one point of the sweep; there may be nothing yet."""
+        parts = [(chunk, points_of(chunk.lanes) == point) for chunk in self.chunks]
+        own = [chunk.where(rows) for chunk, rows in parts if rows.any()]
+        return Outcome(own, self.complete, 0.0)
 
 
 def run_session(
@@ -61,12 +82,13 @@ def run_session(
     on_segment: Callable[[Progress], None] = lambda progress: None,
     stop: Stop = lambda: False,
     notice: Callable[[str], None] = lambda line: None,
+    keep_params: bool = True,
     debug_nans: bool = False,
 ) -> Outcome:
     """Train what a run's folder does not hold yet.
 
     Finished chunks are taken from the folder, the running one from its newest intact checkpoint. Each
-    chunk is written as it ends, and its parameters leave memory.
+    chunk is evaluated and written as it ends, and its parameters leave memory.
 
     Args:
         program: compiled.
@@ -75,6 +97,7 @@ def run_session(
         on_segment: called after each segment.
         stop: asked after each segment; the state is then saved, and the session ends.
         notice: told in one line what a user should know.
+        keep_params: whether parameters are written, or gone once they are evaluated.
         debug_nans: look for the place where the first NaN arises, and end there.
 
     Returns:
@@ -84,8 +107,8 @@ def run_session(
         UserError: something cannot be written, or was written by another run; what was saved stays. Or,
             with debug_nans, a seed diverged.
     """
-    chunks = split(program.plan.config, program.width)
-    tally, finished, earlier = Tally(sum(len(ids) for ids in chunks)), [], 0.0
+    chunks, points, run = split(program.plan.config, program.width), program.points, checkpoints.fingerprint
+    tally, finished, earlier = Tally(sum(len(lanes) for lanes in chunks)), [], 0.0
     watch = DivergenceWatch(program, notice, debug_nans)
 
     def after_segment(progress: Progress) -> None:
@@ -93,26 +116,55 @@ def run_session(
         on_segment(progress)
         checkpoints.after_segment(progress)
 
-    for chunk, ids in enumerate(chunks):
-        done = folder.read_chunk(chunk, ids, checkpoints.fingerprint, notice)
+    for chunk, lanes in enumerate(chunks):
+        done = read_chunk(folder, points, chunk, lanes, run, keep_params, notice)
         if done is not None:
-            tally.add(len(ids), int(done.metrics["env_steps"][:, -1].sum()), done.seconds)
+            tally.add(len(lanes), int(done.metrics["env_steps"][:, -1].sum()), done.seconds)
             finished.append(done)
-            earlier += done.seconds
+            earlier += done.seconds + done.evaluate_seconds
             checkpoints.finish(chunk)
             continue
         if stop():
             return Outcome(finished, False, earlier)
-        padded = jax.device_put(pad(ids, program.width), program.by_seed)
-        start = checkpoints.load(chunk, len(ids), functools.partial(program.init, padded))
+        blank = functools.partial(program.init, program.seeds_on_devices(lanes))
+        start = checkpoints.load(chunk, len(lanes), blank)
         earlier += start.seconds if start else 0.0
         folder.rewind_lines(chunk, start.log.n_updates if start else 0)
         watch.begin(start)
-        result = train_chunk(program, chunk, ids, tally, start=start, on_segment=after_segment, stop=stop)
-        finished.append(Finished(ids, result.metrics, result.diverged_at, result.seconds))
+        with told_of_memory(program):
+            result = train_chunk(
+                program, chunk, lanes, tally, start=start, on_segment=after_segment, stop=stop
+            )
+        came_to = Finished(lanes, result.metrics, result.diverged_at, result.seconds, {}, 0.0)
         if not result.complete:
-            folder.write_unfinished(chunk, ids, result.params)
-            return Outcome(finished, False, earlier)
-        folder.write_chunk(chunk, finished[-1], result.params, checkpoints.fingerprint)
+            write_params(folder, points, chunk, lanes, result.params, finished=False)
+            return Outcome([*finished, came_to], False, earlier)
+        began = time.perf_counter()
+        final = evaluate(program, lanes, result.params)
+        came_to = dataclasses.replace(came_to, final=final, evaluate_seconds=time.perf_counter() - began)
+        if keep_params:
+            write_params(folder, points, chunk, lanes, result.params, finished=True)
+        write_chunk(folder, chunk, came_to, run)
+        finished.append(came_to)
         checkpoints.finish(chunk)
     return Outcome(finished, True, earlier)
+
+
+def evaluate(program: Program, lanes: IntArray, params: Any) -> dict[str, npt.NDArray[Any]]:
+    """Fresh episodes of a chunk's students.
+
+    Args:
+        program: the run's.
+        lanes: the chunk's.
+        params: [lane, ...].
+
+    Returns:
+        success_rate, return and length, float64[lane].
+    """
+    plan, n_episodes = program.plan, program.plan.config.eval_episodes
+    assert n_episodes is not None
+    rows = np.minimum(np.arange(program.width), len(lanes) - 1)
+    play = chunk_player(plan.task, plan.student, plan.menu, n_episodes, program.by_seed.mesh)
+    params = jax.device_put(jax.tree.map(lambda x: x[rows], params), program.by_seed)
+    played = play(params, program.seeds_on_devices(lanes))
+    return {name: values[: len(lanes)] for name, values in as_arrays(played).items()}

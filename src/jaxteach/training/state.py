@@ -21,7 +21,7 @@ from jaxteach.teacher.menu import NO_OPTION, Menu, make_menu
 
 
 class Hyper(struct.PyTreeNode):
-    """Traced hyperparameters, [seed] each, f32 but for decay_kind: a sweep needs no recompilation."""
+    """Traced hyperparameters, f32 but for decay_kind, [lane] in a chunk: a sweep needs no recompilation."""
 
     lr: Array
     lr_end: Array
@@ -155,38 +155,34 @@ def make_plan(config: Config, taught: bool) -> Plan:
     return plan
 
 
-def make_hyper(config: Config, n_updates: int, width: int, teacher_success: float = 0.0) -> Hyper:
-    """The traced hyperparameters of a chunk, the same for each of its seeds.
+def make_hyper(config: Config, n_updates: int, teacher_success: float = 0.0) -> Hyper:
+    """The traced hyperparameters of a configuration, a number each.
 
     Args:
         config: resolved.
         n_updates: updates of the run.
-        width: seeds in a chunk.
         teacher_success: the teacher's success rate; only adaptive decay reads it.
     """
     ppo, decay = config.ppo, config.decay
 
-    def each(value: float) -> Array:
-        return jnp.full((width,), value, jnp.float32)
-
     return Hyper(
-        lr=each(ppo.lr),
-        lr_end=each(ppo.lr_end),
-        max_grad_norm=each(ppo.max_grad_norm),
-        gamma=each(ppo.gamma),
-        gae_lambda=each(ppo.gae_lambda if ppo.returns == "gae" else 1.0),
-        clip=each(ppo.clip),
-        value_clip=each(ppo.value_clip),
-        policy_weight=each(ppo.policy_weight),
-        value_weight=each(ppo.value_weight),
-        entropy_weight=each(ppo.entropy_weight),
-        teacher_success=each(teacher_success),
-        decay_kind=jnp.full((width,), DECAY_NAMES.index(decay.name), jnp.int32),
+        lr=jnp.float32(ppo.lr),
+        lr_end=jnp.float32(ppo.lr_end),
+        max_grad_norm=jnp.float32(ppo.max_grad_norm),
+        gamma=jnp.float32(ppo.gamma),
+        gae_lambda=jnp.float32(ppo.gae_lambda if ppo.returns == "gae" else 1.0),
+        clip=jnp.float32(ppo.clip),
+        value_clip=jnp.float32(ppo.value_clip),
+        policy_weight=jnp.float32(ppo.policy_weight),
+        value_weight=jnp.float32(ppo.value_weight),
+        entropy_weight=jnp.float32(ppo.entropy_weight),
+        teacher_success=jnp.float32(teacher_success),
+        decay_kind=jnp.int32(DECAY_NAMES.index(decay.name)),
         decay=DecayParameters(
-            start=each(decay.start),
-            floor=each(decay.floor),
-            plateau_at=each(in_updates(decay.plateau_at, n_updates)),
-            off_at=each(in_updates(decay.off_at, n_updates)),
+            start=jnp.float32(decay.start),
+            floor=jnp.float32(decay.floor),
+            plateau_at=jnp.float32(in_updates(decay.plateau_at, n_updates)),
+            off_at=jnp.float32(in_updates(decay.off_at, n_updates)),
         ),
     )
 

@@ -1,66 +1,117 @@
-"""summary.json: the final evaluation of every student, and what the run came to."""
+"""What a run came to: metrics.npz and summary.json, and with a sweep those of every point."""
 
 import dataclasses
-import time
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxteach.config import Config
 from jaxteach.teacher.table import PlanTable
-from jaxteach.training.evaluation import as_arrays, play_students, play_teacher, summarise
-from jaxteach.training.program import Program, pad
+from jaxteach.training.evaluation import summarise, teacher_success
+from jaxteach.training.program import Program
 from jaxteach.training.runfolder import RunFolder, describe
 from jaxteach.training.session import Outcome
-from jaxteach.training.train import Stop
+
+SHARED = (
+    "task",
+    "method",
+    "student",
+    "preset",
+    "teacher",
+    "corrupt",
+    "teacher_success_rate",
+    "eval_episodes",
+)
+"""What is the same at every point of a sweep."""
+TOLD = ("decay", "diverged", "env_steps_to_success", "success_rate", "return", "length")
+"""What a sweep's summary tells of each point."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
-    """The final evaluation: [seed] arrays, the teacher's success rate if there is one, and seconds taken."""
-
-    per_seed: dict[str, np.ndarray]
-    teacher_rate: float | None
-    seconds: float
-
-
-def evaluate_run(program: Program, folder: RunFolder, outcome: Outcome, stop: Stop) -> Evaluation | None:
-    """Play fresh episodes of every student, chunk by chunk, and of the teacher alone.
+def write_metrics(program: Program, folder: RunFolder, outcome: Outcome, table: PlanTable | None) -> None:
+    """Write metrics.npz of a run, finished or stopped; with a sweep, into the folders of its points.
 
     Args:
         program: the run's.
-        folder: the parameters are read from it.
-        outcome: a complete run's.
-        stop: asked before each chunk.
+        folder: the run's; its config.json is there.
+        outcome: what it has come to.
+        table: the teacher's, or None.
+    """
+    for number, point in enumerate(program.points):
+        own, at = outcome.at(number), folder.at(point)
+        if own.chunks:
+            if point.label:
+                at.write_config(point.config, program.plan.task, table)
+            at.write_metrics(own.seed_ids, own.metrics())
+
+
+def write_summary(
+    program: Program,
+    folder: RunFolder,
+    outcome: Outcome,
+    table: PlanTable | None,
+    wall: dict[str, float],
+    **more: Any,
+) -> dict[str, Any]:
+    """Measure the teacher alone, then write summary.json of a complete run and of each point of its sweep.
+
+    Args:
+        program: the run's.
+        folder: the run's.
+        outcome: complete.
+        table: the teacher's, or None.
+        wall: what the process took in seconds, for `wall_seconds`.
+        more: what else the summary shall hold.
 
     Returns:
-        The evaluation; None if it was stopped.
+        The contents of summary.json.
     """
-    began, parts, plan = time.perf_counter(), [], program.plan
-    assert plan.config.eval_episodes is not None
-    for chunk, finished in enumerate(outcome.chunks):
-        if stop():
-            return None
-        ids = pad(finished.seed_ids, program.width)
-        rows = np.minimum(np.arange(program.width), len(finished.seed_ids) - 1)
-        params = jax.tree.map(lambda x, rows=rows: x[rows], folder.read_params(chunk))
-        played = play_students(
-            plan.task, plan.student, params, ids, plan.config.eval_episodes, False, plan.menu
-        )
-        parts.append({name: values[: len(finished.seed_ids)] for name, values in as_arrays(played).items()})
-    teacher_rate = None
-    if program.teacher is not None:
-        alone = play_teacher(plan.task, program.teacher, np.uint32(0), 1000, False)
-        teacher_rate = float(as_arrays(alone)["success_rate"][0])
-    per_seed = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return Evaluation(per_seed, teacher_rate, time.perf_counter() - began)
+    teacher = program.teacher
+    rate = None if teacher is None else teacher_success(program.plan.task, teacher)
+    summaries = []
+    for number, point in enumerate(program.points):
+        own = outcome.at(number)
+        seconds = {"train": own.seconds, "evaluate": own.evaluate_seconds}
+        summary = {
+            **summarise_run(point.config, table, own, rate),
+            **more,
+            "wall_seconds": {**wall, **seconds},
+        }
+        folder.at(point).write_summary(summary)
+        summaries.append(summary)
+    if not program.plan.config.sweep:
+        return summaries[0]
+    steps = sum(sum(summary["env_steps"]) for summary in summaries)
+    whole = {
+        **{name: summaries[0][name] for name in SHARED},
+        "seeds": summaries[0]["seeds"],
+        "points": [
+            {
+                "label": point.label,
+                "values": point.values,
+                "folder": str(folder.at(point).path.relative_to(folder.path)),
+                **{name: summary[name] for name in TOLD},
+            }
+            for point, summary in zip(program.points, summaries, strict=True)
+        ],
+        "env_steps_per_second": steps / outcome.seconds,
+        **more,
+        "wall_seconds": {**wall, "train": outcome.seconds, "evaluate": outcome.evaluate_seconds},
+    }
+    folder.write_summary(whole)
+    return whole
 
 
 def summarise_run(
-    config: Config, table: PlanTable | None, outcome: Outcome, evaluation: Evaluation
+    config: Config, table: PlanTable | None, outcome: Outcome, teacher_rate: float | None
 ) -> dict[str, Any]:
-    """Gather summary.json, but for the wall times of the process."""
+    """Gather summary.json, but for the wall times of the process.
+
+    Args:
+        config: resolved, without a sweep.
+        table: the teacher's, or None.
+        outcome: complete, of one point.
+        teacher_rate: success of the teacher alone, 0 to 1; None if nobody teaches.
+    """
     from jaxteach.analysis import env_steps_to_success, median_env_steps
 
     metrics = outcome.metrics()
@@ -79,9 +130,9 @@ def summarise_run(
         "seeds": [int(seed) for seed in outcome.seed_ids],
         "diverged": outcome.diverged,
         "env_steps": [int(steps) for steps in env_steps],
-        "teacher_success_rate": evaluation.teacher_rate,
+        "teacher_success_rate": teacher_rate,
         "env_steps_to_success": median_env_steps(reached),
         "eval_episodes": config.eval_episodes,
-        **summarise(evaluation.per_seed),
+        **summarise(outcome.final()),
         "env_steps_per_second": float(np.sum(env_steps)) / outcome.seconds,
     }

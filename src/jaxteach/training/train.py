@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from jaxteach.config import Config, resolve
+from jaxteach.sweep import grid
 from jaxteach.teacher.table import PlanTable
+from jaxteach.training.lanes import IntArray, lanes_of, seeds_of
 from jaxteach.training.metrics import MetricsLog, join_chunks
 from jaxteach.training.program import Program, compile_program, run_chunk
 from jaxteach.training.state import SeedState
@@ -20,25 +22,30 @@ Stop = Callable[[], bool]
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """What training leaves, per seed.
+    """What training leaves, per seed, and with a sweep per point.
 
     Attributes:
-        seed_ids: int64[seed].
-        params: the students' parameters, [seed, ...].
-        metrics: [seed, update] arrays, see `training.metrics.ARRAYS`.
+        lanes: int64[lane], seeds at points of the sweep, see `training.lanes`; without one the seeds' ids.
+        params: the students' parameters, [lane, ...].
+        metrics: [lane, update] arrays, see `training.metrics.ARRAYS`.
         compile_seconds: what compiling took.
         train_seconds: what training took, compiling left out.
-        complete: whether every seed reached its environment steps.
-        diverged_at: int64[seed], the update in which a seed diverged and was frozen; -1 for the others.
+        complete: whether every lane reached its environment steps.
+        diverged_at: int64[lane], the update in which a lane diverged and was frozen; -1 for the others.
     """
 
-    seed_ids: npt.NDArray[np.int64]
+    lanes: IntArray
     params: Any
     metrics: dict[str, npt.NDArray[Any]]
     compile_seconds: float
     train_seconds: float
     complete: bool
-    diverged_at: npt.NDArray[np.int64]
+    diverged_at: IntArray
+
+    @property
+    def seed_ids(self) -> npt.NDArray[np.uint32]:
+        """The seed of each lane."""
+        return seeds_of(self.lanes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +54,7 @@ class Progress:
 
     Attributes:
         chunk: number of the running chunk.
-        seed_ids: its seeds.
+        lanes: its lanes.
         log: its metrics so far.
         share: how much of the whole run is done, 0 to 1.
         env_steps: environment steps taken so far, all chunks together.
@@ -59,7 +66,7 @@ class Progress:
     """
 
     chunk: int
-    seed_ids: npt.NDArray[np.int64]
+    lanes: IntArray
     log: MetricsLog
     share: float
     env_steps: int
@@ -76,19 +83,19 @@ class ChunkResult:
 
     Attributes:
         chunk: its number.
-        seed_ids: its seeds.
-        params: their parameters, [seed, ...].
-        metrics: [seed, update] arrays.
-        diverged_at: int64[seed], see `Training`.
+        lanes: its lanes.
+        params: their parameters, [lane, ...].
+        metrics: [lane, update] arrays.
+        diverged_at: int64[lane], see `Training`.
         seconds: what it took.
         complete: whether it ended, or was stopped.
     """
 
     chunk: int
-    seed_ids: npt.NDArray[np.int64]
+    lanes: IntArray
     params: Any
     metrics: dict[str, npt.NDArray[Any]]
-    diverged_at: npt.NDArray[np.int64]
+    diverged_at: IntArray
     seconds: float
     complete: bool
 
@@ -104,16 +111,16 @@ class Start:
 
 @dataclasses.dataclass
 class Tally:
-    """What the chunks that have ended come to: seeds (of how many in total), environment steps, seconds."""
+    """What the chunks that have ended come to: lanes (of how many in total), environment steps, seconds."""
 
     total: int
-    seeds: int = 0
+    lanes: int = 0
     env_steps: int = 0
     seconds: float = 0.0
 
-    def add(self, seeds: int, env_steps: int, seconds: float) -> None:
+    def add(self, lanes: int, env_steps: int, seconds: float) -> None:
         """Count a chunk that has ended."""
-        self.seeds += seeds
+        self.lanes += lanes
         self.env_steps += env_steps
         self.seconds += seconds
 
@@ -131,7 +138,8 @@ def train(
     """Train students, one for each seed, and keep everything in memory.
 
     Args:
-        config: what to train; presets fill what it leaves open.
+        config: what to train; presets fill what it leaves open. Each seed is trained at each point of
+            its sweep.
         teacher: the teacher's table; None trains by reinforcement alone.
         seed_ids: ids of the seeds; by default `config.seeds` of them from `config.first_seed`.
         program: a program compiled before for the same configuration and teacher.
@@ -140,7 +148,7 @@ def train(
         stop: asked after each segment; training ends early, with what it has, once it is true.
 
     Returns:
-        Parameters and metrics of every seed that was begun.
+        Parameters and metrics of every lane that was begun.
 
     Raises:
         UserError: if the configuration cannot be run.
@@ -148,34 +156,34 @@ def train(
     config = resolve(config)
     program = program or compile_program(config, teacher)
     chunks = split(config, program.width, seed_ids)
-    tally, results = Tally(sum(len(ids) for ids in chunks)), []
-    for chunk, ids in enumerate(chunks):
-        results.append(train_chunk(program, chunk, ids, tally, on_segment=on_segment, stop=stop))
+    tally, results = Tally(sum(len(lanes) for lanes in chunks)), []
+    for chunk, lanes in enumerate(chunks):
+        results.append(train_chunk(program, chunk, lanes, tally, on_segment=on_segment, stop=stop))
         on_chunk(results[-1])
         if not results[-1].complete or (chunk + 1 < len(chunks) and stop()):
             break
     return Training(
-        seed_ids=np.concatenate([result.seed_ids for result in results]),
+        lanes=np.concatenate([result.lanes for result in results]),
         params=jax.tree.map(lambda *leaves: np.concatenate(leaves), *(r.params for r in results)),
         metrics=join_chunks([result.metrics for result in results]),
         compile_seconds=program.compile_seconds,
         train_seconds=sum(result.seconds for result in results),
-        complete=tally.seeds == tally.total,
+        complete=tally.lanes == tally.total,
         diverged_at=np.concatenate([result.diverged_at for result in results]),
     )
 
 
-def split(config: Config, width: int, seed_ids: Sequence[int] | None = None) -> list[npt.NDArray[np.int64]]:
-    """The chunks of a run: the ids of the seeds that train together, at most `width` each."""
+def split(config: Config, width: int, seed_ids: Sequence[int] | None = None) -> list[IntArray]:
+    """The chunks of a run: the lanes that train together, at most `width` each."""
     first, count = config.first_seed, config.seeds
-    ids = np.asarray(range(first, first + count) if seed_ids is None else seed_ids, np.int64)
-    return [ids[start : start + width] for start in range(0, len(ids), width)]
+    lanes = lanes_of(len(grid(config)), range(first, first + count) if seed_ids is None else seed_ids)
+    return [lanes[start : start + width] for start in range(0, len(lanes), width)]
 
 
 def train_chunk(
     program: Program,
     chunk: int,
-    seed_ids: npt.NDArray[np.int64],
+    lanes: IntArray,
     tally: Tally,
     *,
     start: Start | None = None,
@@ -187,7 +195,7 @@ def train_chunk(
     Args:
         program: compiled.
         chunk: its number.
-        seed_ids: its seeds, at most the program's width.
+        lanes: its lanes, at most the program's width.
         tally: the chunks before; this one is added when it ends.
         start: where it was left.
         on_segment: called after each segment.
@@ -196,19 +204,19 @@ def train_chunk(
     Returns:
         What it has come to, whether it ended or was stopped.
     """
-    n, goal = len(seed_ids), program.plan.config.env_steps
+    n, goal = len(lanes), program.plan.config.env_steps
     assert goal is not None
     log = start.log if start else MetricsLog(n)
     began = time.perf_counter() - (start.seconds if start else 0.0)
-    for state in run_chunk(program, seed_ids, log, start.state if start else None):
+    for state in run_chunk(program, lanes, log, start.state if start else None):
         done = np.asarray(jax.device_get(state.env_steps))[:n]
         within = min(1.0, float(np.min(done)) / goal)
         seconds, complete = time.perf_counter() - began, within >= 1.0
         progress = Progress(
             chunk=chunk,
-            seed_ids=seed_ids,
+            lanes=lanes,
             log=log,
-            share=(tally.seeds + within * n) / tally.total,
+            share=(tally.lanes + within * n) / tally.total,
             env_steps=tally.env_steps + int(np.sum(done)),
             seconds=tally.seconds + seconds,
             chunk_seconds=seconds,
@@ -223,4 +231,4 @@ def train_chunk(
     if complete:
         tally.add(n, int(np.sum(done)), seconds)
     params = jax.tree.map(lambda x: np.asarray(x)[:n], state.params)
-    return ChunkResult(chunk, seed_ids, params, log.arrays(), log.diverged_at(), seconds, complete)
+    return ChunkResult(chunk, lanes, params, log.arrays(), log.diverged_at(), seconds, complete)

@@ -1,0 +1,179 @@
+"""What a run needs: memory for a chunk, disk for its results, and how wide a chunk may be."""
+
+import contextlib
+import dataclasses
+import functools
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxteach.config import Config
+from jaxteach.errors import UserError
+from jaxteach.teacher.table import PlanTable
+from jaxteach.training.checkpoints import KEPT
+from jaxteach.training.loop import init_chunk
+from jaxteach.training.metrics import ARRAYS
+from jaxteach.training.program import Program, compile_program
+
+PROBE = 8
+"""Seeds a device of the program that is compiled to measure what a seed needs."""
+WIDEST = 256
+"""Seeds a device that run together by default on accelerators, at most."""
+SHARE = 0.6
+"""Share of a device's free memory that a chunk takes by default, at most."""
+
+
+def on_cpu() -> bool:
+    """Whether training runs on a CPU: there a fixed narrow width is fastest, and not chosen by memory."""
+    return jax.default_backend() == "cpu"
+
+
+def choose_width(config: Config, table: PlanTable | None) -> int:
+    """How many seeds to run together on accelerators: as many as fit, up to `WIDEST` a device.
+
+    Compiles the program for `PROBE` seeds a device to see what a seed needs; never looks at how many
+    seeds there are, for results depend on the width in their last bits.
+
+    Args:
+        config: resolved, but for the width.
+        table: the teacher's table, or None.
+
+    Returns:
+        A power of two for each device.
+    """
+    n_devices = jax.local_device_count()
+    probe = compile_program(dataclasses.replace(config, seeds_per_chunk=PROBE * n_devices), table)
+    return n_devices * widest(memory_of(probe) / PROBE, SHARE * free_memory(), WIDEST)
+
+
+def widest(per_seed: float, limit: float, most: int) -> int:
+    """The largest power of two of seeds that a limit of bytes has room for, at least 1.
+
+    >>> widest(per_seed=1e6, limit=1e8, most=256), widest(1e6, 1e12, 256), widest(1e6, 1.0, 256)
+    (64, 256, 1)
+    """
+    width = 1
+    while 2 * width <= most and 2 * width * per_seed <= limit:
+        width *= 2
+    return width
+
+
+def memory_of(program: Program) -> int:
+    """What a segment of a chunk needs on each device, in bytes, as the compiler counts it."""
+    # Compiled.memory_analysis knows one device; what is donated is not needed twice.
+    found = program.segment.memory_analysis()  # type: ignore[attr-defined]
+    parts = found.temp_size_in_bytes, found.argument_size_in_bytes, found.output_size_in_bytes
+    return int(sum(parts) - found.alias_size_in_bytes)
+
+
+def free_memory() -> int:
+    """Free memory of a local device, in bytes; devices of a CPU share the machine's."""
+    device = jax.local_devices()[0]
+    stats = device.memory_stats()
+    if stats and "bytes_limit" in stats:
+        return int(stats["bytes_limit"] - stats.get("bytes_in_use", 0))
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024 // jax.local_device_count()
+    raise UserError("cannot tell how much memory is free: /proc/meminfo has no MemAvailable")
+
+
+def check_memory(program: Program) -> None:
+    """Refuse a chunk that has no room.
+
+    Raises:
+        UserError: saying which width would fit.
+    """
+    need, free = memory_of(program), free_memory()
+    if need > free:
+        raise UserError(
+            f"a chunk of {program.width} seeds needs about {in_words(need)} of memory on each device, and "
+            f"{in_words(free)} are free: {what_fits(program, free)}"
+        )
+
+
+@contextlib.contextmanager
+def told_of_memory(program: Program) -> Iterator[None]:
+    """A context in which running out of memory is told in one line.
+
+    Raises:
+        UserError: saying which width would fit.
+    """
+    try:
+        yield
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise UserError(
+            f"out of memory with {program.width} seeds together; finished chunks stay: "
+            f"{what_fits(program, memory_of(program) // 2)}"
+        ) from error
+
+
+def what_fits(program: Program, limit: float) -> str:
+    """What to do about a chunk that has no room, in words."""
+    n_devices = program.by_seed.mesh.size
+    per_seed = memory_of(program) * n_devices / program.width
+    if per_seed > limit:
+        return "not even one seed fits; choose fewer --rollout.envs or --rollout.steps, or a smaller student"
+    width = n_devices * widest(per_seed, limit, max(1, program.width // (2 * n_devices)))
+    return f"--seeds-per-chunk {width} would fit"
+
+
+def disk_of(program: Program, n_lanes: int, keep_params: bool) -> int:
+    """What a run leaves on disk or needs there on the way, in bytes, at most.
+
+    Args:
+        program: compiled.
+        n_lanes: seeds times points of the sweep.
+        keep_params: whether parameters are written.
+    """
+    ids = jax.ShapeDtypeStruct((program.width,), np.uint32)
+    state = jax.eval_shape(functools.partial(init_chunk, program.plan), ids)
+    metrics = 2 * n_lanes * program.plan.n_updates * len(ARRAYS) * 8  # by chunk, and joined
+    params = n_lanes * bytes_of(state.params) // program.width if keep_params else 0
+    # One more than are kept, for the oldest goes once the newest is whole.
+    return metrics + params + (KEPT + 1) * bytes_of(state)
+
+
+def check_disk(program: Program, folder: Path, n_lanes: int, keep_params: bool) -> str:
+    """Refuse a run whose results have no room.
+
+    Args:
+        program: compiled.
+        folder: the run's, there already.
+        n_lanes: seeds times points of the sweep.
+        keep_params: whether parameters are written.
+
+    Returns:
+        What is needed and free, in words.
+
+    Raises:
+        UserError: if there is not enough.
+    """
+    need, free = disk_of(program, n_lanes, keep_params), shutil.disk_usage(folder).free
+    words = f"up to {in_words(need)} of disk needed, {in_words(free)} free"
+    if need > free:
+        keep = ", or --keep-params none" if keep_params else ""
+        raise UserError(f"{folder}: {words}: choose another --out, fewer --seeds{keep}")
+    return words
+
+
+def bytes_of(tree: Any) -> int:
+    """Bytes of all arrays of a tree."""
+    return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(tree))
+
+
+def in_words(n_bytes: float) -> str:
+    """A number of bytes for a person.
+
+    >>> in_words(1_500), in_words(23_400_000), in_words(8e9)
+    ('2 kB', '23 MB', '8.0 GB')
+    """
+    if n_bytes >= 1e9:
+        return f"{n_bytes / 1e9:.1f} GB"
+    return f"{n_bytes / 1e6:.0f} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e3:.0f} kB"

@@ -1,0 +1,60 @@
+"""Tests of sweeps: the grid, its labels, and what cannot be swept."""
+
+import pytest
+
+from jaxteach.config import Config, Decay
+from jaxteach.errors import UserError
+from jaxteach.sweep import grid
+
+
+def points(*texts):
+    return grid(Config(sweep=texts))
+
+
+def test_without_a_sweep_there_is_one_point():
+    (point,) = grid(Config())
+    assert (point.label, point.values, point.config) == ("", {}, Config())
+
+
+def test_every_combination_in_order():
+    found = points("--ppo.lr=1e-3,2e-3", "decay=linear,cosine")
+    assert [point.label for point in found] == [
+        "ppo.lr=0.001,decay=linear",
+        "ppo.lr=0.001,decay=cosine",
+        "ppo.lr=0.002,decay=linear",
+        "ppo.lr=0.002,decay=cosine",
+    ]
+    assert found[3].values == {"ppo.lr": 0.002, "decay": "cosine"}
+    assert found[3].config.ppo.lr == 0.002 and found[3].config.decay == Decay("cosine")
+    assert all(point.config.sweep == () for point in found)
+
+
+def test_dashes_are_underscores():
+    assert points("decay.plateau-at=0.1")[0].config.decay.plateau_at == 0.1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("decay.floor", "must be FIELD=VALUE,VALUE"),
+        ("decay.floor=", "must be FIELD=VALUE,VALUE"),
+        ("decay.floor=0,,1", "must be FIELD=VALUE,VALUE"),
+        ("decay.flor=0", r"unknown field 'decay\.flor': did you mean 'decay\.floor'"),
+        ("student.hidden=8,16", r"student\.hidden: decides what is compiled"),
+        ("ppo.minibatch=64", r"ppo\.minibatch: decides what is compiled"),
+        ("seeds=1,2", "seeds: decides what is compiled"),
+        ("ppo.lr=fast", "'fast' is not a number"),
+        ("ppo.lr=nan", r"--ppo\.lr nan: must be a number"),
+        ("ppo.gamma=0.9,1.5", r"--ppo\.gamma 1\.5: must be a number from 0 to 1"),
+        ("ppo.lr=0.1,1e-1", "a value comes twice"),
+        ("decay=linear,liner", "unknown decay 'liner'"),
+    ],
+)
+def test_what_cannot_be_swept(text, message):
+    with pytest.raises(UserError, match=message):
+        points(text)
+
+
+def test_a_field_swept_twice():
+    with pytest.raises(UserError, match="swept twice"):
+        points("ppo.lr=0.1", "ppo.lr=0.2")
