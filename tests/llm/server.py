@@ -9,7 +9,10 @@ import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-FAULTS = ("429", "500", "slow", "cut", "drop", "garbage", "no choices", "empty", "null", "error in 200")
+FAULTS = (
+    *("429", "500", "slow", "cut", "drop", "garbage", "not HTTP"),
+    *("no choices", "empty", "null", "error in 200"),
+)
 
 HOSTILE = (
     "Plan: __import__('os').system('true')",
@@ -144,13 +147,18 @@ class FakeServer:
         if fault == "500":
             return self.send(handler, 500, b"<html>oops</html>")
         if fault == "slow":
-            self.patience.wait(3)
+            self.patience.wait(3)  # who waits this long gets a wrong answer
+            with contextlib.suppress(OSError):
+                self.send(handler, 200, good)
             return self.drop(handler)
         if fault == "cut":
             handler.send_response(200)
             handler.send_header("Content-Length", str(len(good)))
             handler.end_headers()
             handler.wfile.write(good[: len(good) // 2])
+            return self.drop(handler)
+        if fault == "not HTTP":
+            handler.wfile.write(b"SSH-2.0-OpenSSH_9.6\r\n")
             return self.drop(handler)
         if fault == "drop":
             return self.drop(handler)

@@ -1,4 +1,4 @@
-"""A run to be killed: asks slowly, and first writes every question into a journal."""
+"""A run to be killed: asks slowly, and writes into journals what it asks and how many answers it has kept."""
 
 import sys
 import time
@@ -23,8 +23,13 @@ class SlowBackend(FakeBackend):
         return super().generate(messages, seeds, temperature, max_tokens)
 
 
-# Usage: python -m tests.llm.slow_run OUT JOURNAL
+# Usage: python -m tests.llm.slow_run OUT JOURNAL PROGRESS
 if __name__ == "__main__":
+
+    def report(done, total):
+        """Note what the run believes to be safe on the disk."""
+        Path(sys.argv[3]).write_text(str(done))
+
     job = make_job(COLORED, samples=6, max_unparsed=1.0)
     slow = SlowBackend(job.questions, concurrency=2, journal=Path(sys.argv[2]))
-    precompute(job, slow, Path(sys.argv[1]), "t", resume=True)
+    precompute(job, slow, Path(sys.argv[1]), "t", resume=True, report=report)
