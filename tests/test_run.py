@@ -235,6 +235,9 @@ def bad(tmp_path, monkeypatch):
         (["--variant.room-max", "11"], ["simple_door_key", "11"]),
         (["--variant.n-lava", "-1"], ["simple_door_key", "-1 lava"]),
         (["--resume"], ["--resume needs --out"]),
+        (["--host-devices", "0"], ["--host-devices 0", "at least 1"]),
+        (["--sweep", "ppo.larning_rate=1"], ["ppo.larning_rate"]),
+        (["--sweep", "student.hidden=8,16"], ["student.hidden"]),
         *(
             ([f"--{flag}", value], [f"--{flag} {value}", "at least 1"])
             for flag in COUNTS
@@ -299,4 +302,6 @@ def test_a_file_in_the_way(bad, tmp_path, below):
 def test_bad_input_from_outside(tmp_path):
     refused(apart("run", "--task", "lava", cwd=tmp_path), "unknown task 'lava'", "'lava_door_key'")
     refused(apart("run", "--teacher", "gpt", cwd=tmp_path), "'gpt'", "simple_door_key")
+    uneven = apart("run", "--host-devices", "3", "--seeds-per-chunk", "2", cwd=tmp_path)
+    refused(uneven, "--seeds-per-chunk 2", "3 devices", "fewer --host-devices")
     assert list(tmp_path.rglob("*")) == []
