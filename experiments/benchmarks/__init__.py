@@ -1,0 +1,1 @@
+"""Parts of the throughput benchmark, `bench_throughput.py`: what is timed, and how."""
