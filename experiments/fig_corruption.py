@@ -10,7 +10,8 @@ from running import Job, carry_out
 
 from jaxteach.config import Config, Corrupt
 
-TASKS = ("simple_door_key", "lava_door_key", "colored_door_key")
+TASKS = ("simple_door_key", "lava_door_key")
+FULL_TASKS = (*TASKS, "colored_door_key")
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.5)
 TABLES = 8
 """Which states are wrong decides a lot: systematic errors are drawn so often, each for some of the seeds."""
@@ -39,7 +40,7 @@ def errors(scale: Scale, task: str) -> dict[str, Config]:
 def figure(options: Options) -> None:
     """Train, draw, write."""
     scale = options.scale
-    tasks = TASKS[:1] if scale.quick else TASKS
+    tasks = TASKS[:1] if scale.quick else FULL_TASKS if scale.name == "full" else TASKS
     jobs = [Job(label, config) for task in tasks for label, config in errors(scale, task).items()]
     results = carry_out(jobs, options)
     panels = [panel_of(task, [result for result in results if result.task == task]) for task in tasks]

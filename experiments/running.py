@@ -23,7 +23,7 @@ from jaxteach.analysis import load_run
 from jaxteach.config import Config, resolve
 
 RUNS = ROOT / "runs" / "experiments"
-RATES = {"simple_door_key": 30_000, "lava_door_key": 30_000, "colored_door_key": 25_000, "two_door": 12_000}
+RATES = {"simple_door_key": 120_000, "lava_door_key": 80_000, "colored_door_key": 65_000, "two_door": 55_000}
 """Environment steps a second on two quiet cores, for the prediction, until runs here have shown their own."""
 COMPILING = 15.0
 """Seconds to compile a program, about."""
