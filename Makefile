@@ -11,7 +11,7 @@ run: $(VENV)/.installed
 	$(BIN)/python -m jaxteach.run --decay linear_plateau
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
