@@ -23,9 +23,10 @@ ALWAYS = Decay("constant", start=1.0, off_at=1_000_000)
 """A teacher that never falls silent, the dearest there can be."""
 
 
-def config_of(teacher: str, student: str = "ego", width: int = 8, decay: Decay = ALWAYS) -> Config:
-    """The default configuration, changed."""
-    return resolve(Config(teacher=teacher, decay=decay, student=Student(student), seeds_per_chunk=width))
+def config_of(teacher: str, student: str = "ego", width: int = 8, **changes: Any) -> Config:
+    """The default configuration with a teacher that always speaks, changed."""
+    fields = {"decay": ALWAYS, **changes}
+    return resolve(Config(teacher=teacher, student=Student(student), seeds_per_chunk=width, **fields))
 
 
 class Chunk:

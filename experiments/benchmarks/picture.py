@@ -55,6 +55,8 @@ def memory(run: Run) -> float | None:
 
 def rates(axes: Any, title: str, along: str, timings: Mapping[str, Timing]) -> None:
     """A row for each variant."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
     for row, timing in enumerate(timings.values()):
         ends = [timing.units / max(timing.seconds), timing.units / min(timing.seconds)]
         axes.plot(ends, [row, row], color=INK, linewidth=1.6, solid_capstyle="butt")
@@ -68,6 +70,10 @@ def rates(axes: Any, title: str, along: str, timings: Mapping[str, Timing]) -> N
             color=GREY,
         )
     axes.set_xscale("log")
+    spread = max(t.rate for t in timings.values()) / min(t.rate for t in timings.values())
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if spread < 30 else (1,)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(lambda value, _: in_words(value))
     axes.margins(x=0.12)
     axes.set_yticks(range(len(timings)), list(timings))
     axes.set_ylim(len(timings) - 0.4, -0.8)
@@ -101,7 +107,7 @@ def by_seeds(
     for (kind, label), mark in zip(kinds, ("o", "s"), strict=True):
         points = [(run.seeds, read(run)) for run in runs[kind] if read(run) is not None]
         if points:
-            axes.plot(*zip(*points, strict=True), mark, color=INK, markersize=4.5, label=label)
+            axes.plot(*zip(*points, strict=True), mark, color=INK, markersize=4.5, label=label, clip_on=False)
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_ylim(bottom=0)

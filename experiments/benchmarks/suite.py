@@ -11,7 +11,7 @@ import jax
 from common import say
 
 from benchmarks import farama
-from benchmarks.chunk import Chunk, config_of
+from benchmarks.chunk import ALWAYS, Chunk, config_of
 from benchmarks.env import Batch, Ours, random_play
 from benchmarks.flops import matmul
 from benchmarks.mapping import grouped_training
@@ -21,7 +21,7 @@ from benchmarks.runs import Run, run
 from benchmarks.stages import rollouts, training, updates
 from benchmarks.timing import Timing, Variant, measure
 from jaxteach.backend import devices_for
-from jaxteach.config import Decay
+from jaxteach.config import PPO, Decay
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,11 +33,10 @@ class Size:
         repeats: of every variant.
         seconds: how long a repeat lasts at least.
         n_envs: environments side by side, of environments alone.
-        n_updates: updates in a call.
+        n_updates: updates of the runs that are compared with and without a teacher.
         widths: seeds of a chunk, where widths are compared.
         groups: (seeds of a chunk, seeds of a group), where groups are.
-        whole_runs: whether runs of the default length are compared with and without a teacher.
-        one_device: whether training is timed on one device too.
+        one_device: whether all is timed on one device too.
         seeds: seeds of runs of the default length.
         short_seeds: seeds of short runs.
     """
@@ -49,7 +48,6 @@ class Size:
     n_updates: int
     widths: tuple[int, ...]
     groups: tuple[tuple[int, int], ...]
-    whole_runs: bool
     one_device: bool
     seeds: tuple[int, ...]
     short_seeds: tuple[int, ...]
@@ -61,10 +59,9 @@ SIZES = {
         repeats=5,
         seconds=0.2,
         n_envs=(1024,),
-        n_updates=8,
-        widths=(2, 8, 32),
+        n_updates=16,
+        widths=(8,),
         groups=((8, 1),),
-        whole_runs=False,
         one_device=False,
         seeds=(1, 8, 64),
         short_seeds=(),
@@ -74,10 +71,9 @@ SIZES = {
         repeats=7,
         seconds=0.5,
         n_envs=(1024, 4096),
-        n_updates=16,
-        widths=(1, 2, 4, 8, 16, 32, 64),
+        n_updates=48,
+        widths=(1, 2, 4, 8, 16, 64),
         groups=((8, 1), (64, 1), (64, 4)),
-        whole_runs=True,
         one_device=True,
         seeds=(1, 8, 64),
         short_seeds=(64, 64, 512, 4096, 64),
@@ -87,14 +83,18 @@ SHORT = 8192
 """Environment steps a seed of a short run: a sixth of the default, so that 4096 seeds take minutes."""
 WIDTH = 8
 """Seeds of a chunk by default."""
+UPDATE = 512
+"""Environment steps of an update, a seed, by default."""
+FEW = 16
+"""Updates in a call, where a call need not be a whole run."""
 TASK = "simple_door_key"
 
 Timings = dict[str, Timing]
 
 
-def splits(n: int) -> tuple[int, ...]:
-    """Over how many devices n things are split: none but the first, and as many as can be."""
-    return tuple(sorted({1, devices_for(n)}))
+def splits(n: int, one_device: bool = True) -> tuple[int, ...]:
+    """Over how many devices n things are split: as many as can be, and none but the first."""
+    return tuple(sorted({devices_for(n), *([1] if one_device else [])}))
 
 
 def in_turn(size: Size, variants: dict[str, Callable[[], Variant]]) -> Timings:
@@ -127,7 +127,7 @@ def environments(size: Size) -> Timings:
         )
         for n in size.n_envs
         for name, (batch, steps) in batches.items()
-        for devices in splits(n)
+        for devices in splits(n, size.one_device)
     }
     if not importlib.util.find_spec("minigrid"):
         say("minigrid is not installed, and left out: python -m pip install -e '.[bench]'")
@@ -138,27 +138,29 @@ def environments(size: Size) -> Timings:
 
 
 def learning(size: Size) -> Timings:
-    """Rollouts and training, with a teacher and without, and navix's PPO; a unit is an environment step."""
-    n = size.n_updates
+    """Rollouts and runs, with a teacher and without, and navix's PPO; a unit is an environment step."""
+    n, most = size.n_updates, devices_for(WIDTH)
     variants: dict[str, Callable[[], Variant]] = {}
-    for devices in splits(WIDTH) if size.one_device else splits(WIDTH)[-1:]:
-        on = f"{devices} devices"
-        for label, teacher in (("alone", "none"), ("taught", "chatglm")):
-            chunk = Chunk(config_of(teacher), devices)
-            variants[f"rollouts: {label}, {on}"] = lambda c=chunk: rollouts(c, n)
-            variants[f"update: {label}, {on}"] = lambda c=chunk: training(c, n)
-        variants[f"navix PPO: features, {on}"] = lambda d=devices: navix_ppo(config_of("none"), n, d)
-    most = splits(WIDTH)[-1]
-    silent = Chunk(config_of("chatglm", decay=Decay("none")), most)
-    variants[f"update: silent teacher, {most} devices"] = lambda: training(silent, n)
-    if size.whole_runs:
-        for sees in ("map", "registered"):
-            variants[f"navix PPO: {sees}, {most} devices"] = lambda s=sees: navix_ppo(
-                config_of("none"), n, most, s
-            )
-        for label, teacher in (("alone", "none"), ("taught", "chatglm")):
-            chunk = Chunk(config_of(teacher, decay=Decay()), most)
-            variants[f"run: {label}, {most} devices"] = lambda c=chunk: training(c, c.plan.n_updates)
+    for devices in splits(WIDTH, size.one_device):
+        for label, teacher, decay in (
+            ("alone", "none", Decay()),
+            ("taught", "chatglm", Decay()),
+            ("always taught", "chatglm", ALWAYS),
+        ):
+            config = config_of(teacher, decay=decay, env_steps=n * UPDATE)
+            chunk = Chunk(config, devices)
+            variants[f"training: {label}, {devices} devices"] = lambda c=chunk: training(c, n)
+            if decay is not ALWAYS:
+                variants[f"rollouts: {label}, {devices} devices"] = lambda c=chunk: rollouts(c, FEW)
+    config = config_of("none", env_steps=n * UPDATE)
+    hidden = config.student.hidden
+    peers = [("as wide", hidden, "features"), ("as many weights", hidden // 2, "features")]
+    if size.name == "full":
+        peers += [("on the map, as wide", hidden, "map"), ("as registered, as wide", hidden, "registered")]
+    for label, units, sees in peers:
+        variants[f"navix PPO: {label}, {most} devices"] = lambda u=units, s=sees: navix_ppo(
+            config, n, most, u, s
+        )
     return in_turn(size, variants)
 
 
@@ -168,11 +170,12 @@ def operations(size: Size) -> Timings:
     for devices in splits(WIDTH):
         for side in (1024, 2048):
             variants[f"matmul {side}, {devices} devices"] = lambda s=side, d=devices: matmul(s, d)
-    for devices in splits(WIDTH) if size.one_device else splits(WIDTH)[-1:]:
-        for student, n in (("ego", size.n_updates), ("cnn", 1)):
-            variants[f"learn: {student}, {devices} devices"] = lambda s=student, d=devices, n=n: updates(
-                Chunk(config_of("none", s), d), n
-            )
+    for devices in splits(WIDTH, size.one_device):
+        ego = Chunk(config_of("none", "ego"), devices)
+        # One epoch, for this student's takes a second; epochs are alike.
+        cnn = Chunk(config_of("none", "cnn", ppo=PPO(epochs=1)), devices)
+        variants[f"learn: ego, {devices} devices"] = lambda c=ego: updates(c, FEW // 2)
+        variants[f"learn: cnn, {devices} devices"] = lambda c=cnn: updates(c, 1)
     return in_turn(size, variants)
 
 
@@ -181,11 +184,11 @@ def widths(size: Size) -> Timings:
     variants: dict[str, Callable[[], Variant]] = {}
     for width in size.widths:
         chunk = Chunk(config_of("chatglm", width=width), devices_for(width))
-        n = max(1, size.n_updates * WIDTH // max(width, WIDTH))
+        n = max(1, FEW * WIDTH // max(width, WIDTH))
         variants[f"vmap: {width} seeds"] = lambda c=chunk, n=n: training(c, n)
     for width, together in size.groups:
         chunk = Chunk(config_of("chatglm", width=width), devices_for(width))
-        n = max(1, size.n_updates * WIDTH // width)
+        n = max(1, FEW * WIDTH // width)
         variants[f"groups of {together} a device: {width} seeds"] = lambda c=chunk, n=n, t=together: (
             grouped_training(c, n, t)
         )

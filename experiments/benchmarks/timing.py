@@ -16,7 +16,8 @@ class Variant:
     Attributes:
         call: does the work once and blocks until it is done.
         units: how many units of work (environment steps, floating point operations) one call does.
-        compile_seconds: what compiling it took; 0 for what is not compiled.
+        compile_seconds: what compiling it took, or reading it if it was compiled before; 0 for what is not
+            compiled.
         devices: how many devices it runs on.
     """
 
