@@ -142,11 +142,12 @@ def train_job(job: Job, path: Path, programs: list[Any], stopping: Any) -> bool:
             folder.write_config(config, program.plan.task, table)
         with t.Checkpoints(path, t.fingerprint(config, table, False), None, say) as checkpoints:
             outcome = t.run_session(program, folder, checkpoints, stop=lambda: stopping.asked, notice=say)
-        t.write_metrics(program, folder, outcome, table)
+        t.write_metrics(program.plan, program.points, folder, outcome, table)
         if not outcome.complete:
             return False
         wall = {"compile": program.compile_seconds, "total": time.perf_counter() - began}
-        t.write_summary(program, folder, outcome, table, wall, source_sha256=source_hash())
+        parts = program.plan, program.points, program.teacher
+        t.write_summary(*parts, folder, outcome, table, wall, source_sha256=source_hash())
         folder.clean()
     return True
 

@@ -11,6 +11,7 @@ from jaxteach.backend import devices_for
 from jaxteach.cli import parse
 from jaxteach.config import CHUNK, Config, check, from_json, preset, to_json
 from jaxteach.errors import UserError
+from jaxteach.shards import Shard, read_shard
 from jaxteach.sweep import grid
 
 
@@ -34,6 +35,9 @@ class Options:
     far as they share a chunk evenly. With other numbers results agree in statistics, not to the bit."""
     keep_params: Literal["all", "none"] = "all"
     """all: parameters of every student are written; none: they are gone once their chunk is evaluated."""
+    shard: str | None = None
+    """I/N: train only the I-th (from 0) of N equal parts of the run, into OUT/shards/I-of-N; slurm: as the
+    job array says. python -m jaxteach.merge OUT joins them."""
     cache: str | None = None
     """Folder for compiled programs, or off; by default $JAXTEACH_CACHE, else ~/.cache/jaxteach."""
 
@@ -42,6 +46,17 @@ class Options:
         """Devices the CPU pretends to be."""
         config = self.config
         return self.host_devices or devices_for(config.seeds_per_chunk or CHUNK[config.preset])
+
+    @property
+    def part(self) -> Shard | None:
+        """The part of the run to train; None for all of it."""
+        return None if self.shard is None else read_shard(self.shard)
+
+    @property
+    def folder(self) -> Path | None:
+        """The run folder asked for: with --shard the shard's own."""
+        out = self.config.out
+        return out if out is None or self.part is None else self.part.folder(out)
 
 
 def read_options(args: list[str]) -> tuple[Options, dict[str, Any] | None]:
@@ -61,11 +76,15 @@ def read_options(args: list[str]) -> tuple[Options, dict[str, Any] | None]:
         raise UserError(f"--checkpoint-every {options.checkpoint_every}: must be at least 0")
     if options.host_devices is not None and options.host_devices < 1:
         raise UserError(f"--host-devices {options.host_devices}: must be at least 1")
+    if options.part is not None and options.config.out is None:
+        raise UserError(
+            f"--shard {options.shard} needs --out: the folder of the run, the same for all shards"
+        )
     then = None
     if options.resume:
-        if options.config.out is None:
+        if options.folder is None:
             raise UserError("--resume needs --out: the folder of the run to go on with")
-        then = read_config(options.config.out)
+        then = read_config(options.folder)
     if then is not None:
         device = then.get("device") or {}
         before = Options(

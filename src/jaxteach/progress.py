@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from jaxteach.config import Config
-
 if TYPE_CHECKING:
     from jaxteach.training import Progress as Standing
     from jaxteach.training import RunFolder
@@ -21,11 +19,11 @@ class Bar:
     """Shows updates, environment steps a second, success so far and the time left.
 
     Args:
-        config: the run's.
+        title: what is trained, such as "8 seeds".
         folder: metrics.jsonl is written into it.
     """
 
-    def __init__(self, config: Config, folder: "RunFolder") -> None:
+    def __init__(self, title: str, folder: "RunFolder") -> None:
         self._folder = folder
         self._console = Console()
         self._last_line = 0.0
@@ -38,7 +36,7 @@ class Bar:
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._bar = self._progress.add_task(f"{config.seeds} seeds", total=1.0, note="")
+        self._bar = self._progress.add_task(title, total=1.0, note="")
 
     def __enter__(self) -> Self:
         self._progress.start()

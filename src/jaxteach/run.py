@@ -35,17 +35,18 @@ def main() -> int:
         if then is not None:
             check_unchanged(then, dataclasses.replace(options, config=config))
         from jaxteach.teacher.loading import load_teacher
-        from jaxteach.training import check_program, choose_width, make_folder, on_cpu
+        from jaxteach.training import check_program, choose_width, make_folder, n_chunks, on_cpu
 
         # All that can be refused is refused before a folder is made.
         table = load_teacher(config.teacher, config.task)
         if options.config.seeds_per_chunk is None and not on_cpu():
             config = dataclasses.replace(config, seeds_per_chunk=choose_width(config, table))
         check_program(config, table)
-        out = config.out or default_folder(config)
+        only = None if options.part is None else options.part.chunks(n_chunks(config))
+        out = options.folder or default_folder(config)
         make_folder(out)
         with FolderLock(out, notice=say):
-            return run(config, table, options, then, out, stopping)
+            return run(config, table, options, then, out, only, stopping)
 
 
 def run(
@@ -54,6 +55,7 @@ def run(
     options: Options,
     then: dict[str, Any] | None,
     out: Path,
+    only: range | None,
     stopping: Stopping,
 ) -> int:
     """Begin a run, or go on with it, in a folder that nobody else writes to.
@@ -64,6 +66,7 @@ def run(
         options: the command line's.
         then: config.json of the run to go on with; None for a new one.
         out: its folder.
+        only: the chunks of its shard; None for all.
         stopping: signals.
 
     Returns:
@@ -80,6 +83,7 @@ def run(
         fingerprint,
         run_session,
         write_metrics,
+        write_shard,
         write_summary,
     )
 
@@ -97,7 +101,8 @@ def run(
         )
     folder = RunFolder.create(out) if then is None else RunFolder(out)
     if then is not None and folder.ended:
-        folder.clean()
+        if only is None:
+            folder.clean()
         print(f"{out} has ended already: nothing is left to do")
         return 0
     if then is None and options.resume:
@@ -105,7 +110,8 @@ def run(
     keep = options.keep_params == "all"
     program = compile_program(config, table)
     check_memory(program)
-    room = check_disk(program, out, config.seeds * len(program.points), keep)
+    n_lanes = config.seeds * len(program.points) if only is None else len(only) * program.width
+    room = check_disk(program, out, n_lanes, keep)
     print(f"run folder: {out} ({room})", flush=True)
     if then is None:
         folder.write_config(config, program.plan.task, table, options.deterministic, options.keep_params)
@@ -116,7 +122,7 @@ def run(
 
     with (
         Checkpoints(out, identity, options.checkpoint_every, say) as checkpoints,
-        Bar(config, folder) as bar,
+        Bar(f"{config.seeds} seeds" + (f", shard {options.part}" if only else ""), folder) as bar,
     ):
         outcome = run_session(
             program,
@@ -127,14 +133,21 @@ def run(
             notice=say,
             keep_params=keep,
             debug_nans=options.debug_nans,
+            only=only,
         )
-    write_metrics(program, folder, outcome, table)
+    write_metrics(program.plan, program.points, folder, outcome, table)
     if not outcome.complete:
-        say(f"stopped; go on with: python -m jaxteach.run --resume --out {out}")
+        part = f" --shard {options.part}" if options.part else ""
+        say(f"stopped; go on with: python -m jaxteach.run --resume --out {config.out or out}{part}")
         return stopping.status
     total = time.perf_counter() - began + outcome.earlier_seconds
     wall = {"compile": program.compile_seconds, "total": total}
-    summary = write_summary(program, folder, outcome, table, wall)
+    if options.part is not None:
+        write_shard(options.part, folder, outcome, wall)
+        print(f"shard {options.part} has ended; join all of them with: python -m jaxteach.merge {config.out}")
+        return 0
+    parts = program.plan, program.points, program.teacher
+    summary = write_summary(*parts, folder, outcome, table, wall)
     folder.clean()
     report(summary)
     return 0

@@ -13,8 +13,8 @@ from jaxteach.training.runfolder import (
     unflatten,
 )
 from jaxteach.training.session import Outcome, run_session
-from jaxteach.training.summary import write_metrics, write_summary
-from jaxteach.training.train import ChunkResult, Progress, Training, train
+from jaxteach.training.summary import write_metrics, write_shard, write_summary
+from jaxteach.training.train import ChunkResult, Progress, Training, n_chunks, train
 
 __all__ = [
     "Checkpoints",
@@ -34,6 +34,7 @@ __all__ = [
     "fingerprint",
     "flatten",
     "make_folder",
+    "n_chunks",
     "on_cpu",
     "play_students",
     "play_teacher",
@@ -43,5 +44,6 @@ __all__ = [
     "train",
     "unflatten",
     "write_metrics",
+    "write_shard",
     "write_summary",
 ]

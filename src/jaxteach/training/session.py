@@ -84,6 +84,7 @@ def run_session(
     notice: Callable[[str], None] = lambda line: None,
     keep_params: bool = True,
     debug_nans: bool = False,
+    only: range | None = None,
 ) -> Outcome:
     """Train what a run's folder does not hold yet.
 
@@ -99,6 +100,7 @@ def run_session(
         notice: told in one line what a user should know.
         keep_params: whether parameters are written, or gone once they are evaluated.
         debug_nans: look for the place where the first NaN arises, and end there.
+        only: the numbers of the chunks to train, those of a shard; by default all.
 
     Returns:
         What the run has come to so far.
@@ -107,8 +109,10 @@ def run_session(
         UserError: something cannot be written, or was written by another run; what was saved stays. Or,
             with debug_nans, a seed diverged.
     """
-    chunks, points, run = split(program.plan.config, program.width), program.points, checkpoints.fingerprint
-    tally, finished, earlier = Tally(sum(len(lanes) for lanes in chunks)), [], 0.0
+    points, run = program.points, checkpoints.fingerprint
+    numbered = list(enumerate(split(program.plan.config, program.width)))
+    chunks = numbered if only is None else [numbered[chunk] for chunk in only]
+    tally, finished, earlier = Tally(sum(len(lanes) for _, lanes in chunks)), [], 0.0
     watch = DivergenceWatch(program, notice, debug_nans)
 
     def after_segment(progress: Progress) -> None:
@@ -116,7 +120,7 @@ def run_session(
         on_segment(progress)
         checkpoints.after_segment(progress)
 
-    for chunk, lanes in enumerate(chunks):
+    for chunk, lanes in chunks:
         done = read_chunk(folder, points, chunk, lanes, run, keep_params, notice)
         if done is not None:
             tally.add(len(lanes), int(done.metrics["env_steps"][:, -1].sum()), done.seconds)

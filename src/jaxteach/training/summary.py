@@ -6,11 +6,14 @@ from typing import Any
 import numpy as np
 
 from jaxteach.config import Config
+from jaxteach.shards import Shard
+from jaxteach.sweep import Point
+from jaxteach.teacher.corruption import AnyTeacher
 from jaxteach.teacher.table import PlanTable
 from jaxteach.training.evaluation import summarise, teacher_success
-from jaxteach.training.program import Program
 from jaxteach.training.runfolder import RunFolder, describe
 from jaxteach.training.session import Outcome
+from jaxteach.training.state import Plan
 
 SHARED = (
     "task",
@@ -27,25 +30,30 @@ TOLD = ("decay", "diverged", "env_steps_to_success", "success_rate", "return", "
 """What a sweep's summary tells of each point."""
 
 
-def write_metrics(program: Program, folder: RunFolder, outcome: Outcome, table: PlanTable | None) -> None:
+def write_metrics(
+    plan: Plan, points: tuple[Point, ...], folder: RunFolder, outcome: Outcome, table: PlanTable | None
+) -> None:
     """Write metrics.npz of a run, finished or stopped; with a sweep, into the folders of its points.
 
     Args:
-        program: the run's.
+        plan: the run's.
+        points: of its sweep.
         folder: the run's; its config.json is there.
         outcome: what it has come to.
         table: the teacher's, or None.
     """
-    for number, point in enumerate(program.points):
+    for number, point in enumerate(points):
         own, at = outcome.at(number), folder.at(point)
         if own.chunks:
             if point.label:
-                at.write_config(point.config, program.plan.task, table)
+                at.write_config(point.config, plan.task, table)
             at.write_metrics(own.seed_ids, own.metrics())
 
 
 def write_summary(
-    program: Program,
+    plan: Plan,
+    points: tuple[Point, ...],
+    teacher: AnyTeacher | None,
     folder: RunFolder,
     outcome: Outcome,
     table: PlanTable | None,
@@ -55,7 +63,9 @@ def write_summary(
     """Measure the teacher alone, then write summary.json of a complete run and of each point of its sweep.
 
     Args:
-        program: the run's.
+        plan: the run's.
+        points: of its sweep.
+        teacher: the compiled table, or None.
         folder: the run's.
         outcome: complete.
         table: the teacher's, or None.
@@ -65,10 +75,9 @@ def write_summary(
     Returns:
         The contents of summary.json.
     """
-    teacher = program.teacher
-    rate = None if teacher is None else teacher_success(program.plan.task, teacher)
+    rate = None if teacher is None else teacher_success(plan.task, teacher)
     summaries = []
-    for number, point in enumerate(program.points):
+    for number, point in enumerate(points):
         own = outcome.at(number)
         seconds = {"train": own.seconds, "evaluate": own.evaluate_seconds}
         summary = {
@@ -78,7 +87,7 @@ def write_summary(
         }
         folder.at(point).write_summary(summary)
         summaries.append(summary)
-    if not program.plan.config.sweep:
+    if not plan.config.sweep:
         return summaries[0]
     steps = sum(sum(summary["env_steps"]) for summary in summaries)
     whole = {
@@ -91,7 +100,7 @@ def write_summary(
                 "folder": str(folder.at(point).path.relative_to(folder.path)),
                 **{name: summary[name] for name in TOLD},
             }
-            for point, summary in zip(program.points, summaries, strict=True)
+            for point, summary in zip(points, summaries, strict=True)
         ],
         "env_steps_per_second": steps / outcome.seconds,
         **more,
@@ -99,6 +108,27 @@ def write_summary(
     }
     folder.write_summary(whole)
     return whole
+
+
+def write_shard(shard: Shard, folder: RunFolder, outcome: Outcome, wall: dict[str, float]) -> None:
+    """Write summary.json of a shard that has ended: what it trained. The chunks stay, to be joined.
+
+    Args:
+        shard: which.
+        folder: its own.
+        outcome: complete.
+        wall: what its process took in seconds.
+    """
+    env_steps = int(np.sum(outcome.metrics()["env_steps"][:, -1]))
+    folder.write_summary(
+        {
+            "shard": str(shard),
+            "seeds": sorted({int(seed) for seed in outcome.seed_ids}),
+            "diverged": outcome.diverged,
+            "env_steps_per_second": env_steps / outcome.seconds,
+            "wall_seconds": {**wall, "train": outcome.seconds, "evaluate": outcome.evaluate_seconds},
+        }
+    )
 
 
 def summarise_run(

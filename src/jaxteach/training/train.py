@@ -180,6 +180,12 @@ def split(config: Config, width: int, seed_ids: Sequence[int] | None = None) -> 
     return [lanes[start : start + width] for start in range(0, len(lanes), width)]
 
 
+def n_chunks(config: Config) -> int:
+    """How many chunks a resolved configuration's run has."""
+    assert config.seeds_per_chunk is not None
+    return len(split(config, config.seeds_per_chunk))
+
+
 def train_chunk(
     program: Program,
     chunk: int,

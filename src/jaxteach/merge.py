@@ -1,0 +1,186 @@
+"""`python -m jaxteach.merge`: join the finished shards of a run to what one process would have left."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tyro
+
+from jaxteach.cli import parse
+from jaxteach.config import from_json
+from jaxteach.errors import UserError, cli
+from jaxteach.files import write_atomic
+from jaxteach.lock import FolderLock
+from jaxteach.options import flags, read_config
+from jaxteach.run import report, say
+from jaxteach.shards import Shard, shards_in
+
+if TYPE_CHECKING:
+    from jaxteach.training.chunks import Finished
+
+NOT_OF_THE_RUN = ("versions", "device", "out", "fingerprint", "schema_version")
+"""Entries of config.json in which shards may differ, or which only follow from others."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Join the finished shards of a run in its folder; say which are missing. May be repeated."""
+
+    out: tyro.conf.Positional[Path]
+    """Folder of the run: --out of its shards."""
+
+
+def main() -> None:
+    """Join and report."""
+    from jaxteach.backend import start_jax
+
+    out = parse(Options, "merge").out
+    shards = shards_in(out)
+    start_jax()
+    with FolderLock(out, notice=say):
+        summary = merge(out, shards)
+    report(summary)
+
+
+def merge(out: Path, shards: list[Shard]) -> dict[str, Any]:
+    """Join shards, if all have ended.
+
+    Everything is written anew, summary.json last, so that a merge that was interrupted is done again.
+
+    Args:
+        out: the run's folder, locked.
+        shards: those begun.
+
+    Returns:
+        The contents of summary.json.
+
+    Raises:
+        UserError: naming shards that are missing, or that belong to another run.
+    """
+    from jaxteach.teacher.corruption import make_teacher
+    from jaxteach.teacher.loading import load_teacher
+    from jaxteach.training import RunFolder, describe, write_metrics, write_summary
+    from jaxteach.training.session import Outcome
+    from jaxteach.training.state import make_plan
+    from jaxteach.training.train import split
+
+    then = check_same(out, shards)
+    config = from_json(then)
+    assert config.seeds_per_chunk is not None
+    check_complete(out, shards)
+    table = load_teacher(config.teacher, config.task)
+    if then["teacher_table"] != describe(table):
+        sha256 = (then["teacher_table"] or {}).get("sha256")
+        raise UserError(
+            f"the teacher table {config.teacher} has changed since the shards of {out} were trained: bring "
+            f"back the file with sha256 {sha256}"
+        )
+    from jaxteach.sweep import grid
+
+    plan, points, folder = make_plan(config, table is not None), grid(config), RunFolder(out)
+    teacher = make_teacher(table, plan.task, config.corrupt) if table is not None else None
+    (out / "summary.json").unlink(missing_ok=True)
+    write_atomic(out / "config.json", (shards[0].folder(out) / "config.json").read_bytes())
+    chunks = split(config, config.seeds_per_chunk)
+    finished = [
+        take_chunk(folder, shard, chunk, chunks[chunk], then)
+        for shard in shards
+        for chunk in shard.chunks(len(chunks))
+    ]
+    lines = [shard.folder(out) / "metrics.jsonl" for shard in shards]
+    write_atomic(out / "metrics.jsonl", b"".join(path.read_bytes() for path in lines))
+    outcome = Outcome(finished, complete=True, earlier_seconds=0.0)
+    write_metrics(plan, points, folder, outcome, table)
+    walls = [json.loads((shard.folder(out) / "summary.json").read_text())["wall_seconds"] for shard in shards]
+    wall = {name: sum(each[name] for each in walls) for name in ("compile", "total")}
+    return write_summary(plan, points, teacher, folder, outcome, table, wall)
+
+
+def check_same(out: Path, shards: list[Shard]) -> dict[str, Any]:
+    """The config.json that all shards share, and the run's folder if it has one already.
+
+    Raises:
+        UserError: naming the first flags that differ.
+    """
+    paths = [shard.folder(out) for shard in shards]
+    paths += [out] if (out / "config.json").exists() else []
+    first, *others = [read_config(path) or {} for path in paths]
+    for path, other in zip(paths[1:], others, strict=True):
+        if other.get("fingerprint") != first.get("fingerprint"):
+            before, now = (flags(of_the_run(values)) for values in (first, other))
+            differ = [name for name in before if now.get(name) != before[name]]
+            raise UserError(
+                f"{path} and {paths[0]} are of different runs ({', '.join(differ[:3])}): merge shards of one "
+                "configuration, each run in an --out of its own"
+            )
+    for path, other in zip(paths[1:], others, strict=True):
+        for name in ("device", "versions"):
+            if other.get(name) != first.get(name):
+                say(f"{path} was trained with other {name} than {paths[0]}: last bits may differ")
+    return first
+
+
+def of_the_run(values: dict[str, Any]) -> dict[str, Any]:
+    """A config.json without what shards may differ in."""
+    return {name: value for name, value in values.items() if name not in NOT_OF_THE_RUN}
+
+
+def check_complete(out: Path, shards: list[Shard]) -> None:
+    """Refuse if a shard has not been begun, or has not ended.
+
+    Raises:
+        UserError: naming them, and how to go on.
+    """
+    count = shards[0].count
+    missing = [
+        f"{shard} ({'has not ended' if shard in shards else 'has not begun'})"
+        for shard in (Shard(index, count) for index in range(count))
+        if not (shard.folder(out) / "summary.json").exists()
+    ]
+    if missing:
+        more = f", and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise UserError(
+            f"{out}: {len(missing)} of {count} shards are missing: {', '.join(missing[:5])}{more}; launch "
+            f"again, or: python -m jaxteach.run --resume --out {out} --shard {missing[0].split()[0]}"
+        )
+
+
+def take_chunk(folder: Any, shard: Shard, chunk: int, lanes: Any, then: dict[str, Any]) -> "Finished":
+    """A finished chunk of a shard; its parameters are copied into the run's folder.
+
+    Args:
+        folder: the run's, a `RunFolder`.
+        shard: whose it is.
+        chunk: its number.
+        lanes: its lanes.
+        then: the shards' config.json.
+
+    Raises:
+        UserError: if a file is damaged.
+    """
+    from jaxteach.sweep import grid
+    from jaxteach.training.chunks import read_chunk
+    from jaxteach.training.lanes import points_of
+    from jaxteach.training.runfolder import RunFolder, make_folder
+
+    points, keep = grid(from_json(then)), then["keep_params"] == "all"
+    own = RunFolder(shard.folder(folder.path))
+    damage: list[str] = []
+    found = read_chunk(own, points, chunk, lanes, then["fingerprint"], keep, damage.append)
+    if found is None:
+        why = damage[0].partition(": chunk ")[0] if damage else f"{own.path} has no chunk {chunk}"
+        raise UserError(
+            f"{why}: remove {own.path / 'summary.json'} and go on with python -m jaxteach.run --resume "
+            f"--out {folder.path} --shard {shard}"
+        )
+    for point in sorted(set(points_of(lanes).tolist())) if keep else ():
+        name = f"params/{chunk:05d}.npz"
+        target = folder.at(points[point]).path / name
+        make_folder(target.parent)
+        write_atomic(target, (own.at(points[point]).path / name).read_bytes())
+    return found
+
+
+if __name__ == "__main__":
+    cli(main)
