@@ -63,7 +63,7 @@ def test_variants_are_timed_in_turn_and_what_warms_up_is_discarded(monkeypatch):
 
 
 def test_operations_of_a_row_by_hand():
-    view = View(2, 3, (0,))
+    view = View(2, 3, (None,))
     ego, cnn = make_student("ego", 5, view), make_student("cnn", 5, view)
     # Two hidden layers, then 7 logits and a value.
     ego_first, ego_others = ego.n_features * 5, 5 * 5 + 5 * 8
@@ -76,7 +76,7 @@ def test_operations_of_a_row_by_hand():
 
 @pytest.mark.parametrize("name", ["ego", "cnn"])
 def test_operations_are_those_the_compiler_counts(name):
-    student = make_student(name, 64, View(10, 10, (0,)))
+    student = make_student(name, 64, View(10, 10, (None,)))
     n = 16
     params = jax.eval_shape(student.init, jax.random.key(0))
     inputs = [
@@ -91,7 +91,7 @@ def test_operations_are_those_the_compiler_counts(name):
 @pytest.mark.parametrize(("minibatch", "rows"), [(128, 3 * 512), (100, 3 * 500)])
 def test_operations_of_an_update_by_hand(minibatch, rows):
     config = resolve(Config(student=Student("ego"), ppo=PPO(minibatch=minibatch)))
-    student = make_student("ego", 64, View(10, 10, (0,)))
+    student = make_student("ego", 64, View(10, 10, (None,)))
     assert flops.update_flops(config, student) == rows * flops.row_flops(student, 64)
 
 
