@@ -139,5 +139,5 @@ def peak_memory(pid: int) -> int | None:
 
 def array_bytes(file: Path) -> int:
     """Bytes of the arrays in an .npz file."""
-    with np.load(file) as arrays:
+    with np.load(file, allow_pickle=False) as arrays:
         return sum(arrays[name].nbytes for name in arrays.files)
