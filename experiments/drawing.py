@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from common import Options
 from reporting import Result, csv_text, write_results
 
@@ -210,20 +209,6 @@ def draw_dots(axes: Any, panel: DotPanel) -> None:
         axes.spines[side].set_color(GREY)
 
 
-def share_curve(label: str, shares: Sequence[float], per_seed: Sequence[np.ndarray]) -> Curve:
-    """Final success against a share: the interquartile mean over seeds with its interval.
-
-    Args:
-        label: name of the curve.
-        shares: ascending.
-        per_seed: for each share the seeds' success rates.
-    """
-    ends = np.array([bootstrap_interval(rates) for rates in per_seed])
-    centre = np.array([iqm(rates) for rates in per_seed])
-    seeds = min(len(rates) for rates in per_seed)
-    return Curve(label, seeds, "ci95", np.asarray(shares, np.float64), centre, ends[:, 0], ends[:, 1])
-
-
 def save(
     options: Options,
     results: Sequence[Result],
@@ -254,6 +239,7 @@ def save(
 
 __all__ = [
     "BAND",
+    "Curve",
     "Dot",
     "DotPanel",
     "Level",
@@ -262,7 +248,6 @@ __all__ = [
     "learning_figure",
     "save",
     "seeds_note",
-    "share_curve",
     "steps_dots",
     "success_dots",
     "success_panel",

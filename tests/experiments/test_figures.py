@@ -3,11 +3,12 @@
 import importlib
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from common import SCALES, Options
-from drawing import Dot, DotPanel, dots_figure, share_curve, title_of
+from drawing import Dot, DotPanel, dots_figure, title_of
 from matplotlib.figure import Figure
 
 from jaxteach.config import check, resolve
@@ -81,11 +82,31 @@ def test_dots_are_drawn_where_they_belong():
     assert max(len(line) for line in figure._supxlabel.get_text().splitlines()) < 150
 
 
-def test_shares_by_hand():
-    curve = share_curve("student", (0.0, 0.5), [np.array([1.0, 1, 1, 1]), np.array([0.0, 0.2, 0.4, 1.0])])
-    np.testing.assert_allclose(curve.centre, [1.0, 0.3])
-    assert curve.low[1] < 0.3 < curve.high[1] and curve.low[0] == curve.high[0] == 1
-    assert curve.seeds == 4
+def test_wrong_tables_are_drawn_not_their_seeds():
+    corruption = importlib.import_module("fig_corruption")
+    run = SimpleNamespace(steps_to=lambda threshold, window: np.array([5.0, np.inf]))
+    runs = [
+        SimpleNamespace(**vars(run), success=np.array(rates), teacher_success=teacher)
+        for rates, teacher in (([1.0, 0.9], 0.5), ([0.0, 0.1], 0.3))
+    ]
+    means = np.array([0.95, 0.05])
+    point = corruption.Point("systematic", 0.3, 1 / 3, means, np.array([0.5, 0.3]), tuple(runs))
+    row = corruption.row_of("simple_door_key", point, 100)
+    assert (row["tables"], row["seeds"], row["success_mean"]) == (2, 4, 0.5)
+    assert (row["success_low"], row["success_high"]) == (0.05, 0.95)  # both draws the one table, or the other
+    assert (row["above_teacher"], row["above_0.8"], row["reached_0.8"]) == (0.5, 0.5, 0.5)
+    curve = corruption.curve_of("students", [point], "students")
+    assert (curve.env_steps[0], curve.centre[0], curve.low[0], curve.seeds) == (1 / 3, 0.5, 0.05, 2)
+
+
+def test_the_share_of_a_table_is_that_of_its_states():
+    corruption, scale = importlib.import_module("fig_corruption"), SCALES["default"]
+    tables = [
+        c for name, c in corruption.errors(scale, "simple_door_key").items() if "systematic 0.5" in name
+    ]
+    assert len(tables) == corruption.TABLES
+    assert {corruption.wrong_share(resolve(config)) for config in tables} == {0.5}  # 3 of 6 states
+    assert corruption.wrong_share(resolve(corruption.errors(scale, "simple_door_key")["noise 0.3"])) == 0.3
 
 
 def test_titles():
