@@ -1,18 +1,24 @@
 """Writes the tables of docs/results.md from the committed results; what stands between them stays."""
 
 import csv
+import gzip
+import json
 import re
 import sys
 from pathlib import Path
 
+import numpy as np
 from common import ROOT
 
+from jaxteach.analysis import probability_of_improvement, steps_ratio
 from jaxteach.errors import UserError, cli
 from jaxteach.files import write_atomic
 
 PAGE = ROOT / "docs" / "results.md"
 RESULTS = ROOT / "experiments" / "results"
-SECTION = re.compile(r"(<!-- table (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+SECTION = re.compile(r"(<!-- table (\w+)(?: against ([^\n]+?))? -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+
+Row = dict[str, str]
 
 
 def main() -> int:
@@ -31,50 +37,142 @@ def fill(text: str, results: Path) -> str:
     """A page with each of its tables written anew.
 
     Args:
-        text: the page; a table stands between `<!-- table fig_x -->` and `<!-- end -->`.
+        text: the page; a table stands between `<!-- table fig_x -->`, or `<!-- table fig_x against RUN -->`
+            for what all runs are compared with, and `<!-- end -->`.
         results: a folder for each figure, with its summary.csv; a table without one is left empty.
     """
 
     def table(match: re.Match[str]) -> str:
-        file = results / match[2] / "summary.csv"
+        head, name, reference, _, end = match.groups()
+        file = results / name / "summary.csv"
         text = file.read_text(encoding="utf-8") if file.exists() else ""
         rows = list(csv.DictReader(text.splitlines()))
-        return f"{match[1]}{markdown(rows)}{match[4]}"
+        against = compared(rows, reference, results / name) if rows and reference else {}
+        return f"{head}{markdown(rows, against)}{end}"
 
     return SECTION.sub(table, text)
 
 
-def markdown(rows: list[dict[str, str]]) -> str:
-    """Rows of a summary.csv as a table, a row each; nothing if there are none."""
+def markdown(rows: list[Row], against: dict[tuple[str, str], list[str]] | None = None) -> str:
+    """Rows of a summary.csv as a table, a row each; nothing if there are none.
+
+    Args:
+        rows: of summary.csv.
+        against: more cells, by task and run; those of ("", "") are their heads.
+    """
     if not rows:
         return ""
-    there = "evaluated_on" in rows[0]
-    head = [
-        "task",
-        "run",
-        "seeds",
-        *(["evaluated on"] if there else []),
-        "success, IQM [95 %]",
-        "teacher alone",
-    ]
-    head += [] if there else ["steps to 0.8, median [95 %]", "seeds that reach 0.8"]
-    lines = [head, ["---"] * len(head)]
+    columns = transfer_cells if "evaluated_on" in rows[0] else error_cells if "tables" in rows[0] else cells
+    lines = []
     for row in rows:
-        name = "transfer" if there else "success"
-        teacher = row["teacher_there" if there else "teacher_success"]
-        cells = [row["task"], row["run"], row["seeds"], *([row["evaluated_on"]] if there else [])]
-        cells.append(interval(*(share(row[f"{name}_{end}"]) for end in ("iqm", "low", "high"))))
-        cells.append(share(teacher) if teacher else "-")
-        if not there:
-            steps = (steps_text(row[f"env_steps_to_0.8{end}"]) for end in ("", "_low", "_high"))
-            cells += [interval(*steps), f"{float(row['reached_0.8']):.0%}"]
-        lines.append(cells)
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+        named = {"task": row["task"], "run": row["run"], "seeds": row["seeds"], **columns(row)}
+        if against:
+            heads = against["", ""]
+            named |= dict(zip(heads, against.get((row["task"], row["run"]), ["-"] * len(heads)), strict=True))
+        if not lines:
+            lines = [list(named), ["---"] * len(named)]
+        lines.append(list(named.values()))
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def cells(row: Row) -> dict[str, str]:
+    """What most figures show: success in the end, and steps to 0.8."""
+    steps = (steps_text(row[f"env_steps_to_0.8{end}"]) for end in ("", "_low", "_high"))
+    return {
+        "success, IQM [95 %]": rates(row, "success_iqm", "success_low", "success_high"),
+        "teacher alone": share(row["teacher_success"]),
+        "steps to 0.8, median [95 %]": interval(*steps),
+        "seeds that reach 0.8": percent(row["reached_0.8"]),
+    }
+
+
+def transfer_cells(row: Row) -> dict[str, str]:
+    """Success where a run was evaluated."""
+    return {
+        "evaluated on": row["evaluated_on"],
+        "success, IQM [95 %]": rates(row, "transfer_iqm", "transfer_low", "transfer_high"),
+        "teacher alone": share(row["teacher_there"]),
+    }
+
+
+def error_cells(row: Row) -> dict[str, str]:
+    """Success of students and of their teachers, whose tables err."""
+    return {
+        "tables": row["tables"],
+        "wrong": share(row["share"]),
+        "students, mean [95 %]": rates(row, "success_mean", "success_low", "success_high"),
+        "teachers alone, mean [95 %]": rates(row, "teacher_success", "teacher_low", "teacher_high"),
+        "tables with students above": percent(row["above_teacher"]),
+        "tables with students above 0.8": percent(row["above_0.8"]),
+    }
+
+
+def compared(rows: list[Row], reference: str, folder: Path) -> dict[tuple[str, str], list[str]]:
+    """How each run compares with one of the same task, from the committed metrics of every seed.
+
+    A run that never reached 0.8 needs at least its whole budget: what it needs is then a lower bound.
+
+    Args:
+        rows: of summary.csv.
+        reference: the name of the run that all others are compared with.
+        folder: the figure's results.
+
+    Returns:
+        Two cells by task and run, and their heads at ("", "").
+    """
+    seeds = per_seed(folder / "per_seed.csv.gz")
+    budgets = {
+        (run["task"], run["label"]): float(re.search(r"--env-steps (\d+)", run["command"])[1])
+        for run in json.loads((folder / "provenance.json").read_text())["runs"]
+    }
+    found = {("", ""): [f"steps, as a multiple of {reference}'s", "P(ends above it)"]}
+    for row in rows:
+        name, base = (row["task"], row["run"]), (row["task"], reference)
+        if name == base or base not in seeds:
+            continue
+        success, steps = seeds[name]
+        base_success, base_steps = seeds[base]
+        better, (low, high) = probability_of_improvement(success, base_success)
+        ratio = "-"
+        if np.isfinite(np.median(base_steps)):
+            centre, ends = steps_ratio(steps, base_steps)
+            least = budgets[name] / float(np.median(base_steps))
+            ratio = interval(*(times(number) for number in (centre, *ends)))
+            ratio = ratio if np.isfinite(centre) else f"more than {least:.1f}"
+        found[name] = [ratio, interval(*(f"{number:.2f}" for number in (better, low, high)))]
+    return found
+
+
+def per_seed(file: Path) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
+    """Success rates and steps to 0.8, infinite where never reached, [seed] each, by task and run."""
+    rows = csv.DictReader(gzip.decompress(file.read_bytes()).decode().splitlines())
+    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for row in rows:
+        pair = float(row["success_rate"]), float(row["env_steps_to_0.8"] or "inf")
+        found.setdefault((row["task"], row["run"]), []).append(pair)
+    return {
+        name: (pairs[:, 0], pairs[:, 1]) for name, values in found.items() for pairs in [np.array(values)]
+    }
+
+
+def rates(row: Row, *names: str) -> str:
+    """A success rate with its interval."""
+    return interval(*(share(row[name]) for name in names))
 
 
 def share(text: str) -> str:
     """A success rate as the page shows it."""
-    return f"{float(text):.3f}"
+    return f"{float(text):.3f}" if text else "-"
+
+
+def percent(text: str) -> str:
+    """A share of seeds or tables as the page shows it."""
+    return f"{float(text):.0%}"
+
+
+def times(number: float) -> str:
+    """A ratio of steps as the page shows it."""
+    return f"{number:.2f}" if np.isfinite(number) else "never"
 
 
 def steps_text(text: str) -> str:

@@ -213,3 +213,13 @@ def test_performance_profile_never_rises(scores):
     for curve in (profile.share, profile.low, profile.high):
         assert np.all(np.diff(curve) <= 1e-12)
     assert np.all(profile.low <= profile.high)
+
+
+def test_ratios_of_steps_by_hand():
+    assert statistics.steps_ratio([200, 400, 600], [100, 200, 300])[0] == 2.0
+    ratio, (low, high) = statistics.steps_ratio([200, 400], [100, 100])
+    assert (ratio, low, high) == (3.0, 2.0, 4.0)  # both draws the one seed, or the other
+    assert statistics.steps_ratio([NEVER, NEVER], [1, 1]) == (NEVER, (NEVER, NEVER))
+    assert statistics.steps_ratio([2.0, NEVER], [1, 1]) == (NEVER, (2.0, NEVER))
+    with pytest.raises(ValueError, match="never"):
+        statistics.steps_ratio([1.0], [NEVER])

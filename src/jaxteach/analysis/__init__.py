@@ -38,6 +38,7 @@ from jaxteach.analysis.statistics import (
     probability_of_improvement,
     sample_efficiency,
     statistic,
+    steps_ratio,
 )
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "sample_efficiency",
     "save_figure",
     "statistic",
+    "steps_ratio",
     "success_while_learning",
     "teacher_levels",
     "write_curves",

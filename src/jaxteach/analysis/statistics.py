@@ -29,6 +29,7 @@ from jaxteach.analysis.resampling import (
     strata,
     weighted_iqm,
     weighted_mean,
+    weighted_median,
 )
 
 EstimatorName = Literal["iqm", "mean", "median"]
@@ -236,6 +237,42 @@ def sample_efficiency(steps: npt.ArrayLike, *, resamples: int = RESAMPLES, seed:
         "reached": float(np.isfinite(per_seed).mean()),
         "n": per_seed.size,
     }
+
+
+def steps_ratio(
+    x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+) -> tuple[float, tuple[float, float]]:
+    """How many times as many environment steps to a goal x takes as y: the ratio of the medians over seeds.
+
+    Args:
+        x: [seed] environment steps; infinity where the goal was never reached.
+        y: the same of what is compared with; its median must be finite.
+        level: coverage of the interval.
+        resamples: how many bootstrap resamples; x and y are drawn independently.
+        seed: of the bootstrap.
+
+    Returns:
+        The ratio, infinite if x never gets there, and its bootstrap interval (lower, upper).
+
+    Raises:
+        ValueError: if there are no seeds, one is NaN, or half of y never gets there.
+
+    >>> steps_ratio([300, 300, 300], [100, 100, 100])
+    (3.0, (3.0, 3.0))
+    """
+    (one,), (other,) = (strata(np.asarray(steps, np.float64).reshape(1, -1)) for steps in (x, y))
+    if not np.isfinite(np.median(other)):
+        raise ValueError("y never reaches the goal: nothing can be compared with it")
+    rng = np.random.default_rng(seed)
+    medians = [
+        np.concatenate([weighted_median(steps, w) for w in resampled(rng, (steps.size,), resamples)])
+        for steps in (one, other)
+    ]
+    # Where neither gets there, neither is the faster.
+    with np.errstate(invalid="ignore"):
+        draws = np.where(np.isinf(medians[0]) & np.isinf(medians[1]), 1.0, medians[0] / medians[1])
+    low, high = percentiles(draws, level)
+    return float(np.median(one) / np.median(other)), (float(low), float(high))
 
 
 def performance_profile(
