@@ -1,10 +1,8 @@
 """Seeds of a chunk side by side (vmap), one after another (map), or in groups: which is faster."""
 
-from typing import Any
+import functools
 
-import jax
-
-from benchmarks.chunk import EVERYWHERE, Chunk
+from benchmarks.chunk import EVERYWHERE, STACKED, Chunk
 from benchmarks.stages import timed_over
 from benchmarks.timing import Variant
 from jaxteach.training.loop import run_segment
@@ -23,11 +21,10 @@ def grouped_training(chunk: Chunk, n_updates: int, together: int) -> Variant:
         A unit is an environment step.
     """
 
-    def segment(state: Any, ids: Any, hyper: Any, teacher: Any, first: Any) -> Any:
-        n_groups = ids.shape[0] // together
-        groups = jax.tree.map(lambda x: x.reshape(n_groups, together, *x.shape[1:]), (state, ids, hyper))
-        return jax.lax.map(lambda g: run_segment(chunk.plan, n_updates, *g, teacher, first), groups)
-
-    run = chunk.split(segment, (SEEDS, SEEDS, SEEDS, EVERYWHERE, EVERYWHERE))
+    run = chunk.split(
+        functools.partial(run_segment, chunk.plan, n_updates, together),
+        (SEEDS, SEEDS, SEEDS, EVERYWHERE, EVERYWHERE),
+        (SEEDS, STACKED),
+    )
     arguments = (chunk.state(), chunk.ids, chunk.hyper, chunk.teacher, chunk.first)
     return timed_over(chunk, run, arguments, float(chunk.env_steps * n_updates))

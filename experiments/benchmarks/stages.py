@@ -11,7 +11,7 @@ from benchmarks.chunk import EVERYWHERE, STACKED, Chunk, update_keys
 from benchmarks.flops import update_flops
 from benchmarks.timing import Variant, compiled, repeated
 from jaxteach.training.learn import learn, targets
-from jaxteach.training.loop import ask_teacher, run_segment
+from jaxteach.training.loop import ask_teacher, run_updates
 from jaxteach.training.program import SEEDS
 from jaxteach.training.rollout import Rollout, collect
 from jaxteach.training.state import Hyper, SeedState
@@ -28,7 +28,7 @@ def training(chunk: Chunk, n_updates: int) -> Variant:
         A unit is an environment step.
     """
     run = chunk.split(
-        functools.partial(run_segment, chunk.plan, n_updates),
+        functools.partial(run_updates, chunk.plan, n_updates),
         (SEEDS, SEEDS, SEEDS, EVERYWHERE, EVERYWHERE),
         (SEEDS, STACKED),
     )

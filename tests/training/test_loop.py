@@ -4,14 +4,17 @@ import dataclasses
 import functools
 import logging
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxteach.config import resolve
+from jaxteach.config import Corrupt, resolve
+from jaxteach.teacher.corruption import make_teacher
 from jaxteach.training import compile_program, loop, train
-from jaxteach.training.loop import ask_teacher, run_update
+from jaxteach.training.loop import ask_teacher, init_chunk, run_update
+from jaxteach.training.program import group_size
 from jaxteach.training.state import make_hyper, make_plan
 from tests.training.conftest import EPISODES, STEPS
 
@@ -231,3 +234,29 @@ def test_other_students_learn_from_whole_episodes_and_sequences(student, table):
         np.testing.assert_array_equal(m["finished"], m["started"])
         minibatches = (taken[0] // 32) * 2
         assert states[-1] == minibatches.sum()
+
+
+# ---- groups of seeds ---------------------------------------------------------------------------------
+
+
+def test_groups_of_seeds_one_after_another_learn_what_they_learn_side_by_side(table):
+    """Six seeds, side by side and in groups of two: the first update, to what rounding allows."""
+    plan, hyper = make_plan(resolve(STEPS), True), make_hyper(resolve(STEPS), 1)
+    hyper = jax.tree.map(lambda x: jnp.broadcast_to(x, (6, *jnp.shape(x))), hyper)
+    teacher, ids = make_teacher(table, plan.task, Corrupt()), jnp.arange(6, dtype=jnp.uint32)
+    found = []
+    for together in (6, 2):
+        run = jax.jit(functools.partial(loop.run_segment, plan, 2, together))
+        state, metrics = run(init_chunk(plan, ids), ids, hyper, teacher, jnp.int32(0))
+        chex.assert_tree_shape_prefix(metrics, (2, 6))
+        chex.assert_tree_shape_prefix(state, (6,))
+        found.append((state, metrics))
+    (wide, of_wide), (narrow, of_narrow) = found
+    np.testing.assert_array_equal(wide.env_steps, narrow.env_steps)
+    for name in ("policy_loss", "value_loss", "distill", "entropy"):
+        np.testing.assert_allclose(of_wide[name][0], of_narrow[name][0], rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize(("lanes", "together"), [(1, 1), (4, 4), (6, 3), (7, 1), (64, 4)])
+def test_a_cpu_keeps_few_seeds_side_by_side(lanes, together):
+    assert group_size(lanes) == together

@@ -2,6 +2,7 @@
 
 import functools
 
+import chex
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -25,6 +26,7 @@ def init_chunk(plan: Plan, seed_ids: Array) -> SeedState:
 def run_segment(
     plan: Plan,
     n_updates: int,
+    together: int,
     state: SeedState,
     seed_ids: Array,
     hyper: Hyper,
@@ -32,6 +34,50 @@ def run_segment(
     first_update: Array,
 ) -> tuple[SeedState, Metrics]:
     """K updates of a chunk of seeds, to be jitted with the state donated.
+
+    Seeds are trained in groups: side by side within a group, one group after another.
+
+    Args:
+        plan: static.
+        n_updates: K (static).
+        together: seeds of a group (static), which divides the seeds.
+        state: [seed, ...].
+        seed_ids: u32[seed].
+        hyper: f32[seed] each.
+        teacher: the compiled table, or None.
+        first_update: i32[], the number of the first of these updates.
+
+    Returns:
+        The state after, and metrics [K, seed, ...].
+    """
+    n_seeds = seed_ids.shape[0]
+    chex.assert_is_divisible(n_seeds, together)
+    n_groups = n_seeds // together
+    if n_groups == 1:
+        return run_updates(plan, n_updates, state, seed_ids, hyper, teacher, first_update)
+    # [seed, ...] -> [group, seed, ...]
+    lanes = jax.tree.map(lambda x: x.reshape(n_groups, together, *x.shape[1:]), (state, seed_ids, hyper))
+
+    def train_group(group: tuple[SeedState, Array, Hyper]) -> tuple[SeedState, Metrics]:
+        return run_updates(plan, n_updates, *group, teacher, first_update)
+
+    state, metrics = jax.lax.map(train_group, lanes)
+    # State [group, seed, ...] -> [seed, ...], metrics [group, K, seed, ...] -> [K, seed, ...]
+    state = jax.tree.map(lambda x: x.reshape(n_seeds, *x.shape[2:]), state)
+    metrics = jax.tree.map(lambda x: x.swapaxes(0, 1).reshape(n_updates, n_seeds, *x.shape[3:]), metrics)
+    return state, metrics
+
+
+def run_updates(
+    plan: Plan,
+    n_updates: int,
+    state: SeedState,
+    seed_ids: Array,
+    hyper: Hyper,
+    teacher: AnyTeacher | None,
+    first_update: Array,
+) -> tuple[SeedState, Metrics]:
+    """K updates of seeds side by side.
 
     Args:
         plan: static.

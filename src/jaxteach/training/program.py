@@ -25,6 +25,8 @@ from jaxteach.training.state import Hyper, Plan, SeedState, make_hyper, make_pla
 
 SEGMENT_UPDATES = 8
 """Updates between two looks at the host, at most: short enough for a progress bar and for Ctrl-C."""
+CPU_GROUP = 4
+"""Seeds that run side by side on a device of a CPU, at most (docs/performance.md: wide chunks are slower)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +126,7 @@ def compile_program(config: Config, table: PlanTable | None) -> Program:
     init = jax.jit(begin, out_shardings=by_seed).lower(ids).compile()
     # Seeds share nothing, so each device runs its own as if it were alone: no collective anywhere.
     shard = jax.shard_map(
-        functools.partial(run_segment, plan, k),
+        functools.partial(run_segment, plan, k, group_size(width // mesh.size)),
         mesh=mesh,
         in_specs=(SEEDS, SEEDS, SEEDS, PartitionSpec(), PartitionSpec()),
         out_specs=(SEEDS, PartitionSpec(None, *SEEDS)),
@@ -136,6 +138,17 @@ def compile_program(config: Config, table: PlanTable | None) -> Program:
     segment = jax.jit(shard, donate_argnums=0).lower(state, ids, lane_hyper, teacher, update).compile()
     seconds = time.perf_counter() - began
     return Program(plan, points, teacher, hyper, width, by_seed, k, init, segment, seconds)
+
+
+def group_size(lanes: int) -> int:
+    """How many of a device's seeds run side by side: all, but on a CPU few, whose data stay in its caches.
+
+    Args:
+        lanes: seeds of a device.
+    """
+    if jax.default_backend() != "cpu":
+        return lanes
+    return max(n for n in range(1, min(lanes, CPU_GROUP) + 1) if lanes % n == 0)
 
 
 def traced_parts(
