@@ -140,7 +140,7 @@ def _look(task: Task, teacher: Teacher | None, state: GridState) -> dict[str, An
         "grid": grid,
         "seen": seen,
         "view": cells_of(visible_board(state, task.view_size, task.width), task.width),
-        "code": task.perceive(obs).code,
+        "code": task.perceive(obs[None]).code[0],
         "teacher": q,
     }
 

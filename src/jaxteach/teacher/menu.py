@@ -3,7 +3,6 @@
 import dataclasses
 
 import chex
-import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
@@ -85,17 +84,19 @@ def look_around(menu: Menu, obs: Array, memory: Array) -> Scene:
         memory: i32[N, C, 2], where a key of each class was last seen lying.
     """
     chex.assert_rank([obs, memory], [4, 3])
-    percept = jax.vmap(menu.task.perceive)(obs)
-    row, column = percept.position[:, 0], percept.position[:, 1]
+    percept = menu.task.perceive(obs)
+    row, column = percept.row, percept.column
     boards = read_boards(obs)
     explore_action, explored = explore(boards, row, column, percept.direction, obs.shape[2])
     entity = jnp.asarray(sight_table(menu.task.vocabulary).object_entity)[percept.code]  # [N, objects]
-    places = jnp.concatenate([memory, percept.doors], axis=1)  # [N, C + D, 2]
+    doors = jnp.stack([percept.door_rows.T, percept.door_columns.T], axis=-1)  # [N, D, 2]
+    places = jnp.concatenate([memory, doors], axis=1)  # [N, C + D, 2]
     chosen = entity[:, :, None] == jnp.arange(places.shape[1])[None, None, :]
     place = jnp.sum(jnp.where(chosen[..., None], places[:, None], 0), axis=2)  # [N, objects, 2]
     known = entity >= 0
     place = jnp.where(known[..., None], place, -1)
-    ahead = percept.position + jnp.stack(heading(percept.direction), axis=-1)  # [N, 2]
+    row_step, column_step = heading(percept.direction)
+    ahead = jnp.stack([row + row_step, column + column_step], axis=-1)  # [N, 2]
     return Scene(
         passable=boards.passable,
         row=row,

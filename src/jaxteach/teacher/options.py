@@ -1,14 +1,12 @@
 """The options a plan is made of, as policies: explore, and what `go to` needs of the map."""
 
-import functools
-
-import chex
 import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
 from jaxteach.tasks.engine import constants as c
-from jaxteach.teacher.paths import ahead_of, any_cell, one_cell, shifted
+from jaxteach.tasks.engine.boards import any_cell, cells_last, pack, union_of_rows
+from jaxteach.teacher.paths import ahead_of, one_cell, shifted
 
 
 class Boards(struct.PyTreeNode):
@@ -36,15 +34,7 @@ def read_boards(obs: Array) -> Boards:
     Returns:
         Boards uint[H, N].
     """
-    chex.assert_rank(obs, 4)
-    width = obs.shape[2]
-    word = jnp.uint16 if width <= 16 else jnp.uint32
-    kind, status = obs[..., 0], obs[..., 2]
-
-    def pack(cells: Array) -> Array:
-        bits = jnp.where(cells, jnp.ones((), word) << jnp.arange(width, dtype=word), 0)
-        return jnp.sum(bits, axis=-1, dtype=word).T  # [N, H, W] -> [H, N]
-
+    kind, _, status, _ = cells_last(obs)  # [H, W, N]
     door = kind == c.DOOR
     walkable = (kind == c.EMPTY) | (kind == c.GOAL) | (kind == c.LAVA) | (door & (status == c.OPEN))
     return Boards(
@@ -72,7 +62,7 @@ def known_room(solid: Array, width: int) -> tuple[Array, Array]:
     inner_columns = jnp.asarray(((1 << (width - 1)) - 1) & ~1, word)
     below = shifted(solid, -1, 0)
     stacked = (solid & below & inner_columns)[1 : height - 1]  # rows 1..H-2
-    columns = functools.reduce(jnp.bitwise_or, list(stacked))
+    columns = union_of_rows(stacked)
     lowest = columns & (~columns + 1)
     # The index of a lone bit is how many bits lie below it.
     column_edge = jnp.where(columns != 0, jnp.bitwise_count(lowest - 1).astype(jnp.int32) + 1, width)

@@ -5,13 +5,12 @@ that shifting a row is a shift of words and moving between rows a slice of the f
 vectorise, where a gather per cell would not.
 """
 
-import functools
-
 import chex
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxteach.tasks.engine.boards import any_cell
 from jaxteach.tasks.engine.constants import DONE, FORWARD, LEFT, RIGHT
 from jaxteach.tasks.engine.state import compute_once
 
@@ -52,14 +51,6 @@ def shifted(board: Array, rows: int, columns: int) -> Array:
         edge = jnp.zeros_like(board[:1])
         board = jnp.concatenate([edge, board[:-1]] if rows > 0 else [board[1:], edge])
     return board
-
-
-def any_cell(board: Array) -> Array:
-    """Whether any cell of a board is set: bool[N] from uint[H, N].
-
-    Row by row, for XLA does not vectorise a reduction over the first axis on CPU.
-    """
-    return functools.reduce(jnp.bitwise_or, list(board)) != 0
 
 
 def _union(boards: list[Array]) -> Array:

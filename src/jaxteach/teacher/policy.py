@@ -153,19 +153,23 @@ def teacher_policy(teacher: Teacher, task: Task, obs: Array, memory: Array) -> A
 def _policy_of_block(teacher: Teacher, task: Task, obs: Array, memory: Array) -> Array:
     """`teacher_policy` for observations few enough for their boards to stay in the cache."""
     n, _, width, _ = obs.shape
-    percept, boards = compute_once((jax.vmap(task.perceive)(obs), read_boards(obs)))
-    row, column = percept.position[:, 0], percept.position[:, 1]
+    percept, boards = compute_once((task.perceive(obs), read_boards(obs)))
+    row, column = percept.row, percept.column
     explore_action, explore_over = explore(boards, row, column, percept.direction, width)
 
     # Everything below is one vector [n] a quantity: short trailing axes do not vectorise.
-    places = jnp.concatenate([memory, percept.doors], axis=1)  # [n, C + D, 2]
     entity = teacher.target[percept.code]  # [n, J]
+    # Where each entity is: [C + D] vectors.
+    place_rows, place_columns = (
+        [*memory[:, :, 0].T, *percept.door_rows],
+        [*memory[:, :, 1].T, *percept.door_columns],
+    )
     row_step, column_step = heading(percept.direction)
     targets, facing = [], []
     for j in range(teacher.n_targets):
-        of_target = [entity[:, j] == e for e in range(places.shape[1])]
-        place_row = jnp.select(of_target, list(places[:, :, 0].T), -1)
-        place_column = jnp.select(of_target, list(places[:, :, 1].T), -1)
+        of_target = [entity[:, j] == e for e in range(len(place_rows))]
+        place_row = jnp.select(of_target, place_rows, -1)
+        place_column = jnp.select(of_target, place_columns, -1)
         faced = (place_row == row + row_step) & (place_column == column + column_step)
         # A target already faced needs no path; without one its search ends at once.
         targets.append((jnp.where(faced, -1, place_row), jnp.where(faced, -1, place_column)))

@@ -108,7 +108,7 @@ def _play(task: Task, teacher: Teacher, layouts: dict[str, Any], actions: Array)
             "carrying": jnp.stack(
                 [jnp.where(holding, c.KEY, -1), jnp.where(holding, held.astype(jnp.int32), -1)], axis=-1
             ),
-            "code": jax.vmap(task.perceive)(obs).code,
+            "code": task.perceive(obs).code,
             "teacher": teacher_policy(teacher, task, obs, state.memory),
         }
 

@@ -9,23 +9,29 @@ from flax import struct
 from jax import Array
 
 from jaxteach.tasks.engine import constants as c
+from jaxteach.tasks.engine.boards import any_cell, cells_last, first_cell, pack
 from jaxteach.tasks.engine.captions import Sight, Vocabulary
+from jaxteach.tasks.engine.state import compute_once
 
 
 class Percept(struct.PyTreeNode):
-    """What an observation tells the teacher.
+    """What observations tell the teacher, one vector a quantity: short trailing axes do not vectorise.
 
     Attributes:
-        code: i32[], which `Sight` this is: a row of `SightTable`.
-        position: i32[2], the agent's (row, column).
-        direction: i32[].
-        doors: i32[D, 2], the doors seen, in caption order; (-1, -1) where fewer are seen.
+        code: i32[N], which `Sight` this is: a row of `SightTable`.
+        row: i32[N], the agent's.
+        column: i32[N].
+        direction: i32[N].
+        door_rows: i32[D, N], of the doors seen, in caption order; -1 where fewer are seen.
+        door_columns: i32[D, N].
     """
 
     code: Array
-    position: Array
+    row: Array
+    column: Array
     direction: Array
-    doors: Array
+    door_rows: Array
+    door_columns: Array
 
 
 class SightTable:
@@ -86,49 +92,53 @@ def sight_table(vocabulary: Vocabulary) -> SightTable:
 
 
 def perceive(obs: Array, vocabulary: Vocabulary, key_class_colours: tuple[int | None, ...]) -> Percept:
-    """Reduce one observation to what the teacher is told.
+    """Reduce observations to what the teacher is told.
 
     Args:
-        obs: u8[H, W, 4].
+        obs: u8[N, H, W, 4].
         vocabulary: the task's object names.
         key_class_colours: the colour of each key class, None for any.
 
     Returns:
-        The percept.
+        The percepts.
     """
-    height, width = obs.shape[:2]
-    kind, colour, agent = (obs[..., i].astype(jnp.int32) for i in (0, 1, 3))
-    row, column = jnp.arange(height)[:, None], jnp.arange(width)[None, :]
-    rank = column * height + row  # caption order: by column, then row
-    nowhere = height * width
-    here = agent != c.NO_AGENT
-    at = jnp.sum(jnp.where(here, rank, 0))
-    direction = jnp.sum(jnp.where(here, agent, 0))
-    is_key = kind == c.KEY
+    height, width = obs.shape[1:3]
+    kind, colour, _, agent = cells_last(obs)  # [H, W, N]
+    is_key, nowhere = kind == c.KEY, height * width
+    here = pack(agent < c.NO_AGENT)
+    # Two boards for the direction's two bits: that of no agent is neither 1 nor 3, 2 nor 3.
+    odd, backwards = pack((agent & 5) == 1), pack((agent & 6) == 2)
+    of_class = [pack(is_key & ((colour == key) | (key is None))) for key in key_class_colours]
+    here, odd, backwards, of_class, door = compute_once(
+        (here, odd, backwards, of_class, pack(kind == c.DOOR))
+    )
+    row, column, _ = first_cell(here)
+    direction = any_cell(odd) + 2 * any_cell(backwards)
 
-    classes = [(colour == wanted) | (wanted is None) for wanted in key_class_colours]
-    first_lying = [jnp.min(jnp.where(is_key & ~here & mask, rank, nowhere)) for mask in classes]
-    held = sum((jnp.any(is_key & here & mask) * (k + 1) for k, mask in enumerate(classes)), jnp.int32(0))
-    seen = sum(((rank_k < nowhere) * 2**k for k, rank_k in enumerate(first_lying)), jnp.int32(0))
-    pairs = itertools.combinations(range(len(classes)), 2)
-    order = sum(((first_lying[a] < first_lying[b]) * 2**i for i, (a, b) in enumerate(pairs)), jnp.int32(0))
+    none = jnp.zeros(row.shape, jnp.int32)
+    held = sum((any_cell(keys & here) * (k + 1) for k, keys in enumerate(of_class)), none)
+    first_lying = []  # rank in caption order
+    for keys in of_class:
+        key_row, key_column, _ = first_cell(keys & ~here)
+        first_lying.append(jnp.where(key_row >= 0, key_column * height + key_row, nowhere))
+    seen = sum(((rank < nowhere) * 2**k for k, rank in enumerate(first_lying)), none)
+    pairs = itertools.combinations(range(len(of_class)), 2)
+    order = sum(((first_lying[a] < first_lying[b]) * 2**i for i, (a, b) in enumerate(pairs)), none)
 
-    doors = []
-    remaining = jnp.where(kind == c.DOOR, rank, nowhere)
+    door_rows, door_columns = [], []
     for _ in vocabulary.doors:
-        nearest = jnp.min(remaining)
-        doors.append(nearest)
-        remaining = jnp.where(remaining == nearest, nowhere, remaining)
-    n_doors = sum(((door < nowhere).astype(jnp.int32) for door in doors), jnp.int32(0))
+        door_row, door_column, door = first_cell(door)
+        door_rows.append(door_row)
+        door_columns.append(door_column)
+    n_doors = sum(((door_row >= 0).astype(jnp.int32) for door_row in door_rows), none)
 
-    n_classes = len(classes)
-    code = order * 2**n_classes + seen
-    code = (code * (len(doors) + 1) + n_doors) * (n_classes + 1) + held
-    cells = jnp.stack(doors)  # [D]
-    places = jnp.stack([cells % height, cells // height], axis=-1)
+    code = order * 2 ** len(of_class) + seen
+    code = (code * (len(door_rows) + 1) + n_doors) * (len(of_class) + 1) + held
     return Percept(
         code=code.astype(jnp.int32),
-        position=jnp.stack([at % height, at // height]),
-        direction=direction,
-        doors=jnp.where(cells[:, None] < nowhere, places, -1),
+        row=row,
+        column=column,
+        direction=direction.astype(jnp.int32),
+        door_rows=jnp.stack(door_rows),
+        door_columns=jnp.stack(door_columns),
     )

@@ -202,7 +202,7 @@ class Task(Environment):
         return observe(state, self.width)
 
     def perceive(self, obs: Array) -> Percept:
-        """What an observation u8[H, W, 4] tells the teacher; see `percept.perceive`."""
+        """What observations u8[N, H, W, 4] tell the teacher; see `percept.perceive`."""
         return perceive(obs, self.vocabulary, self.key_class_colours)
 
     def index(self, obs: Array) -> Array:
@@ -214,7 +214,7 @@ class Task(Environment):
         Returns:
             i32[], a row of the teacher's table (-1 for an observation no episode can show).
         """
-        return jnp.asarray(sight_table(self.vocabulary).state_index)[self.perceive(obs).code]
+        return jnp.asarray(sight_table(self.vocabulary).state_index)[self.perceive(obs[None]).code[0]]
 
     def text(self, index: int) -> str:
         """The caption of an abstract state, in canonical names."""
