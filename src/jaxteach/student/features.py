@@ -127,14 +127,14 @@ def egocentric(obs: Array, view: View, xp: Any) -> Array:
     seen = once(xp.where(within, xp.take_along_axis(words, at, axis=1), np.uint8(0)), xp)
     kinds = (1 << np.arange(view.n_classes)).astype(np.uint8).reshape(1, 1, -1)
     present = once(((seen[..., None] & kinds) != 0).astype(xp.uint8), xp)
-    # [N, cells and lines, classes] -> [N, inputs]
-    return present.reshape(n, -1)
+    # [N, cells and lines, classes] -> [N, inputs], the end of what is fused with either shape
+    return once(present.reshape(n, -1), xp)
 
 
 def once[Tree](tree: Tree, xp: Any) -> Tree:
     """Have XLA compute a value once, before what reads it: fused into its readers it is computed for each.
 
-    Fused with an index that a division yields, as flattening gives one, a loop is not vectorised either.
+    Fused across a change of shape, a loop over the last of many short axes is not vectorised either.
     """
     if xp is np:
         return tree
