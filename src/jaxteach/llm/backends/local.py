@@ -107,6 +107,9 @@ class LocalBackend:
             replies.append(Reply(text, len(ids), len(row), "stop" if stopped else "length"))
         return replies
 
+    def stop(self) -> None:
+        """Nothing is under way in other threads."""
+
     def score(self, messages: Sequence[Message], prefill: str, options: Sequence[str]) -> list[Score]:
         """Log-likelihood of every option, all in one padded batch."""
         torch = self._torch
