@@ -116,11 +116,11 @@ def main() -> int:
             k: getattr(options, k) for k in ("base_url", "key_variable", "concurrency", "timeout", "retries")
         },
     )
-    bar = llm.ProgressBar()
     try:
-        table = llm.precompute(job, backend, options.out, title, options.resume, options.overwrite, bar)
+        with llm.ProgressBar() as bar:
+            table = llm.precompute(job, backend, options.out, title, options.resume, options.overwrite, bar)
     except KeyboardInterrupt:
-        print("\nstopped; the answers are kept: --resume continues", file=sys.stderr)
+        print("stopped; the answers are kept: --resume continues", file=sys.stderr)
         return 130
     print(llm.describe(table, task.vocabulary.objects))
     print(f"\nwritten: {options.out} (sha256 {table.sha256[:12]})")

@@ -128,6 +128,25 @@ def test_the_table_of_a_variant_is_its_task_s(tmp_path, command):
     assert load_teacher(str(out), "two_door:small_rooms").sha256 == load_teacher(str(out), "two_door").sha256
 
 
+def test_an_error_does_not_stick_to_the_progress_bar(tmp_path, command, monkeypatch):
+    monkeypatch.setattr(type(sys.stderr), "isatty", lambda self: True)
+    with FakeServer() as server:
+        server.text = lambda body, chance: "Hm."
+        flags = [
+            "--backend",
+            "openai",
+            "--model",
+            "m",
+            "--base-url",
+            server.url,
+            "--out",
+            tmp_path / "t.json",
+        ]
+        status, _, said = command(precompute, "--task", "simple_door_key", *flags)
+    assert status == 2
+    assert "120 answers\nerror: state " in said
+
+
 def test_nothing_is_overwritten_unasked(tmp_path, command):
     out = tmp_path / "t.json"
     flags = ["--task", "simple_door_key", *IDEAL, "--out", out]
@@ -227,6 +246,8 @@ def test_tables_refuses_what_is_none(tmp_path, command):
         path.write_text(text)
         status, _, said = command(tables, path)
         assert (status, said.count("\n")) == (2, 1)
+    status, printed, said = command(tables, "--task", "nonsense")
+    assert (status, printed, said.count("\n")) == (2, "", 1)
     status, _, said = command(tables, "--compare", "chatglm", "rule-ideal")
     assert status == 2
     assert "give --task" in said

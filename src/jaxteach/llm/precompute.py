@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Collection
 from pathlib import Path
+from typing import Self
 
 from jaxteach.errors import UserError
 from jaxteach.llm.answers import AnswerLog, Key, put_aside
@@ -123,6 +124,14 @@ class ProgressBar:
 
     def __init__(self) -> None:
         self._tenths = -1
+        self._open = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._open:  # what follows must not stick to a bar that is not full
+            print(file=sys.stderr)
 
     def __call__(self, done: int, total: int) -> None:
         """Show how far it is."""
@@ -133,7 +142,9 @@ class ProgressBar:
                 f"\r[{bar:<{width}}] {done}/{total} answers",
                 end="\n" if done == total else "",
                 file=sys.stderr,
+                flush=True,
             )
+            self._open = done < total
         elif tenths > self._tenths:
             print(f"{done}/{total} answers", file=sys.stderr, flush=True)
         self._tenths = tenths
