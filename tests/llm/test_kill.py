@@ -46,7 +46,7 @@ def test_sigkill_at_ten_random_points(tmp_path):
             if kill >= 8 and (tmp_path / "kept").read_text() == str(len(everything)):
                 break  # the last two: all is answered, and now the table is written
             time.sleep(0.001)
-        time.sleep(chance.uniform(0, 0.02 if kill < 8 else 0.004))
+        time.sleep(chance.uniform(0, 0.02))
         run.kill()
         kills += run.wait() < 0
         assert not out.exists() or out.read_bytes() == whole.read_bytes(), "half a table"
