@@ -109,6 +109,7 @@ HEAD = b'"state": 1, "number": 0'
         b'{"ask": "score", %s, "scores": {"explore": 1}}' % HEAD,
         b'{"ask": "score", %s, "scores": {"explore": []}}' % HEAD,
         b'{"ask": "score", %s, "scores": {"explore": [NaN, 1]}}' % HEAD,
+        b'{"ask": "score", %s, "scores": {"explore": [1%s, 1]}}' % (HEAD, b"0" * 400),
     ],
 )
 def test_damage_in_the_middle_is_reported_with_its_line(tmp_path, line):

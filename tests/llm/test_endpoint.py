@@ -212,6 +212,11 @@ def test_a_key_that_a_server_echoes_is_neither_shown_nor_kept(tmp_path, monkeypa
         server.reply = lambda body, text: {"error": {"message": "?" * 190 + key}}
         with pytest.raises(UserError) as failed:
             connect(server, retries=0).generate(MESSAGES, [1], 0.5, 10)
+        for echo in (json.dumps({"error": key}), json.dumps({"error": key}).replace("/", "\\/")):
+            server.refusals["chat"] = (400, echo.encode())
+            with pytest.raises(UserError, match="error") as refused:
+                connect(server).generate(MESSAGES, [1], 0.5, 10)
+            assert "0123456789" not in str(refused.value)
     kept = out.read_text() + log_path(out).read_text()
     assert "Your key is ***." in kept
     assert "0123456789" not in kept

@@ -172,7 +172,7 @@ def _check_answer(record: Record) -> None:
             whole = all(math.isfinite(value) for value, _ in record["scores"].values())
     except KeyError as error:
         raise ValueError(f"the field {error} is missing") from error
-    except (AttributeError, TypeError) as error:
+    except (AttributeError, TypeError, OverflowError) as error:
         raise ValueError(f"a field is not of its type: {error}") from error
     if not whole:
         raise ValueError("the text is none" if kind != "score" else "a score is not a finite number")

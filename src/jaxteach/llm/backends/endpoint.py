@@ -222,7 +222,10 @@ class EndpointBackend:
     def _clean(self, text: object) -> str:
         """One line for a message, with the key taken out should a server echo it."""
         line = one_line(text)
-        return line.replace(self._key, "***") if self._key else line
+        if self._key:
+            for echo in (self._key, json.dumps(self._key)[1:-1], self._key.replace("/", "\\/")):
+                line = line.replace(echo, "***")
+        return line
 
     def _without_key(self, document: Any) -> Any:
         """A reply with the key taken out of it, wherever a server echoes it: answers are stored and shown."""
