@@ -223,7 +223,8 @@ class EndpointBackend:
         """One line for a message, with the key taken out should a server echo it."""
         line = one_line(text)
         if self._key:
-            for echo in (self._key, json.dumps(self._key)[1:-1], self._key.replace("/", "\\/")):
+            escaped = json.dumps(self._key)[1:-1]
+            for echo in (self._key, escaped, escaped.replace("/", "\\/")):
                 line = line.replace(echo, "***")
         return line
 
