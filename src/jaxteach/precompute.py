@@ -91,13 +91,19 @@ def main() -> int:
     )
     from jaxteach import llm
     from jaxteach.tasks import make_task
+    from jaxteach.teacher.checks import check_name
 
     task = make_task(options.task)
     questions = llm.questions(task.vocabulary)
-    job = llm.Job(options.task, task.facts, questions, llm.load_prompt(options.prompt), settings)
+    # A variant is asked as its task, and its table is the task's.
+    name = options.task.partition(":")[0]
+    job = llm.Job(name, task.facts, questions, llm.load_prompt(options.prompt), settings)
+    job.check(options.backend, llm.capabilities(options.backend))
     if options.dry_run:
         print(llm.estimate(job, llm.answered(llm.log_path(options.out)) if options.resume else ()))
         return 0
+    title = options.name or options.out.stem
+    check_name(title, "--name")
     llm.check_place(options.out, options.resume, options.overwrite)
     backend = llm.make_backend(
         options.backend,
@@ -110,13 +116,11 @@ def main() -> int:
             k: getattr(options, k) for k in ("base_url", "key_variable", "concurrency", "timeout", "retries")
         },
     )
-    name = options.name or options.out.stem
     try:
-        table = llm.precompute(
-            job, backend, options.out, name, options.resume, options.overwrite, llm.ProgressBar()
-        )
+        with llm.ProgressBar() as bar:
+            table = llm.precompute(job, backend, options.out, title, options.resume, options.overwrite, bar)
     except KeyboardInterrupt:
-        print("\nstopped; the answers are kept: --resume continues", file=sys.stderr)
+        print("stopped; the answers are kept: --resume continues", file=sys.stderr)
         return 130
     print(llm.describe(table, task.vocabulary.objects))
     print(f"\nwritten: {options.out} (sha256 {table.sha256[:12]})")

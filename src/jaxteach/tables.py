@@ -54,6 +54,7 @@ def main() -> int:
     )
     successes = llm.known_successes()
     for task in tasks:
+        vocabulary = _vocabulary(task)
         names = (*table_names(task), *(path for path, its in own if its == task))
         tables = [_load(name, task) for name in names]
         if options.measure:
@@ -63,7 +64,6 @@ def main() -> int:
         print(f"{'### ' if options.markdown else ''}{task}\n")
         print(f"{llm.list_tables(tables, successes, options.markdown)}\n" if tables else "(no table)\n")
         if not options.markdown:
-            vocabulary = _vocabulary(task)
             known = llm.baselines(vocabulary.states, vocabulary.objects)
             print("sensible: " + ", ".join(f"{value:.2f} {name}" for name, value in known.items()) + "\n")
     return 0

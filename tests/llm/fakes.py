@@ -42,6 +42,7 @@ class FakeBackend:
         self.calls: list[tuple[str, int]] = []
         self.prompts: list[list[Message]] = []
         self.temperatures: set[float] = set()
+        self.stopped = False
         self._objects = asked[0].objects
         self._unparsed = unparsed
 
@@ -57,6 +58,10 @@ class FakeBackend:
         self.calls += [("generate", seed) for seed in seeds]
         self.temperatures.add(temperature)
         return [Reply(self._say(random.Random(seed)), 10, 5, "stop") for seed in seeds]
+
+    def stop(self) -> None:
+        """Note it."""
+        self.stopped = True
 
     def score(self, messages: Sequence[Message], prefill: str, options: Sequence[str]) -> list[Score]:
         """Scores that follow from the words alone."""

@@ -1,5 +1,6 @@
 """The log of answers: nothing lost, nothing asked twice, other settings refused."""
 
+import errno
 import json
 import os
 
@@ -7,6 +8,7 @@ import pytest
 
 from jaxteach.errors import UserError
 from jaxteach.llm import AnswerLog, answered, log_path, precompute
+from jaxteach.llm.answers import put_aside
 from tests.llm.fakes import COLORED, FakeBackend, make_job
 
 SETTINGS = {"model": "one", "temperature": 0.5}
@@ -93,7 +95,23 @@ def test_without_resume_an_existing_log_is_refused(tmp_path):
     assert path.read_bytes() == data
 
 
-@pytest.mark.parametrize("line", [b"{", b"[1]", b'{"ask": "sample"}', b"\xff", b"7"])
+HEAD = b'"state": 1, "number": 0'
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b"{", b"[1]", b'{"ask": "sample"}', b"\xff", b"7"),
+        b'{"ask": "sample", %s}' % HEAD,
+        b'{"ask": "think", %s, "raw": null}' % HEAD,
+        b'{"ask": "score", %s, "raw": null}' % HEAD,
+        b'{"ask": "score", %s, "scores": [1]}' % HEAD,
+        b'{"ask": "score", %s, "scores": {"explore": 1}}' % HEAD,
+        b'{"ask": "score", %s, "scores": {"explore": []}}' % HEAD,
+        b'{"ask": "score", %s, "scores": {"explore": [NaN, 1]}}' % HEAD,
+        b'{"ask": "score", %s, "scores": {"explore": [1%s, 1]}}' % (HEAD, b"0" * 400),
+    ],
+)
 def test_damage_in_the_middle_is_reported_with_its_line(tmp_path, line):
     path = tmp_path / "log.jsonl"
     lines = filled(path).splitlines()
@@ -108,6 +126,39 @@ def test_two_writers_at_once_are_told_apart(tmp_path):
     with pytest.raises(UserError, match="another run"):
         AnswerLog(tmp_path / "log.jsonl", SETTINGS, resume=True)
     first.close()
+
+
+def test_a_file_system_without_locks_is_no_second_writer(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    filled(tmp_path / "log.jsonl")
+    assert len(reopened(tmp_path / "log.jsonl").records) == 2
+
+
+def test_logs_put_aside_do_not_replace_each_other(tmp_path):
+    path = tmp_path / "log.jsonl"
+    (tmp_path / "log.jsonl.old.1").mkdir()
+    for content in ("first", "second", "third"):
+        path.write_text(content)
+        put_aside(path)
+    put_aside(path)
+    aside = [tmp_path / f"log.jsonl.old{i}" for i in ("", ".2", ".3")]
+    assert [file.read_text() for file in aside] == ["first", "second", "third"]
+    assert not path.exists()
+
+
+def test_a_log_that_is_being_written_is_not_put_aside(tmp_path):
+    pytest.importorskip("fcntl")
+    path = tmp_path / "log.jsonl"
+    log = AnswerLog(path, SETTINGS)
+    with pytest.raises(UserError, match="another run"):
+        put_aside(path)
+    log.close()
+    assert [file.name for file in tmp_path.iterdir()] == ["log.jsonl"]
 
 
 def test_a_place_that_cannot_be_written(tmp_path):

@@ -98,6 +98,16 @@ def test_the_mask_leaves_only_admissible_plans_and_is_recorded(tmp_path):
     assert table.provenance["sampling"]["mask_inadmissible"] is True
 
 
+def test_what_was_not_understood_is_counted_before_the_mask(tmp_path):
+    plain = make_job(samples=30, max_unparsed=0.6)
+    masked = make_job(samples=30, max_unparsed=0.6, mask_inadmissible=True)
+    out = tmp_path / "t.json"
+    before = precompute(plain, FakeBackend(plain.questions, unparsed=0.3), out, "t")
+    after = precompute(masked, FakeBackend(plain.questions), out, "t", resume=True)
+    assert before.provenance["unparsed"] == after.provenance["unparsed"] > 0.15
+    assert quality(after).unparsed == 0
+
+
 def test_a_mask_that_leaves_nothing_fails(tmp_path):
     job = make_job(samples=1, mask_inadmissible=True)
     with pytest.raises(UserError, match="the mask leaves none"):
@@ -114,6 +124,19 @@ def test_calibration_asks_once_more_and_changes_the_table(tmp_path):
     assert before.plans != after.plans
     assert "Agent sees <something>" in str(other.prompts)
     assert "Agent sees <something>" not in str(one.prompts)
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_scores_can_be_calibrated_afterwards(tmp_path, concurrency):
+    out = tmp_path / "t.json"
+    plain = make_job(estimator="score")
+    precompute(plain, FakeBackend(plain.questions), out, "t")
+    job = make_job(estimator="score", calibrate=True)
+    backend = FakeBackend(job.questions, concurrency=concurrency)
+    later = precompute(job, backend, out, "t", resume=True)
+    assert len(backend.calls) == 1
+    at_once = precompute(job, FakeBackend(job.questions, concurrency), tmp_path / "other.json", "t")
+    assert later.sha256 == at_once.sha256
 
 
 def test_thoughts_are_greedy_and_the_state_left_unsaid_gets_none(tmp_path):
@@ -160,9 +183,11 @@ def test_after_an_error_what_was_under_way_is_kept(tmp_path):
     with pytest.raises(UserError, match="no more"):
         make(tmp_path, job, backend)
     assert len(answered(log_path(tmp_path / "t.json"))) == len(backend.calls) - 1 >= 2
+    assert backend.stopped
 
 
-def test_scores_follow_one_greedy_thought_cut_before_its_plan(tmp_path):
+@pytest.mark.parametrize("plan", ["Plan: explore", "**Plan:** explore", "- plan : explore"])
+def test_scores_follow_one_greedy_thought_cut_before_its_plan(tmp_path, plan):
     prefills = []
 
     class Noting(Saying):
@@ -171,7 +196,7 @@ def test_scores_follow_one_greedy_thought_cut_before_its_plan(tmp_path):
             return [Score(0.0, 1) for _ in options]
 
     job = make_job(estimator="score")
-    make(tmp_path, job, Noting(job.questions, "Thought: hm.\nPlan: explore\nPlan: open <door>"))
+    make(tmp_path, job, Noting(job.questions, f"Thought: hm.\n{plan}\nPlan: open <door>"))
     assert {prefill for prefill, _ in prefills} == {"Thought: hm.\nPlan:"}
     assert prefills[0][1][:2] == (" explore", " go to <key>")
 

@@ -11,8 +11,11 @@ import pytest
 
 from jaxteach import precompute, tables
 from jaxteach.errors import UserError, cli
-from jaxteach.tasks import task_names
+from jaxteach.tasks import registry, task_names
+from jaxteach.tasks.engine.task import Task
+from jaxteach.tasks.simple_door_key import SimpleDoorKey
 from jaxteach.teacher import cache_folder, table_names
+from jaxteach.teacher.loading import load_teacher
 from tests.llm.server import FakeServer
 
 IDEAL = ["--backend", "rule", "--model", "ideal"]
@@ -98,6 +101,52 @@ def test_a_dry_run_asks_nobody_and_writes_nothing(tmp_path, command):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--task", "simple_door_key", "--estimator", "score"], "the openai backend cannot score"),
+        (["--task", "without_facts"], "has no facts"),
+    ],
+)
+def test_a_dry_run_refuses_what_a_run_would(tmp_path, command, monkeypatch, flags, says):
+    class WithoutFacts(SimpleDoorKey):
+        name = "without_facts"
+        facts = Task.facts
+
+    monkeypatch.setitem(registry._registered, "without_facts", WithoutFacts)
+    out = tmp_path / "t.json"
+    status, _, said = command(
+        precompute, *flags, "--backend", "openai", "--model", "m", "--out", out, "--dry-run"
+    )
+    assert (status, said.count("\n")) == (2, 1)
+    assert says in said
+
+
+def test_the_table_of_a_variant_is_its_task_s(tmp_path, command):
+    out = tmp_path / "t.json"
+    assert command(precompute, "--task", "two_door:small_rooms", *IDEAL, "--out", out)[0] == 0
+    assert load_teacher(str(out), "two_door:small_rooms").sha256 == load_teacher(str(out), "two_door").sha256
+
+
+def test_an_error_does_not_stick_to_the_progress_bar(tmp_path, command, monkeypatch):
+    monkeypatch.setattr(type(sys.stderr), "isatty", lambda self: True)
+    with FakeServer() as server:
+        server.text = lambda body, chance: "Hm."
+        flags = [
+            "--backend",
+            "openai",
+            "--model",
+            "m",
+            "--base-url",
+            server.url,
+            "--out",
+            tmp_path / "t.json",
+        ]
+        status, _, said = command(precompute, "--task", "simple_door_key", *flags)
+    assert status == 2
+    assert "120 answers\nerror: state " in said
+
+
 def test_nothing_is_overwritten_unasked(tmp_path, command):
     out = tmp_path / "t.json"
     flags = ["--task", "simple_door_key", *IDEAL, "--out", out]
@@ -139,6 +188,7 @@ def test_nothing_is_overwritten_unasked(tmp_path, command):
             ],
             "no answer from 127.0.0.1:9",
         ),
+        (["--task", "simple_door_key", *IDEAL, "--name", "two\nlines"], "--name must be 1 to 200 printable"),
         ([*IDEAL], "--task"),
         (["--task", "simple_door_key", *IDEAL, "--modle", "x"], "--modle"),
     ],
@@ -154,9 +204,11 @@ def test_mistakes_are_told_in_one_line(tmp_path, command, flags, says):
 
 def test_places_that_cannot_be_written(tmp_path, command):
     (tmp_path / "file").write_text("")
-    for out in (tmp_path / "file" / "t.json", tmp_path):
+    long = "x" * 250 + ".json"  # itself not too long, but the log's name is
+    for out in (tmp_path / "file" / "t.json", tmp_path, tmp_path / long, tmp_path / "no-suffix"):
         status, _, said = command(precompute, "--task", "simple_door_key", *IDEAL, "--out", out)
         assert (status, said.count("\n")) == (2, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_tables_lists_shipped_and_own_tables(tmp_path, command):
@@ -194,6 +246,8 @@ def test_tables_refuses_what_is_none(tmp_path, command):
         path.write_text(text)
         status, _, said = command(tables, path)
         assert (status, said.count("\n")) == (2, 1)
+    status, printed, said = command(tables, "--task", "nonsense")
+    assert (status, printed, said.count("\n")) == (2, "", 1)
     status, _, said = command(tables, "--compare", "chatglm", "rule-ideal")
     assert status == 2
     assert "give --task" in said

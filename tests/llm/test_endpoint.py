@@ -1,6 +1,8 @@
 """The endpoint backend against a server that replies like Ollama or vLLM, on good days and on bad ones."""
 
 import json
+import threading
+import time
 
 import pytest
 
@@ -154,6 +156,90 @@ def test_newer_models_get_their_own_name_for_the_limit():
     assert server.bodies[1]["max_completion_tokens"] == 77
 
 
+def test_all_requests_under_way_learn_the_new_name_at_once(tmp_path):
+    together = threading.Barrier(4)
+
+    class Newer(FakeServer):
+        def chat(self, handler):
+            raw = handler.rfile.read(int(handler.headers["Content-Length"]))
+            body = json.loads(raw)
+            if "max_tokens" in body:
+                together.wait(10)  # all four are refused before one of them can learn from it
+                return self.send(handler, 400, {"error": {"message": "use 'max_completion_tokens'"}})
+            self.bodies.append(body)
+            return self.send(handler, 200, self.reply(body, "Plan: explore"))
+
+    with Newer() as server:
+        run(server, tmp_path / "t.json", make_job(samples=4), retries=0)
+    assert len(server.bodies) == 24, "a new name costs no try"
+
+
+def test_every_status_from_500_on_may_pass():
+    for status in (500, 501, 520, 524, 529):
+        with FakeServer() as server:
+            server.refusals["chat"] = (status, b"")
+            with pytest.raises(UserError, match="gave up after 3 tries"):
+                connect(server, retries=2).generate(MESSAGES, [1], 0.5, 10)
+            assert len(server.bodies) == 3
+
+
+def test_an_error_ends_the_pauses_of_other_requests(tmp_path):
+    class Forbids(FakeServer):
+        def chat(self, handler):
+            raw = handler.rfile.read(int(handler.headers["Content-Length"]))
+            self.bodies.append(json.loads(raw))
+            if len(self.bodies) == 4:
+                return self.send(handler, 400, {"error": "no"})
+            return self.send(handler, 503, {"error": "busy"}, {"Retry-After": "60"})
+
+    with Forbids() as server:
+        start = time.monotonic()
+        with pytest.raises(UserError, match="refused: status 400"):
+            run(server, tmp_path / "t.json", make_job(), sleep=None)
+    assert time.monotonic() - start < 20
+    assert len(server.bodies) <= 5, "one more may have begun before the error was seen"
+
+
+def test_a_key_that_a_server_echoes_is_neither_shown_nor_kept(tmp_path, monkeypatch):
+    key = 'sk-"quoted"/0123456789'
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    out = tmp_path / "t.json"
+    with FakeServer() as server:
+        server.text = lambda body, chance: f"Plan: explore\nYour key is {key}."
+        good = server.reply
+        server.reply = lambda body, text: good(body | {"model": f"m {key}"}, text)
+        run(server, out, make_job())
+        server.reply = lambda body, text: {"error": {"message": "?" * 190 + key}}
+        with pytest.raises(UserError) as failed:
+            connect(server, retries=0).generate(MESSAGES, [1], 0.5, 10)
+        for echo in (json.dumps({"error": key}), json.dumps({"error": key}).replace("/", "\\/")):
+            server.refusals["chat"] = (400, echo.encode())
+            with pytest.raises(UserError, match="error") as refused:
+                connect(server).generate(MESSAGES, [1], 0.5, 10)
+            assert "0123456789" not in str(refused.value)
+    kept = out.read_text() + log_path(out).read_text()
+    assert "Your key is ***." in kept
+    assert "0123456789" not in kept
+    assert "sk-" not in kept + str(failed.value)
+
+
+def test_a_key_of_a_letter_leaves_the_answers_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "x")
+    with FakeServer() as server:
+        server.text = lambda body, chance: "Plan: explore"
+        assert connect(server).generate(MESSAGES, [1], 0.5, 10)[0].text == "Plan: explore"
+
+
+def test_another_server_does_not_continue_the_answers_of_one(tmp_path):
+    out, job = tmp_path / "t.json", make_job()
+    with FakeServer() as server, FakeServer() as other:
+        table = run(server, out, job)
+        with pytest.raises(UserError, match=r"server was .* and is now"):
+            precompute(job, connect(other), out, "t", resume=True)
+    assert "127.0.0.1" not in out.read_text(), "the address is nobody else's business"
+    assert set(table.provenance["versions"]) == {"jaxteach"}
+
+
 def test_nobody_at_home():
     with FakeServer() as server:
         url = server.url
@@ -162,11 +248,37 @@ def test_nobody_at_home():
 
 
 @pytest.mark.parametrize(
-    "url", ["localhost:8000", "ftp://x/v1", "http://user:pw@host/v1", "https://h/v1?key=1", ""]
+    "url",
+    [
+        "localhost:8000",
+        "ftp://x/v1",
+        "http://user:pw@host/v1",
+        "http://:pw@host/v1",
+        "https://h/v1?key=1",
+        "https://h/v1#key",
+        "http://[::1/v1",
+        "http://host:abc/v1",
+        "http://host:0/v1",
+        "http://host:70000/v1",
+        f"http://{'a' * 64}.org/v1",
+        "http://a..b/v1",
+        "http://host/v 1",
+        "",
+    ],
 )
 def test_urls_that_make_no_sense(url):
-    with pytest.raises(UserError, match="--base-url must look like"):
+    with pytest.raises(UserError, match="--base-url must look like") as refused:
         EndpointBackend(url, "m")
+    assert "pw" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"timeout": t} for t in (-1, 0, float("nan"), 1e10)] + [{"concurrency": 0}] + [{"retries": -1}],
+)
+def test_numbers_that_make_no_sense(wrong):
+    with pytest.raises(UserError, match=f"--{next(iter(wrong))} is "):
+        EndpointBackend("http://127.0.0.1:9/v1", "m", **wrong)
 
 
 def test_scores_are_refused_not_approximated(tmp_path):
@@ -185,7 +297,7 @@ def test_pauses_grow_and_obey_the_server():
     assert 0.25 <= _pause(1, None) <= 0.5
     assert 4 <= _pause(5, None) <= 8
     assert _pause(1, 7.5) == 7.5
-    assert _pause(30, None) == LONGEST_WAIT
+    assert _pause(30, None) == _pause(5000, None) == LONGEST_WAIT
     assert [_seconds(h) for h in ("3", "0", None, "Wed, 21 Oct 2026", "1e9", "nan")] == [
         3.0,
         0.0,

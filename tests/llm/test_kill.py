@@ -36,15 +36,20 @@ def test_sigkill_at_ten_random_points(tmp_path):
 
     out, kills, shown = tmp_path / "killed.json", 0, 0
     chance = random.Random(0)
-    for _ in range(10):
+    for kill in range(10):
         known = set(seeds_logged(out))
         run = start(out, journal)
         questions, deadline = chance.randrange(10), time.monotonic() + 20
-        while len(journal.read_text().split()) < questions and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
+            if kill < 8 and len(journal.read_text().split()) >= questions:
+                break
+            if kill >= 8 and (tmp_path / "kept").read_text() == str(len(everything)):
+                break  # the last two: all is answered, and now the table is written
             time.sleep(0.001)
         time.sleep(chance.uniform(0, 0.02))
         run.kill()
         kills += run.wait() < 0
+        assert not out.exists() or out.read_bytes() == whole.read_bytes(), "half a table"
         run.stderr.close()
         asked = {int(line) for line in journal.read_text().split()}
         assert not asked & known, "an answer that was in the log has been asked for again"
@@ -57,7 +62,7 @@ def test_sigkill_at_ten_random_points(tmp_path):
     assert last.wait(30) == 0, last.stderr.read()
     last.stderr.close()
     assert {int(line) for line in journal.read_text().split()} == set(everything) - known
-    assert kills == 10
+    assert kills >= 8, "only the last two may have ended by themselves"
     assert shown, "every run was killed before its first answer"
     assert out.read_bytes() == whole.read_bytes()
     assert sorted(seeds_logged(out)) == sorted(everything)

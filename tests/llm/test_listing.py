@@ -1,5 +1,7 @@
 """Tables listed and compared."""
 
+import dataclasses
+
 import pytest
 
 from jaxteach.errors import UserError
@@ -40,6 +42,17 @@ def test_listing_shows_the_success_of_this_very_table(tmp_path):
     assert line.split() == ["mine", "M", "sample", "4", "0.00", "0.00", "0.50", "0.50", "0.250"]
     assert list_tables([table("other", Plan((EXPLORE,), 1.0))], known).splitlines()[1].endswith("-")
     assert list_tables([saved], known, markdown=True).splitlines()[1].count("---") == 9
+
+
+def test_a_corrected_table_says_so_and_no_provenance_reaches_the_terminal_raw():
+    flags = {"sampling": {"calibrate": True, "mask_inadmissible": True}}
+    corrected = dataclasses.replace(table("c", Plan((EXPLORE,), 1.0)), provenance=MADE | flags)
+    assert "  sample, calibrated, masked  " in list_tables([corrected], {})
+    odd = {"model": "\x1b[2J\nm", "estimator": ["x"], "asks": {}, "sampling": 7}
+    lines = list_tables([dataclasses.replace(corrected, provenance=odd)], {})
+    assert "?[2J m" in lines
+    assert "\x1b" not in lines
+    assert len(lines.splitlines()) == 2
 
 
 def test_damaged_successes_are_reported(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 
 import pytest
 from hypothesis import given
@@ -59,6 +60,21 @@ def test_what_is_understood_of_a_plan_is_kept():
 def test_long_answers_are_cut():
     assert len(read_plan("Plan: " + "explore, " * 50, OBJECTS)) == MAX_OPTIONS
     assert len(read_plan("x" * 10_000, OBJECTS)[0].raw) == 160
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\n" * 10**6, " " * 10**6, "1" + " " * 10**6, "Plan" + " " * 10**6, "1: a\n" * 10**6, "9" * 10**6],
+)
+def test_hostile_texts_are_read_in_no_time(text):
+    start = time.perf_counter()
+    read_plan(text, OBJECTS)
+    read_weighed_plans(text, OBJECTS)
+    assert time.perf_counter() - start < 5
+
+
+def test_a_long_line_of_reasoning_does_not_hide_the_plan():
+    assert words("hm " * 10**5 + "</think>Plan: explore") == ["explore"]
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ def test_tables_and_resume(backend, tmp_path, settings):
     assert out.read_bytes() == whole
     made = table.provenance
     assert (made["model"], made["dtype"], made["device"]) == ("tiny", "float32", "cpu")
-    assert set(made["versions"]) == {"python", "torch", "transformers"}
+    assert set(made["versions"]) == {"jaxteach", "python", "torch", "transformers"}
     assert len(made["weights_sha256"]) == 64
     assert str(tmp_path.parent) not in json.dumps(made)
 
@@ -156,7 +156,23 @@ def test_damaged_models_are_told_in_one_line(tiny, tmp_path):
             make_backend("transformers", str(model), JOB.questions, {"offline": True}, {})
 
 
+def test_what_fails_inside_a_model_is_told_in_one_line(tiny, monkeypatch):
+    backend = LocalBackend(str(tiny), SETTINGS)
+
+    def no_memory(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 20 GiB.")
+
+    monkeypatch.setattr(backend, "_model", no_memory)
+    with pytest.raises(UserError, match=r"4 answers at a time: OutOfMemoryError: .*--batch"):
+        backend.generate(MESSAGES, range(4), 0.7, 5)
+    with pytest.raises(UserError, match=r"5 options at a time: OutOfMemoryError: .*--resume continues"):
+        backend.score(MESSAGES, "Plan:", OPTIONS)
+
+
 def test_settings_that_cannot_be_used(tiny):
+    for name in ("batch", "threads"):
+        with pytest.raises(UserError, match=f"--{name} is -1: it must be at least 1"):
+            LocalBackend(str(tiny), LocalSettings(offline=True, **{name: -1}))
     with pytest.raises(UserError, match="--device nonsense"):
         LocalBackend(str(tiny), LocalSettings(offline=True, device="nonsense"))
     with pytest.raises(UserError, match="unknown --dtype 'int8'"):

@@ -1,6 +1,7 @@
 """A real small model, SmolLM2-135M-Instruct: from its GGUF file, and behind `transformers serve`."""
 
 import dataclasses
+import json
 import os
 import shutil
 import socket
@@ -16,6 +17,8 @@ import pytest
 from jaxteach.llm import log_path, precompute
 from jaxteach.llm.backends.endpoint import EndpointBackend
 from jaxteach.llm.backends.local import LocalBackend, LocalSettings
+from jaxteach.teacher.loading import load_teacher
+from tests.commands import TINY, apart
 from tests.llm.fakes import make_job
 
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -45,6 +48,26 @@ def test_one_state_is_scored_from_the_gguf_file(backend, tmp_path):
     assert chances["go to <key>"] + chances["explore"] > 0.5, "the model has read the prompt"
     assert table.provenance["weights_sha256"] == SHA256
     assert table.provenance["chat_template"] is True
+
+
+def train_on(table, folder):
+    """Train on a table as a user would, a little; the table as the run has read it."""
+    done = apart("run", "--task", "simple_door_key", "--teacher", table, *TINY, "--out", folder)
+    assert done.status == 0, done.err
+    read = load_teacher(str(table), "simple_door_key")
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["teacher"] == {"name": table.stem, "sha256": read.sha256}
+    return read
+
+
+def test_one_command_offline_makes_a_table_and_the_next_trains_on_it(gguf, tmp_path):
+    out = tmp_path / "smollm2.json"
+    offline = ["--offline", "--threads", 1, "--max-tokens", 12, "--model", gguf]
+    done = apart("precompute", "--task", "simple_door_key", *offline, "--out", out)
+    assert done.status == 0, done.err
+    assert "mass on sensible options" in done.out
+    made = train_on(out, tmp_path / "run").provenance
+    assert (made["estimator"], made["asks"], made["weights_sha256"]) == ("score", 12, SHA256)
 
 
 @pytest.fixture(scope="module")
@@ -82,17 +105,18 @@ def served(backend, tmp_path_factory):
         log.close()
 
 
-def test_a_real_server_answers(served, tmp_path):
+def test_what_a_real_server_answers_can_be_trained_on(served, tmp_path):
     url, model = served
-    asked = EndpointBackend(url, model, concurrency=1, timeout=120, retries=1)
-    out = tmp_path / "t.json"
-    job = one_state(samples=2)
-    table = precompute(job, asked, out, "served")
-    raws = [line for line in log_path(out).read_text().splitlines()[1:] if '"raw": "' in line]
-    assert len(raws) == 2
-    assert sum(plan.count for plan in table.plans[0]) == 2
-    precompute(job, EndpointBackend(url, model), out, "served", resume=True)
-    assert len(log_path(out).read_text().splitlines()) == 3
+    out = tmp_path / "served.json"
+    server = ["--backend", "openai", "--base-url", url, "--model", model, "--concurrency", 1]
+    short = ["--samples", 2, "--max-tokens", 12, "--max-unparsed", 1, "--out", out]
+    done = apart("precompute", "--task", "simple_door_key", *server, *short)
+    assert done.status == 0, done.err
+    answers = log_path(out).read_bytes()
+    assert answers.count(b'"raw": "') == 12
+    done = apart("precompute", "--task", "simple_door_key", *server, *short, "--resume")
+    assert (done.status, log_path(out).read_bytes()) == (0, answers), "asked again"
+    assert all(sum(plan.count for plan in plans) == 2 for plans in train_on(out, tmp_path / "run").plans)
 
 
 def test_server_and_process_say_the_same_at_temperature_0(served, backend):

@@ -2,7 +2,7 @@
 
 from jaxteach.llm.answers import AnswerLog, answered
 from jaxteach.llm.backend import Backend, Reply, Score
-from jaxteach.llm.backends import BackendName, make_backend
+from jaxteach.llm.backends import BackendName, capabilities, make_backend
 from jaxteach.llm.listing import Success, compare_tables, known_successes, list_tables, save_successes
 from jaxteach.llm.precompute import ProgressBar, check_place, estimate, log_path, precompute
 from jaxteach.llm.prompts import Prompt, load_prompt
@@ -28,6 +28,7 @@ __all__ = [
     "admissible",
     "answered",
     "baselines",
+    "capabilities",
     "check_place",
     "compare_tables",
     "describe",

@@ -2,10 +2,12 @@
 
 import contextlib
 import hashlib
+import itertools
 import json
+import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from jaxteach.errors import UserError, one_line
 
@@ -39,18 +41,17 @@ class AnswerLog:
     def __init__(self, path: Path, settings: Record, resume: bool = False) -> None:
         self.path = path
         self._settings = settings
-        existed = path.exists() and path.stat().st_size > 0
-        if existed and not resume:
-            raise UserError(
-                f"{path} holds answers: --resume continues it, --overwrite puts it aside and starts anew"
-            )
         try:
+            if not resume and path.exists() and path.stat().st_size > 0:
+                raise UserError(
+                    f"{path} holds answers: --resume continues it, --overwrite puts it aside and starts anew"
+                )
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = open(path, "a+b")  # noqa: SIM115 - open as long as the log is
         except OSError as error:
             raise UserError(f"cannot write {path}: {error.strerror}") from error
         try:
-            self._lock()
+            _lock(self._file, path)
             self.records = self._read()
             if self._file.tell() == 0:
                 self._write(_header(settings))
@@ -77,14 +78,6 @@ class AnswerLog:
         """Let go of the file."""
         self._file.close()
 
-    def _lock(self) -> None:
-        """Keep a second process from writing the same file."""
-        if fcntl is not None:
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise UserError(f"{self.path} is being written by another run: wait for it to end") from error
-
     def _read(self) -> dict[Key, Record]:
         """All complete answers; what a killed run left half-written is cut off."""
         self._file.seek(0)
@@ -101,17 +94,17 @@ class AnswerLog:
         return {key_of(record): record for record in records[1:]}
 
     def _parse(self, line: bytes, number: int) -> Record:
-        """One line, checked for the fields that every answer has."""
+        """One line, checked for what a table is made from."""
         try:
             record = json.loads(line)
+            if not isinstance(record, dict):
+                raise ValueError("not an answer")
             if number > 1:
-                key_of(record)
-        except (ValueError, KeyError, TypeError) as error:
+                _check_answer(record)
+        except (ValueError, RecursionError) as error:
             raise UserError(
                 f"{self.path}, line {number}: damaged ({error}): repair or delete the line to ask again"
             ) from error
-        if not isinstance(record, dict):
-            raise UserError(f"{self.path}, line {number}: not an answer")
         return record
 
     def _compare(self, header: Record) -> None:
@@ -138,6 +131,53 @@ class AnswerLog:
             raise UserError(f"cannot write {self.path}: {error.strerror}") from error
 
 
+def put_aside(path: Path) -> None:
+    """Rename a log, if there is one, to the first free of *.old, *.old.1, *.old.2 and so on.
+
+    Args:
+        path: the log.
+
+    Raises:
+        UserError: it is being written by another process, or cannot be renamed.
+    """
+    try:
+        if not path.exists():
+            return
+        with open(path, "ab") as file:
+            _lock(file, path)
+            names = (f"{path.name}.old{f'.{i}' if i else ''}" for i in itertools.count())
+            path.rename(next(aside for aside in map(path.with_name, names) if not os.path.lexists(aside)))
+    except OSError as error:
+        raise UserError(f"cannot put {path} aside: {error.strerror}") from error
+
+
+def _lock(file: IO[bytes], path: Path) -> None:
+    """Keep a second process from writing the same file, where the file system knows locks."""
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f"{path} is being written by another run: wait for it to end") from error
+        except OSError:
+            pass  # some cluster file systems know none
+
+
+def _check_answer(record: Record) -> None:
+    """Raise a ValueError unless a record holds what it says it does."""
+    try:
+        kind, _, _ = key_of(record)
+        if kind != "score":
+            whole = isinstance(record["raw"], str)
+        else:
+            whole = all(math.isfinite(value) for value, _ in record["scores"].values())
+    except KeyError as error:
+        raise ValueError(f"the field {error} is missing") from error
+    except (AttributeError, TypeError, OverflowError) as error:
+        raise ValueError(f"a field is not of its type: {error}") from error
+    if not whole:
+        raise ValueError("the text is none" if kind != "score" else "a score is not a finite number")
+
+
 def _show(value: object) -> str:
     """A setting in a few characters."""
     return one_line(json.dumps(value))[:160]
@@ -157,9 +197,16 @@ def answered(path: Path) -> set[Key]:
 
     Args:
         path: the file; it is only read.
+
+    Raises:
+        UserError: it cannot be read.
     """
+    try:
+        lines = path.read_bytes().splitlines()[1:] if path.exists() else []
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
     keys = set()
-    for line in path.read_bytes().splitlines()[1:] if path.is_file() else []:
+    for line in lines:
         with contextlib.suppress(ValueError, KeyError, TypeError):
             keys.add(key_of(json.loads(line)))
     return keys

@@ -10,7 +10,7 @@ from jaxteach.llm.answers import AnswerLog, Key, Record
 from jaxteach.llm.backend import Backend, seed_of
 from jaxteach.llm.prompts import NO_CONTENT, Message, Style
 from jaxteach.llm.questions import Question
-from jaxteach.llm.replies import read_plan, read_weighed_plans
+from jaxteach.llm.replies import read_plan, read_weighed_plans, thought_of
 from jaxteach.llm.settings import Job
 from jaxteach.teacher import all_options
 
@@ -87,7 +87,9 @@ def ask_all(
         UserError: from the backend, the log or `check_state`; answers that were under way are still logged.
     """
     asks = wanted(job)
-    waiting = {row: {ask.keys[0] for ask in asks if ask.state == row} for row in range(len(job.questions))}
+    rows = range(len(job.questions))
+    # The unsaid state's scores are part of every state's distribution.
+    waiting = {row: {ask.keys[0] for ask in asks if ask.state in (row, UNSAID)} for row in rows}
 
     def settle(records: list[Record]) -> None:
         if records:
@@ -101,7 +103,7 @@ def ask_all(
     for kinds in (("sample", "verbalized", "think"), ("score",)):
         calls = [call for call in missing(asks, log, backend.batch) if call.kind in kinds]
         work = [functools.partial(_answer, job, backend, log, call) for call in calls]
-        _run(work, backend.concurrency, settle, keep=log.append)
+        _run(work, backend.concurrency, settle, keep=log.append, stop=backend.stop)
 
 
 def messages_for(job: Job, ask: Ask) -> list[Message]:
@@ -119,8 +121,9 @@ def _run(
     concurrency: int,
     settle: Callable[[list[Record]], None],
     keep: Callable[[list[Record]], None],
+    stop: Callable[[], None],
 ) -> None:
-    """Make calls, some at a time, and settle each as it comes, here; after an error keep the rest."""
+    """Make calls, some at a time, and settle each as it comes, here; after an error stop, keep the rest."""
     if concurrency == 1:
         for call in calls:
             settle(call())
@@ -133,6 +136,7 @@ def _run(
                 settled.add(future)
                 settle(future.result())
         except BaseException:
+            stop()  # a call that waits for its next try must not hold up the end
             for future in futures:
                 future.cancel()
             for future in futures:  # what is under way is paid for: wait for it and keep it
@@ -179,7 +183,7 @@ def _generate(job: Job, backend: Backend, ask: Ask, question: Question) -> list[
 def _score(job: Job, backend: Backend, log: AnswerLog, ask: Ask, question: Question) -> Record:
     """Scores of all options, after the thought if there is one."""
     thought = log.records.get(("think", ask.state, 0))
-    prefill = f"{_thought_alone(thought['raw'])}\nPlan:" if thought else "Plan:"
+    prefill = f"{thought_of(thought['raw'])}\nPlan:" if thought else "Plan:"
     options = [question.real(option) for option in all_options(tuple(question.real_names))]
     scores = backend.score(messages_for(job, ask), prefill, [f" {option.text}" for option in options])
     return _head(job, "score", ask.state, 0, question.real_state.text) | {
@@ -207,10 +211,3 @@ def _parse(kind: str, text: str, question: Question) -> object:
         weighed = read_weighed_plans(text, question.objects)
         return [[[option.text for option in options], probability] for options, probability in weighed]
     return [option.text for option in read_plan(text, question.objects)]
-
-
-def _thought_alone(text: str) -> str:
-    """A thought without the plan that may follow it."""
-    lines = text.strip().splitlines()
-    kept = [i for i, line in enumerate(lines) if line.strip().lower().startswith("plan:")]
-    return "\n".join(lines[: kept[0]] if kept else lines).strip()

@@ -72,6 +72,10 @@ class Backend(Protocol):
         """
         ...
 
+    def stop(self) -> None:
+        """The run ends early: what is under way in other threads may end, but not begin anew."""
+        ...
+
     def score(self, messages: Sequence[Message], prefill: str, options: Sequence[str]) -> list[Score]:
         """Score continuations of an answer that has begun.
 
@@ -86,18 +90,39 @@ class Backend(Protocol):
         ...
 
 
-def require(backend: Backend, capability: str) -> None:
+def require(backend: str, capabilities: frozenset[str], capability: str) -> None:
     """Refuse work that a backend cannot do exactly.
+
+    Args:
+        backend: its name.
+        capabilities: what it can do.
+        capability: what it is needed for.
 
     Raises:
         UserError: the capability is missing.
     """
-    if capability not in backend.capabilities:
-        name = backend.describe()["backend"]
+    if capability not in capabilities:
         raise UserError(
-            f"the {name} backend cannot {capability}: choose another --estimator "
+            f"the {backend} backend cannot {capability}: choose another --estimator "
             f"(sample and verbalized need generate; score needs score, and generate for its chain of thought)"
         )
+
+
+def at_least(flag: str, value: float, least: float) -> None:
+    """Refuse a number that is too small, or is none.
+
+    Args:
+        flag: as the command line calls it, without dashes.
+        value: what was given.
+        least: the smallest that makes sense.
+
+    Raises:
+        UserError: the value is less.
+
+    >>> at_least("samples", 1, 1)
+    """
+    if not value >= least:
+        raise UserError(f"--{flag} is {value}: it must be at least {least}")
 
 
 def seed_of(seed: int, ask: str, state: str, number: int) -> int:

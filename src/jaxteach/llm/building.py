@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jaxteach.backend import versions
 from jaxteach.errors import UserError, one_line
 from jaxteach.llm import estimators
 from jaxteach.llm.answers import AnswerLog, Record
@@ -31,13 +32,9 @@ def distribution(job: Job, log: AnswerLog, row: int) -> tuple[Plan, ...]:
         UserError: too many answers are no plan, or a mask leaves nothing.
     """
     s, question = job.settings, job.questions[row]
-    if s.estimator == "score":
-        baseline = _scores(log, UNSAID, question) if s.calibrate else None
-        plans = estimators.score(_scores(log, row, question), s.score_temperature, baseline)
-    else:
-        records = [log.records[s.estimator, row, number] for number in range(s.samples)]
-        plans = _from_words(records, s.estimator, question)
-        _check_unparsed(plans, records, s.max_unparsed, question, log)
+    plans = _answered(job, log, row)
+    if s.estimator != "score":
+        _check_unparsed(plans, job, log, row)
     if s.mask_inadmissible:
         allowed = admissible(question.state)
         plans = estimators.masked(plans, lambda option: option in allowed)
@@ -61,7 +58,23 @@ def build_table(job: Job, who: dict[str, Any], log: AnswerLog, name: str) -> Pla
     plans = tuple(distribution(job, log, row) for row in range(len(job.questions)))
     used = [log.records[ask.keys[0]] for ask in wanted(job)]
     states = tuple(question.state for question in job.questions)
-    return PlanTable(job.task, name, states, plans, _provenance(job, who, used, plans))
+    answered = [_answered(job, log, row) for row in range(len(job.questions))]
+    unparsed = sum(estimators.mass(row, is_rejected) for row in answered) / len(answered)
+    return PlanTable(job.task, name, states, plans, _provenance(job, who, used, unparsed))
+
+
+def _answered(job: Job, log: AnswerLog, row: int) -> tuple[Plan, ...]:
+    """One state's distribution as it was answered, before any mask."""
+    s, question = job.settings, job.questions[row]
+    if s.estimator != "score":
+        return _from_words(_records(job, log, row), s.estimator, question)
+    baseline = _scores(log, UNSAID, question) if s.calibrate else None
+    return estimators.score(_scores(log, row, question), s.score_temperature, baseline)
+
+
+def _records(job: Job, log: AnswerLog, row: int) -> list[Record]:
+    """A state's free answers."""
+    return [log.records[job.settings.estimator, row, number] for number in range(job.settings.samples)]
 
 
 def _from_words(records: list[Record], estimator: str, question: Question) -> tuple[Plan, ...]:
@@ -88,15 +101,15 @@ def _scores(log: AnswerLog, row: int, question: Question) -> dict[Option, float]
         ) from error
 
 
-def _check_unparsed(
-    plans: tuple[Plan, ...], records: list[Record], limit: float, question: Question, log: AnswerLog
-) -> None:
+def _check_unparsed(plans: tuple[Plan, ...], job: Job, log: AnswerLog, row: int) -> None:
     """Refuse a state whose answers are mostly no plans, and show one of them."""
+    limit, question = job.settings.max_unparsed, job.questions[row]
     share = estimators.mass(plans, is_rejected)
     if share <= limit + 1e-9:
         return
-    raw = next(r for r in records if _is_no_plan(r, question))
-    cut = f" (cut off at --max-tokens after {raw['tokens_out']})" if raw["finish"] == "length" else ""
+    raw = next(r for r in _records(job, log, row) if _is_no_plan(r, question))
+    length = raw.get("tokens_out")
+    cut = f" (cut off at --max-tokens after {length})" if raw.get("finish") == "length" else ""
     raise UserError(
         f"state {question.index} ({question.real_state.text}): {share:.0%} of the answers are no plan, "
         f"more than --max-unparsed {limit:g}; one of them{cut}: {one_line(raw['raw'])[:200]!r}; the answers "
@@ -111,9 +124,7 @@ def _is_no_plan(record: Record, question: Question) -> bool:
     return any(is_rejected(o[0]) for o, _ in read_weighed_plans(record["raw"], question.objects))
 
 
-def _provenance(
-    job: Job, who: dict[str, Any], used: list[Record], plans: tuple[tuple[Plan, ...], ...]
-) -> dict[str, Any]:
+def _provenance(job: Job, who: dict[str, Any], used: list[Record], unparsed: float) -> dict[str, Any]:
     """How the table came about; the same answers give the same provenance, so no dates and no timings."""
     s = job.settings
     served = sorted({r["served_by"] for r in used if r.get("served_by")})
@@ -122,7 +133,8 @@ def _provenance(
         sampling |= {"score_temperature": s.score_temperature, "calibrate": s.calibrate}
     else:
         sampling |= {"samples": s.samples, "temperature": s.temperature, "seed": s.seed}
-    unparsed = sum(estimators.mass(row, is_rejected) for row in plans) / len(plans)
+    # A rule's table has no versions: it stays the same, byte by byte, while the rule does.
+    ours = {} if who["backend"] == "rule" else {"jaxteach": versions()["jaxteach"]}
     return {
         "model": who["model"],
         "revision": who["revision"],
@@ -134,7 +146,7 @@ def _provenance(
         "sampling": sampling | {"mask_inadmissible": s.mask_inadmissible},
         "asks": len(used),
         "unparsed": round(unparsed, DIGITS),
-        "versions": who["versions"],
+        "versions": ours | who["versions"],
         "source": "python -m jaxteach.precompute",
         **({"served_by": served} if served else {}),
         **{key: who[key] for key in ("dtype", "device", "chat_template") if key in who},

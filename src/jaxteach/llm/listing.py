@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaxteach.errors import UserError
+from jaxteach.errors import UserError, one_line
 from jaxteach.files import write_atomic
 from jaxteach.llm.report import quality
 from jaxteach.tasks.engine.captions import Vocabulary
@@ -22,6 +22,9 @@ _COLUMNS = (
     "likeliest",
     "success alone",
 )
+
+_CORRECTIONS = {"calibrate": "calibrated", "mask_inadmissible": "masked"}
+"""Flags that change what a table is worth, and what is said of one that was made with them."""
 
 
 @dataclass(frozen=True)
@@ -126,9 +129,18 @@ def first_options(plans: Sequence[Plan]) -> dict[Option, float]:
     return chances
 
 
+def _cell(value: object) -> str:
+    """A value of the provenance in a few printable characters."""
+    return "-" if value is None else one_line(value)[:40]
+
+
 def _row(table: PlanTable, success: Success | None) -> tuple[str, ...]:
-    """The cells of one table."""
+    """The cells of one table; its provenance can be anybody's, and hold anything."""
     q, made = quality(table), table.provenance
-    known = ("-" if made.get(key) is None else str(made[key])[:40] for key in ("model", "estimator", "asks"))
+    sampling = made.get("sampling")
+    used = sampling if isinstance(sampling, dict) else {}
+    corrected = [word for flag, word in _CORRECTIONS.items() if used.get(flag)]
+    known = [_cell(made.get(key)) for key in ("model", "estimator", "asks")]
+    known[1] = ", ".join((known[1], *corrected))
     figures = (f"{value:.2f}" for value in (q.entropy, q.unparsed, q.sensible, q.accuracy))
     return (table.name, *known, *figures, f"{success.rate:.3f}" if success else "-")

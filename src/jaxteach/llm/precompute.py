@@ -5,14 +5,16 @@ import os
 import sys
 from collections.abc import Collection
 from pathlib import Path
+from typing import Self
 
 from jaxteach.errors import UserError
-from jaxteach.llm.answers import AnswerLog, Key
+from jaxteach.llm.answers import AnswerLog, Key, put_aside
 from jaxteach.llm.asking import Report, ask_all, messages_for, wanted
 from jaxteach.llm.backend import Backend
 from jaxteach.llm.building import build_table, distribution
 from jaxteach.llm.settings import Job
 from jaxteach.teacher import PlanTable, save_table
+from jaxteach.teacher.checks import check_name
 
 CHARACTERS_A_TOKEN = 4
 """Rule of thumb for English, for estimates before any model is loaded."""
@@ -40,7 +42,7 @@ def precompute(
         out: the table's file; answers go beside it.
         name: the table's name.
         resume: continue with the answers that are there.
-        overwrite: put an older log aside (as *.old) and replace an older table.
+        overwrite: put an older log aside (as *.old, or *.old.1 and so on) and replace an older table.
         report: progress; None for silence.
 
     Returns:
@@ -49,11 +51,13 @@ def precompute(
     Raises:
         UserError: anything went wrong; all answers received are in the log.
     """
-    job.check(backend)
+    who = backend.describe()
+    job.check(who["backend"], backend.capabilities)
+    check_name(name, "--name")
     check_place(out, resume, overwrite)
     path = log_path(out)
-    if overwrite and not resume and path.exists():
-        os.replace(path, path.with_name(f"{path.name}.old"))
+    if overwrite and not resume:
+        put_aside(path)
     log = AnswerLog(path, job.identity(backend), resume)
 
     def check_state(row: int) -> None:
@@ -61,7 +65,7 @@ def precompute(
 
     try:
         ask_all(job, backend, log, check_state, report or (lambda done, total: None))
-        return save_table(build_table(job, backend.describe(), log, name), out)
+        return save_table(build_table(job, who, log, name), out)
     finally:
         log.close()
 
@@ -75,17 +79,23 @@ def check_place(out: Path, resume: bool, overwrite: bool) -> None:
         overwrite: what is there will be put aside or replaced.
 
     Raises:
-        UserError: a table or a log is there and neither was asked for, or the place cannot be written.
+        UserError: a table or a log is there and neither was asked for, the place cannot be written, or the
+            name is not one of a table.
     """
-    if out.is_dir():
-        raise UserError(f"--out {out} is a folder: name the file, such as {out / 'my-model.json'}")
-    there = next((path for path in (out, log_path(out)) if path.exists()), None)
+    try:
+        if out.is_dir():
+            raise UserError(f"--out {out} is a folder: name the file, such as {out / 'my-model.json'}")
+        there = next((path for path in (out, log_path(out)) if path.exists()), None)
+        folder = next(folder for folder in out.absolute().parents if folder.exists())
+    except OSError as error:  # a name that is too long, a folder that cannot be looked into
+        raise UserError(f"cannot write {out}: {error.strerror}") from error
+    if out.suffix != ".json":
+        raise UserError(f"--out {out}: a table's name ends in .json, such as {out.name}.json")
     if there and not (resume or overwrite):
         raise UserError(
             f"{there} exists: --resume continues it, --overwrite replaces it, or choose another --out"
         )
-    folder = next(folder for folder in out.absolute().parents if folder.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(f"cannot write {out}: {folder} is not a folder that can be written")
 
 
@@ -114,6 +124,14 @@ class ProgressBar:
 
     def __init__(self) -> None:
         self._tenths = -1
+        self._open = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._open:  # what follows must not stick to a bar that is not full
+            print(file=sys.stderr)
 
     def __call__(self, done: int, total: int) -> None:
         """Show how far it is."""
@@ -124,7 +142,9 @@ class ProgressBar:
                 f"\r[{bar:<{width}}] {done}/{total} answers",
                 end="\n" if done == total else "",
                 file=sys.stderr,
+                flush=True,
             )
+            self._open = done < total
         elif tenths > self._tenths:
             print(f"{done}/{total} answers", file=sys.stderr, flush=True)
         self._tenths = tenths

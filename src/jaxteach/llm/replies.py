@@ -12,8 +12,12 @@ MAX_OPTIONS = 8
 MAX_RAW = 160
 """Characters kept of words that are no plan."""
 
-_PLAN = re.compile(r"^[\s*_#>`\-]*plan[\s*_`]*:(.*)$", re.IGNORECASE | re.MULTILINE)
-_WEIGHED = re.compile(r"^[\s*_\-]*(\d+(?:\.\d+)?|\.\d+)\s*(%?)\s*[:\-](.+)$", re.MULTILINE)
+LONGEST = 65_536
+"""Characters of an answer that are read; a server can send anything."""
+
+# No blank may match a line's end, nor in two ways: an answer of nothing but blanks would take for ever.
+_PLAN = re.compile(r"^[ \t*_#>`\-]*plan[ \t*_`]*:(.*)$", re.IGNORECASE | re.MULTILINE)
+_WEIGHED = re.compile(r"^[ \t*_\-]*(\d+(?:\.\d+)?|\.\d+)[ \t]*(?:(%)[ \t]*)?[:\-](.+)$", re.MULTILINE)
 
 Options = tuple[Option, ...]
 
@@ -36,7 +40,7 @@ def read_plan(text: str, objects: Collection[str]) -> Options:
     >>> [option.text for option in read_plan("A key!\\n**Plan:** Go to <key>, pick up <key>.", ("key",))]
     ['go to <key>', 'pick up <key>']
     """
-    answer = text.rpartition("</think>")[2]
+    answer = _answer(text)
     found = _PLAN.search(answer)
     if found:
         return _options(found[1], objects)
@@ -59,7 +63,7 @@ def read_weighed_plans(text: str, objects: Collection[str]) -> list[tuple[Option
         figure.
     """
     weighed = []
-    answer = text.rpartition("</think>")[2]
+    answer = _answer(text)
     for figure, percent, words in _WEIGHED.findall(answer):
         weight = float(figure) / (100 if percent else 1)
         if weight > 0 and math.isfinite(weight):
@@ -72,9 +76,25 @@ def read_weighed_plans(text: str, objects: Collection[str]) -> list[tuple[Option
     return [(options, weight / largest / total) for options, weight in weighed]
 
 
+def thought_of(text: str) -> str:
+    """A thought without the plan that may follow it.
+
+    >>> thought_of("Thought: a key!\\n**Plan:** Go to <key>.")
+    'Thought: a key!'
+    """
+    lines = text.strip().splitlines()
+    kept = [i for i, line in enumerate(lines) if _PLAN.match(line)]
+    return "\n".join(lines[: kept[0]] if kept else lines).strip()
+
+
 def is_rejected(option: Option) -> bool:
     """Whether an option is words that the grammar refused."""
     return option.raw is not None
+
+
+def _answer(text: str) -> str:
+    """What is read of an answer: it begins after a reasoning model's thoughts."""
+    return text.rpartition("</think>")[2][:LONGEST]
 
 
 def _options(words: str, objects: Collection[str]) -> Options:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from jaxteach.errors import UserError
 from jaxteach.llm.answers import Record
-from jaxteach.llm.backend import Backend, require
+from jaxteach.llm.backend import Backend, at_least, require
 from jaxteach.llm.prompts import Prompt
 from jaxteach.llm.questions import Question
 
@@ -56,10 +56,7 @@ class Settings:
             ("examples", 0),
             ("temperature", 0),
         ):
-            if not getattr(self, name) >= least:
-                raise UserError(
-                    f"--{name.replace('_', '-')} is {getattr(self, name)}: it must be at least {least}"
-                )
+            at_least(name.replace("_", "-"), getattr(self, name), least)
         if not 0 < self.score_temperature < float("inf"):
             raise UserError(f"--score-temperature is {self.score_temperature}: it must be more than 0")
         if not 0 <= self.max_unparsed <= 1:
@@ -88,17 +85,21 @@ class Job:
     prompt: Prompt
     settings: Settings
 
-    def check(self, backend: Backend) -> None:
+    def check(self, backend: str, capabilities: frozenset[str]) -> None:
         """Refuse settings that cannot be, or that the backend cannot serve.
+
+        Args:
+            backend: its name.
+            capabilities: what it can do.
 
         Raises:
             UserError: one of them is wrong.
         """
         self.settings.check()
         if self.settings.estimator == "score":
-            require(backend, "score")
+            require(backend, capabilities, "score")
         if self.settings.estimator != "score" or self.settings.think:
-            require(backend, "generate")
+            require(backend, capabilities, "generate")
         if not self.facts.strip():
             raise UserError(
                 f"the task {self.task} has no facts for a prompt: give its class an attribute `facts`"

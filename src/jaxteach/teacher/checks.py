@@ -130,9 +130,7 @@ def check_table(
         raise UserError(
             f"{file}: task is {_show(document['task'])}, but the table is needed for {task_name!r}"
         )
-    name = _typed(document["name"], str, f"{file}: name")
-    if not (0 < len(name) <= 200 and name.isprintable()):
-        raise UserError(f"{file}: name must be 1 to 200 printable characters")
+    check_name(_typed(document["name"], str, f"{file}: name"), f"{file}: name")
     _typed(document["provenance"], dict, f"{file}: provenance")
     found: dict[AbstractState, dict[str, Any]] = {}
     for i, entry in enumerate(_typed(document["states"], list, f"{file}: states")):
@@ -144,6 +142,20 @@ def check_table(
         if state not in found:
             raise UserError(f"{file}: states: the state {state.text!r} is missing")
     return found
+
+
+def check_name(name: str, at: str) -> None:
+    """Refuse what cannot be a table's name.
+
+    Args:
+        name: the name.
+        at: what to call it in the message.
+
+    Raises:
+        UserError: it is empty, too long or not printable.
+    """
+    if not (0 < len(name) <= 200 and name.isprintable()):
+        raise UserError(f"{at} must be 1 to 200 printable characters")
 
 
 def _check_state(entry: Any, at: str, vocabulary: Vocabulary) -> AbstractState:

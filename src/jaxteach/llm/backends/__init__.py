@@ -10,6 +10,15 @@ from jaxteach.llm.questions import Question
 BackendName = Literal["transformers", "openai", "rule"]
 
 
+def capabilities(name: BackendName) -> frozenset[str]:
+    """What a backend can do, before it is built and a model loaded.
+
+    Args:
+        name: which one.
+    """
+    return _backend_class(name).capabilities
+
+
 def make_backend(
     name: BackendName,
     model: str,
@@ -36,14 +45,26 @@ def make_backend(
             "rule": "ideal",
         }
         raise UserError(f"--model is missing: for the {name} backend, {examples[name]}")
+    backend = _backend_class(name)
+    if name == "rule":
+        return backend(model, questions)
+    if name == "openai":
+        return backend(model=model, **endpoint)
+    from jaxteach.llm.backends.local import LocalSettings
+
+    return backend(model, LocalSettings(**local))
+
+
+def _backend_class(name: BackendName) -> Any:
+    """The class; this imports no torch."""
     if name == "rule":
         from jaxteach.llm.backends.rule import RuleBackend
 
-        return RuleBackend(model, questions)
+        return RuleBackend
     if name == "openai":
         from jaxteach.llm.backends.endpoint import EndpointBackend
 
-        return EndpointBackend(model=model, **endpoint)
-    from jaxteach.llm.backends.local import LocalBackend, LocalSettings
+        return EndpointBackend
+    from jaxteach.llm.backends.local import LocalBackend
 
-    return LocalBackend(model, LocalSettings(**local))
+    return LocalBackend

@@ -4,7 +4,7 @@ import http.client
 import json
 import os
 import random
-import time
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from jaxteach.errors import UserError, one_line
-from jaxteach.llm.backend import Reply, Score
+from jaxteach.llm.backend import Reply, Score, at_least
 from jaxteach.llm.prompts import Message
 
 MAX_BYTES = 8 * 2**20
@@ -20,7 +20,13 @@ MAX_BYTES = 8 * 2**20
 LONGEST_WAIT = 60.0
 """Most seconds to wait before another try, whatever the server asks for."""
 
-_TRY_AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+DAY = 86_400.0
+"""Longest time-out; a socket cannot wait for ever longer ones."""
+SECRET = 8
+"""Fewest characters of a key that is looked for in answers: shorter ones, such as "x" for a server that wants
+no key, are no secrets, and could be part of any word."""
+
+_TRY_AGAIN = frozenset({408, 409, 425, 429})  # and all from 500 on
 
 
 class _Fault(Exception):
@@ -29,6 +35,10 @@ class _Fault(Exception):
     def __init__(self, what: str, wait: float | None = None) -> None:
         super().__init__(what)
         self.wait = wait
+
+
+class _OtherName(Exception):
+    """The server has another name for the limit on tokens."""
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -48,10 +58,10 @@ class EndpointBackend:
         concurrency: requests at the same time.
         timeout: seconds to wait for a reply.
         retries: further tries after a fault that may pass.
-        sleep: waits between tries; replaced in tests.
+        sleep: waits between tries; replaced in tests. By default a wait that `stop` ends.
 
     Raises:
-        UserError: the URL makes no sense, or nobody answers there.
+        UserError: the URL or a number makes no sense, or nobody answers there.
     """
 
     capabilities = frozenset({"generate"})
@@ -65,16 +75,15 @@ class EndpointBackend:
         concurrency: int = 4,
         timeout: float = 120.0,
         retries: int = 6,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
     ) -> None:
-        parts = urllib.parse.urlsplit(base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-            raise UserError(
-                "--base-url must look like http://localhost:8000/v1, without user name, key or query"
-            )
+        self._host = _host(base_url)
+        at_least("concurrency", concurrency, 1)
+        at_least("retries", retries, 0)
+        if not 0 < timeout <= DAY:
+            raise UserError(f"--timeout is {timeout}: it must be more than 0 seconds and at most a day")
         self.concurrency = concurrency
         self._url = base_url.rstrip("/")
-        self._host = parts.netloc
         self._model = model
         self._key_variable = key_variable
         self._key = os.environ.get(key_variable, "").strip()
@@ -82,16 +91,18 @@ class EndpointBackend:
             raise UserError(f"the key in {key_variable} holds blanks or characters that no key has")
         self._timeout = timeout
         self._retries = retries
-        self._sleep = sleep
+        self._stopped = threading.Event()
+        self._sleep = sleep or self._stopped.wait
         self._limit_field = "max_tokens"
         self._opener = urllib.request.build_opener(_NoRedirect)
         self._knock()
 
     def describe(self) -> dict[str, Any]:
-        """What answers: the model as it was asked for; the key and the address stay out."""
+        """What answers: the model as it was asked for, and where; the key stays out."""
         return {
             "backend": "openai",
             "model": self._model,
+            "server": self._host,
             "revision": None,
             "weights_sha256": None,
             "versions": {},
@@ -102,6 +113,10 @@ class EndpointBackend:
     ) -> list[Reply]:
         """One request for each seed."""
         return [self._ask(messages, seed, temperature, max_tokens) for seed in seeds]
+
+    def stop(self) -> None:
+        """Let requests under way end, and begin no further try."""
+        self._stopped.set()
 
     def score(self, messages: Sequence[Message], prefill: str, options: Sequence[str]) -> list[Score]:
         """Not offered: the chat API gives no likelihood of a given text."""
@@ -124,34 +139,40 @@ class EndpointBackend:
 
     def _ask(self, messages: Sequence[Message], seed: int, temperature: float, max_tokens: int) -> Reply:
         """Ask until a usable reply comes or the tries are used up."""
-        fault = _Fault("")
-        for attempt in range(self._retries + 1):
-            if attempt:
-                self._sleep(_pause(attempt, fault.wait))
+        tries = 0
+        while True:
+            limit = self._limit_field
             body = {
                 "model": self._model,
                 "messages": list(messages),
                 "temperature": temperature,
                 "seed": seed,
-                self._limit_field: max_tokens,
+                limit: max_tokens,
             }
             try:
-                return self._try(json.dumps(body).encode(), last=attempt == self._retries)
+                return self._try(json.dumps(body).encode(), limit, last=tries == self._retries)
+            except _OtherName:
+                self._limit_field = "max_completion_tokens"  # for the other threads too; costs no try
+                continue
             except _Fault as error:
                 fault = error
-        raise UserError(
-            f"{self._host}: gave up after {self._retries + 1} tries: {fault}: "
-            f"nothing answered so far is lost, --resume continues"
-        )
+            tries += 1
+            if tries <= self._retries:
+                self._sleep(_pause(tries, fault.wait))
+            if tries > self._retries or self._stopped.is_set():
+                raise UserError(
+                    f"{self._host}: gave up after {tries} tries: {fault}: "
+                    f"nothing answered so far is lost, --resume continues"
+                ) from fault
 
-    def _try(self, body: bytes, last: bool) -> Reply:
+    def _try(self, body: bytes, limit: str, last: bool) -> Reply:
         """One request; raises a `_Fault` for whatever another try may mend."""
         url = f"{self._url}/chat/completions"
         try:
             data = self._send(urllib.request.Request(url, data=body, headers=self._headers()))
-            return _read_reply(json.loads(data), accept_empty=last)
+            return _read_reply(self._without_key(json.loads(data)), accept_empty=last)
         except urllib.error.HTTPError as error:
-            self._refused(error)
+            self._refused(error, limit)
         except (ValueError, RecursionError) as error:
             raise _Fault(f"the reply is not JSON ({self._clean(error)})") from error
         except OSError as error:
@@ -168,7 +189,7 @@ class EndpointBackend:
             raise _Fault(f"the reply is longer than {MAX_BYTES >> 20} MB")
         return data
 
-    def _refused(self, error: urllib.error.HTTPError) -> NoReturn:
+    def _refused(self, error: urllib.error.HTTPError, limit: str) -> NoReturn:
         """Sort a refusal into what may pass and what the user has to mend."""
         with error:
             try:
@@ -176,11 +197,10 @@ class EndpointBackend:
             except (OSError, http.client.HTTPException):
                 said = ""
         what = f"status {error.code}: {self._clean(said)[:300]}"
-        if error.code in _TRY_AGAIN:
+        if error.code in _TRY_AGAIN or error.code >= 500:
             raise _Fault(what, _seconds(error.headers.get("Retry-After"))) from error
-        if error.code == 400 and "max_completion_tokens" in said and self._limit_field == "max_tokens":
-            self._limit_field = "max_completion_tokens"  # newer OpenAI models want this name
-            raise _Fault(what, 0.0) from error
+        if error.code == 400 and "max_completion_tokens" in said and limit == "max_tokens":
+            raise _OtherName from error  # newer OpenAI models
         self._check_key(error.code, what)
         hint = (
             f" (is --model {self._model} right, and does --base-url end in /v1?)" if error.code == 404 else ""
@@ -202,7 +222,34 @@ class EndpointBackend:
     def _clean(self, text: object) -> str:
         """One line for a message, with the key taken out should a server echo it."""
         line = one_line(text)
-        return line.replace(self._key, "***") if self._key else line
+        if self._key:
+            escaped = json.dumps(self._key)[1:-1]
+            for echo in (self._key, escaped, escaped.replace("/", "\\/")):
+                line = line.replace(echo, "***")
+        return line
+
+    def _without_key(self, document: Any) -> Any:
+        """A reply with the key taken out of it, wherever a server echoes it: answers are stored and shown."""
+        if len(self._key) < SECRET:
+            return document
+        return json.loads(json.dumps(document).replace(json.dumps(self._key)[1:-1], "***"))
+
+
+def _host(base_url: str) -> str:
+    """The host and port of a base URL.
+
+    Raises:
+        UserError: it is none, or holds more than an address: what it holds is not shown.
+    """
+    try:
+        parts = urllib.parse.urlsplit(base_url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        (parts.hostname or "").encode("idna")  # refuses labels that are empty or too long
+    except ValueError:  # of the port, of a bracket that is not closed, of the name
+        usable = False
+    if not usable or any(not "!" <= c <= "~" or c in "@?#" for c in base_url):
+        raise UserError("--base-url must look like http://localhost:8000/v1, without user name, key or query")
+    return parts.netloc
 
 
 def _read_reply(document: Any, accept_empty: bool) -> Reply:
@@ -245,7 +292,7 @@ def _read_reply(document: Any, accept_empty: bool) -> Reply:
 
 def _pause(attempt: int, asked: float | None) -> float:
     """Seconds before another try: what the server asks, else twice as long each time, spread by chance."""
-    grown = 0.5 * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.0)
+    grown = 0.5 * 2.0 ** min(attempt - 1, 16) * random.uniform(0.5, 1.0)
     return min(LONGEST_WAIT, grown if asked is None else max(asked, 0.0))
 
 

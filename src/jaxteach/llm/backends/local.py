@@ -1,15 +1,16 @@
 """A backend that runs a model in this process with transformers: answers in batches, exact scores."""
 
+import contextlib
 import copy
 import math
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jaxteach.errors import UserError
-from jaxteach.llm.backend import Reply, Score
+from jaxteach.errors import UserError, one_line
+from jaxteach.llm.backend import Reply, Score, at_least
 from jaxteach.llm.backends.weights import Weights, find_weights
 from jaxteach.llm.prompts import Message
 
@@ -51,13 +52,17 @@ class LocalBackend:
         settings: how to run it.
 
     Raises:
-        UserError: the extra is not installed, or the model cannot be found or loaded.
+        UserError: a setting makes no sense, the extra is not installed, or the model cannot be found or
+            loaded.
     """
 
     capabilities = frozenset({"generate", "score"})
     concurrency = 1
 
     def __init__(self, model: str, settings: LocalSettings) -> None:
+        at_least("batch", settings.batch, 1)
+        if settings.threads is not None:
+            at_least("threads", settings.threads, 1)
         if settings.offline:
             os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's client is imported
         self._versions = _versions()
@@ -94,7 +99,7 @@ class LocalBackend:
         self, messages: Sequence[Message], seeds: Sequence[int], temperature: float, max_tokens: int
     ) -> list[Reply]:
         """Answer once for each seed, all in one batch."""
-        with self._torch.inference_mode():
+        with self._torch.inference_mode(), _told(f"{len(seeds)} answers at a time"):
             ids = self._encode(self._render(messages))
             cache = self._read(self._shared(messages, ids), ids[:-1])
             if len(seeds) > 1:
@@ -107,6 +112,9 @@ class LocalBackend:
             replies.append(Reply(text, len(ids), len(row), "stop" if stopped else "length"))
         return replies
 
+    def stop(self) -> None:
+        """Nothing is under way in other threads."""
+
     def score(self, messages: Sequence[Message], prefill: str, options: Sequence[str]) -> list[Score]:
         """Log-likelihood of every option, all in one padded batch."""
         torch = self._torch
@@ -116,7 +124,7 @@ class LocalBackend:
         known = min(_common(row, self._encode(begun)) for row in rows)
         tails = [row[known - 1 :] for row in rows]
         longest = max(len(tail) for tail in tails)
-        with torch.inference_mode():
+        with torch.inference_mode(), _told(f"{len(options)} options at a time"):
             cache = self._read(self._shared(messages, rows[0][:known]), rows[0][: known - 1])
             if len(rows) > 1:
                 cache.batch_repeat_interleave(len(rows))
@@ -198,6 +206,20 @@ class LocalBackend:
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
+@contextlib.contextmanager
+def _told(work: str) -> Iterator[None]:
+    """Tell in one line what goes wrong inside a model: no memory left, a cache that cannot be copied, ..."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # whatever a model raises
+        raise UserError(
+            f"the model failed at {work}: {type(error).__name__}: {one_line(error)[:300]}: if memory ran "
+            f"out, try a smaller --batch; nothing answered so far is lost, --resume continues"
+        ) from error
+
+
 def _versions() -> dict[str, str]:
     """Versions of what computes an answer.
 
@@ -240,11 +262,11 @@ def _load(transformers: Any, weights: Weights, device: Any, dtype: Any) -> tuple
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(str(weights.folder), **kwargs)
         model = transformers.AutoModelForCausalLM.from_pretrained(str(weights.folder), dtype=dtype, **kwargs)
+        return tokenizer, model.to(device).eval()
     except Exception as error:  # a damaged file can raise anything
         raise UserError(
             f"the model {weights.name} cannot be loaded: {type(error).__name__}: {error}"
         ) from error
-    return tokenizer, model.to(device).eval()
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:

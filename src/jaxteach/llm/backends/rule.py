@@ -65,6 +65,9 @@ class RuleBackend:
         options = [option.text for option in all_options(question.objects)]
         return [Reply(f"Plan: {random.Random(seed).choice(options)}", finish="stop") for seed in seeds]
 
+    def stop(self) -> None:
+        """Nothing is under way in other threads."""
+
     def score(self, messages: Sequence[Message], prefill: str, options: Sequence[str]) -> list[Score]:
         """Equal scores for every sensible option, or for every option."""
         good = {option.text for option in sensible(self._asked(messages).real_state)}

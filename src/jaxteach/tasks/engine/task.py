@@ -43,7 +43,7 @@ class Task(Environment):
     """
 
     name: ClassVar[str]
-    facts: ClassVar[str]
+    facts: ClassVar[str] = ""
     defaults: ClassVar[dict[str, Any]]
     variants: ClassVar[dict[str, dict[str, Any]]] = {}
     env_steps: ClassVar[int] = 49_152
