@@ -27,26 +27,26 @@ def default_folder(config: Config) -> Path:
 def main() -> int:
     """Train, evaluate, and leave a run folder."""
     options, then = read_options(sys.argv[1:])
-    with Stopping() as stopping:
-        from jaxteach.backend import start_jax
+    from jaxteach.backend import start_jax
 
-        start_jax(options.deterministic, options.devices, options.cache)
-        config = resolve(options.config)
-        if then is not None:
-            check_unchanged(then, dataclasses.replace(options, config=config))
-        from jaxteach.teacher.loading import load_teacher
-        from jaxteach.training import check_program, choose_width, make_folder, n_chunks, on_cpu
+    start_jax(options.deterministic, options.devices, options.cache)
+    config = resolve(options.config)
+    if then is not None:
+        check_unchanged(then, dataclasses.replace(options, config=config))
+    from jaxteach.teacher.loading import load_teacher
+    from jaxteach.training import check_program, choose_width, make_folder, n_chunks, on_cpu
 
-        # All that can be refused is refused before a folder is made.
-        table = load_teacher(config.teacher, config.task)
-        if options.config.seeds_per_chunk is None and not on_cpu():
-            config = dataclasses.replace(config, seeds_per_chunk=choose_width(config, table))
-        check_program(config, table)
-        only = None if options.part is None else options.part.chunks(n_chunks(config))
-        out = options.folder or default_folder(config)
-        make_folder(out)
-        with FolderLock(out, notice=say):
-            return run(config, table, options, then, out, only, stopping)
+    # All that can be refused is refused before a folder is made.
+    table = load_teacher(config.teacher, config.task)
+    if options.config.seeds_per_chunk is None and not on_cpu():
+        config = dataclasses.replace(config, seeds_per_chunk=choose_width(config, table))
+    check_program(config, table)
+    only = None if options.part is None else options.part.chunks(n_chunks(config))
+    out = options.folder or default_folder(config)
+    make_folder(out)
+    # Until here nothing can be lost, and a signal ends the process whatever JAX is busy with.
+    with Stopping() as stopping, FolderLock(out, notice=say):
+        return run(config, table, options, then, out, only, stopping)
 
 
 def run(

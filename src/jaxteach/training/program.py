@@ -225,9 +225,10 @@ def seed_mesh(width: int) -> Mesh:
     """
     devices = jax.local_devices()
     if width % len(devices):
+        fewer = {"cpu": "--host-devices", "gpu": "devices (CUDA_VISIBLE_DEVICES)"}
         raise UserError(
             f"--seeds-per-chunk {width} cannot be split over {len(devices)} devices: choose a multiple of "
-            f"{len(devices)}, or fewer --host-devices"
+            f"{len(devices)}, or fewer {fewer.get(devices[0].platform, 'devices')}"
         )
     return Mesh(np.asarray(devices), ("seed",))
 
