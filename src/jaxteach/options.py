@@ -143,12 +143,17 @@ def read_config(folder: Path) -> dict[str, Any] | None:
     return values
 
 
-def check_unchanged(then: dict[str, Any], options: Options) -> None:
+def check_unchanged(
+    then: dict[str, Any],
+    options: Options,
+    advice: str = "leave these flags out, or choose another --out",
+) -> None:
     """Refuse to go on with a run under other settings than it was started with.
 
     Args:
         then: its config.json.
         options: with the configuration resolved.
+        advice: what to do about it.
 
     Raises:
         UserError: naming the first flags that differ.
@@ -165,7 +170,7 @@ def check_unchanged(then: dict[str, Any], options: Options) -> None:
         more = f", and {len(changed) - 3} more" if len(changed) > 3 else ""
         raise UserError(
             f"{options.config.out} cannot go on with another configuration: {', '.join(changed[:3])}{more}; "
-            "leave these flags out, or choose another --out"
+            f"{advice}"
         )
 
 
