@@ -76,12 +76,15 @@ def bench(name: str, out: Path) -> None:
         "navix_ppo_differs": peer_ppo.DIFFERS,
         **{title: as_json(group) for title, group in groups.items()},
         "runs": {kind: as_json(each) for kind, each in runs.items()},
+        "vmap_faster_from_width": ratios.crossover(groups["widths"]),
         "ratios": ratios.to_json(found),
     }
     write_atomic(out / f"{NAME}.json", (json.dumps(result, indent=1) + "\n").encode())
     save_figure(picture(groups, runs, hardware()["cpu"]), out / f"{NAME}.png")
     say(f"{os.path.relpath(out)}: {NAME}.json and .png, after {seconds:.0f} s")
     say(f"matmul: {peak.rate / 1e9:.0f} GFLOP/s, float32; short runs: {suite.SHORT} environment steps a seed")
+    width = result["vmap_faster_from_width"]
+    say(f"vmap is faster than map {'at no width' if width is None else f'from {width} seeds a chunk on'}")
     for line in ratios.lines(found):
         say(line)
 

@@ -39,3 +39,8 @@ def test_flags_of_the_user_stay():
 
 def test_host_devices_and_no_cache():
     assert start("host_devices=2", JAXTEACH_CACHE="off") == "None 2 None"
+
+
+def test_no_cache_means_none_of_jax_either(tmp_path):
+    own = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path)}
+    assert start('cache="off", platforms="cpu"', **own) == "None 1 None"

@@ -1,14 +1,20 @@
 """Tests of `python -m jaxteach.launch`: shards as jobs of this machine, one of which is killed."""
 
+import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 import time
 
 import numpy as np
 import pytest
+import submitit
 
+from jaxteach import launch as launching
+from jaxteach.options import read_options
+from jaxteach.shards import Shard
 from tests.commands import TINY, apart, here, started
 
 FLAGS = (*TINY, "--seeds", "4", "--env-steps", "32768")
@@ -63,6 +69,10 @@ def test_a_killed_shard_leaves_the_other_and_is_all_that_is_run_again(tmp_path):
         (["--cluster", "cloud"], "--cluster"),
         (["--", "--sedes", "3"], "unknown option --sedes"),
         (["--", "--ppo.lr", "fast"], "--ppo.lr: 'fast' is not a number"),
+        (["--sbatch", "account"], "--sbatch account: must be NAME=VALUE"),
+        (["--", "--teacher", "chatgml"], "did you mean 'chatglm'"),
+        (["--", "--seeds", "8"], "the run has 1 chunks, so at most 1 shards"),
+        (["--", "--rollout.steps", "1000", "--seeds", "16"], "--rollout.steps 1000: at most an episode's"),
     ],
 )
 def test_bad_input(arguments, says, tmp_path):
@@ -71,10 +81,59 @@ def test_bad_input(arguments, says, tmp_path):
     assert says in done.err.splitlines()[-1]
 
 
+@pytest.fixture
+def begun(tmp_path):
+    """A run whose first shard has ended, and whose second has not begun."""
+    out = tmp_path / "run"
+    assert here("run", *TINY, "--out", out, "--shard", "0/2").status == 0
+    return out
+
+
+@pytest.mark.parametrize("ended", [1, 2])
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ([*TINY, "--ppo.lr", "0.5"], "--ppo.lr 0.5 (the run was started with 0.002)"),
+        ([], "--seeds 8 (the run was started with 3)"),
+    ],
+    ids=["changed", "left out"],
+)
+def test_other_flags_than_before_are_refused(begun, ended, flags, says, monkeypatch):
+    """Whether a shard is left to be trained or all have ended."""
+    if ended == 2:
+        shutil.copytree(begun / "shards/0-of-2", begun / "shards/1-of-2")
+    monkeypatch.setattr(launching, "submit", lambda *arguments: pytest.fail("jobs were submitted"))
+    monkeypatch.setattr(launching, "join", lambda out: 77)
+    run = ("launch", "--cluster", "local", "--out", begun, "--")
+    if flags or ended == 1:
+        done = here(*run, *flags)
+        assert (done.status, done.out, done.err.count("\n")) == (2, "", 1)
+        assert says in done.err and "give the flags that it was started with" in done.err
+    else:  # they need not be repeated where all shards know theirs
+        assert here(*run).status == 77
+
+
+def test_shards_that_begin_later_take_the_width_of_the_others(begun):
+    command = launching.commands_of(launching.Options(out=begun), [])[Shard(1, 2)]
+    assert read_options(command)[0].config.seeds_per_chunk == 2
+
+
+def test_what_is_for_sbatch_reaches_it(tmp_path, monkeypatch):
+    given = {}
+    executor = submitit.AutoExecutor
+    monkeypatch.setattr(executor, "__init__", lambda self, folder, cluster: None)
+    monkeypatch.setattr(executor, "update_parameters", lambda self, **values: given.update(values))
+    monkeypatch.setattr(executor, "batch", lambda self: contextlib.nullcontext())
+    options = launching.Options(out=tmp_path, gpus=1, sbatch=("account=lab", "mem-per-cpu=4G"))
+    assert launching.submit(options, []) == []
+    assert given["slurm_additional_parameters"] == {"account": "lab", "mem_per_cpu": "4G"}
+    assert given["gpus_per_node"] == 1 and "cpus_per_task" not in given
+
+
 def test_without_a_scheduler(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     done = apart(
-        "launch", "--cluster", "slurm", "--out", tmp_path / "run"
+        "launch", "--cluster", "slurm", "--out", tmp_path / "run", "--", "--seeds", "16"
     )  # submitit logs to the stderr it finds
     assert (done.status, done.out) == (2, "")
     assert "--cluster slurm: " in done.err.splitlines()[-1]
@@ -82,7 +141,7 @@ def test_without_a_scheduler(tmp_path, monkeypatch):
 
 def test_without_submitit(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "submitit", None)
-    done = here("launch", "--out", tmp_path / "run")
+    done = here("launch", "--out", tmp_path / "run", "--", "--seeds", "16")
     assert done.status == 2 and "pip install 'jaxteach[cluster]'" in done.err
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -94,6 +95,19 @@ def test_a_damaged_file_is_named(runs, tmp_path):
     file.write_bytes(file.read_bytes()[:100])
     refused(here("merge", run), str(file), "--shard 0/2")
     assert not (run / "summary.json").exists()
+
+
+def test_a_disk_without_room_is_told_before_anything_is_written(runs, tmp_path, monkeypatch):
+    _, two = runs
+    run = tmp_path / "run"
+    shutil.copytree(two / "shards", run / "shards")
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
+    refused(here("merge", run), "joining its shards needs up to ", "1 kB are free", "the shards stay")
+    assert files_of(run) <= {"lock"}
+    monkeypatch.undo()
+    assert here("merge", run).status == 0
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=10**6))
+    assert here("merge", run).status == 0  # what is there already needs no more
 
 
 def test_shards_of_different_runs_are_refused(runs, tmp_path):

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -235,7 +237,7 @@ def bad(tmp_path, monkeypatch):
         (["--variant.room-max", "11"], ["simple_door_key", "11"]),
         (["--variant.n-lava", "-1"], ["simple_door_key", "-1 lava"]),
         (["--resume"], ["--resume needs --out"]),
-        (["--host-devices", "0"], ["--host-devices 0", "at least 1"]),
+        (["--host-devices", "0"], ["--host-devices 0", "from 1 to 256"]),
         (["--sweep", "ppo.larning_rate=1"], ["ppo.larning_rate"]),
         (["--sweep", "student.hidden=8,16"], ["student.hidden"]),
         *(
@@ -302,6 +304,32 @@ def test_a_file_in_the_way(bad, tmp_path, below):
 def test_bad_input_from_outside(tmp_path):
     refused(apart("run", "--task", "lava", cwd=tmp_path), "unknown task 'lava'", "'lava_door_key'")
     refused(apart("run", "--teacher", "gpt", cwd=tmp_path), "'gpt'", "simple_door_key")
-    uneven = apart("run", "--host-devices", "3", "--seeds-per-chunk", "2", cwd=tmp_path)
-    refused(uneven, "--seeds-per-chunk 2", "3 devices", "fewer --host-devices")
     assert list(tmp_path.rglob("*")) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--host-devices", "3"], ["--host-devices 3", "the 2 seeds of a chunk", "divisor of 2"]),
+        (["--host-devices", "4"], ["--host-devices 4", "a multiple of 4 as --seeds-per-chunk"]),
+        (["--host-devices", "512", "--seeds-per-chunk", "512"], ["--host-devices 512", "from 1 to 256"]),
+    ],
+)
+def test_devices_are_refused_before_jax_makes_them(bad, monkeypatch, arguments, says):
+    monkeypatch.setattr("jaxteach.backend.start_jax", lambda *options: pytest.fail("JAX was started"))
+    bad(*arguments, says=says)
+
+
+def test_a_signal_ends_a_run_while_jax_starts(tmp_path):
+    code = """
+import threading
+from jaxteach import backend, run
+backend.start_jax = lambda *options: (print("starting", flush=True), threading.Event().wait(60))
+run.main()
+"""
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stdout.readline() == "starting\n"
+        process.terminate()
+        assert process.wait(timeout=20) == -signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []

@@ -37,6 +37,17 @@ def test_slurm_says_which():
         read_shard("slurm", {})
 
 
+@pytest.mark.parametrize(
+    "bounds",
+    [{"SLURM_ARRAY_TASK_MIN": "2", "SLURM_ARRAY_TASK_MAX": "8"}, {"SLURM_ARRAY_TASK_MIN": "0"}],
+    ids=["every second", "not told which is the last"],
+)
+def test_an_array_with_gaps_is_refused(bounds):
+    array = {"SLURM_ARRAY_TASK_ID": "6", "SLURM_ARRAY_TASK_COUNT": "4"}
+    with pytest.raises(UserError, match=r"the 4 tasks of this array are numbered with gaps.*--array=0-3"):
+        read_shard("slurm", array | bounds)
+
+
 def test_a_run_split_in_two_ways(tmp_path):
     for name in ("0-of-2", "0-of-3", "logs"):
         (tmp_path / "shards" / name).mkdir(parents=True)

@@ -4,7 +4,7 @@ import pytest
 
 from jaxteach.config import Config, Decay
 from jaxteach.errors import UserError
-from jaxteach.sweep import grid
+from jaxteach.sweep import TRACED, grid
 
 
 def points(*texts):
@@ -33,6 +33,18 @@ def test_dashes_are_underscores():
     assert points("decay.plateau-at=0.1")[0].config.decay.plateau_at == 0.1
 
 
+def test_values_that_are_close_have_labels_of_their_own():
+    labels = [point.label for point in points("ppo.lr=0.0010000001,0.001,1e-3000,0.1")]
+    assert labels == ["ppo.lr=0.0010000001", "ppo.lr=0.001", "ppo.lr=0", "ppo.lr=0.1"]
+
+
+def test_a_label_that_could_name_no_folder():
+    fields = [name for name in TRACED if name.startswith("ppo.")]
+    points(*(f"{name}=0.125" for name in fields))
+    with pytest.raises(UserError, match=r"at most 255 characters, and ppo\.lr=0\.1234567.* has \d{3}:"):
+        points(*(f"{name}=0.1234567890123456" for name in fields))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -40,14 +52,15 @@ def test_dashes_are_underscores():
         ("decay.floor=", "must be FIELD=VALUE,VALUE"),
         ("decay.floor=0,,1", "must be FIELD=VALUE,VALUE"),
         ("decay.flor=0", r"unknown field 'decay\.flor': did you mean 'decay\.floor'"),
-        ("student.hidden=8,16", r"student\.hidden: decides what is compiled"),
-        ("ppo.minibatch=64", r"ppo\.minibatch: decides what is compiled"),
-        ("seeds=1,2", "seeds: decides what is compiled"),
+        ("student.hidden=8,16", r"student\.hidden: cannot be swept"),
+        ("ppo.minibatch=64", r"ppo\.minibatch: cannot be swept"),
+        ("seeds=1,2", "seeds: cannot be swept"),
         ("ppo.lr=fast", "'fast' is not a number"),
         ("ppo.lr=nan", r"--ppo\.lr nan: must be a number"),
         ("ppo.gamma=0.9,1.5", r"--ppo\.gamma 1\.5: must be a number from 0 to 1"),
         ("ppo.lr=0.1,1e-1", "a value comes twice"),
         ("decay=linear,liner", "unknown decay 'liner'"),
+        ("teacher=chatglm,none", "teacher: cannot be swept"),
     ],
 )
 def test_what_cannot_be_swept(text, message):

@@ -1,9 +1,10 @@
 """The ratios the benchmark is for, with their bounds, from its results."""
 
 import dataclasses
+import operator
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.runs import Run
 from benchmarks.timing import Timing
@@ -11,6 +12,9 @@ from benchmarks.timing import Timing
 REFERENCE_PEAK = 180e9
 """Float32 matmul, in operations a second, of the machine for which the seconds of a solved seed are bound."""
 SOLVED_SECONDS = 0.28
+COMPARE = {">=": operator.ge, "<=": operator.le, "==": operator.eq}
+VMAP, MAP = "vmap: ", "groups of 1 a device: "
+"""How variants of a chunk's width begin, in `suite.widths`."""
 
 Timings = Mapping[str, Timing]
 
@@ -23,26 +27,29 @@ class Ratio:
         name: what is compared.
         value: the figure; None if it was not measured.
         bound: what it should reach.
-        at_most: whether the bound is from above.
+        sign: how the value must compare to the bound: >=, <= or ==.
+        note: under which conditions it was measured, where they are not the default ones.
     """
 
     name: str
     value: float | None
     bound: float
-    at_most: bool = False
+    sign: Literal[">=", "<=", "=="] = ">="
+    note: str = ""
 
     @property
     def met(self) -> bool | None:
         """Whether the bound is kept; None if there is nothing to tell by."""
         if self.value is None:
             return None
-        return self.value <= self.bound if self.at_most else self.value >= self.bound
+        return COMPARE[self.sign](self.value, self.bound)
 
     def __str__(self) -> str:
-        sign = "<=" if self.at_most else ">="
         value = "not measured" if self.value is None else f"{self.value:.3g}"
         verdict = {True: "reached", False: "NOT REACHED", None: ""}[self.met]
-        return f"{self.name:<66} {value:>12}   {sign} {self.bound:<5g} {verdict}".rstrip()
+        return (
+            f"{self.name:<66} {value:>12}   {self.sign} {self.bound:<5g} {verdict:<11} {self.note}".rstrip()
+        )
 
 
 def best(timings: Timings, prefix: str) -> Timing | None:
@@ -109,9 +116,9 @@ def run_ratios(runs: Mapping[str, Sequence[Run]], peak: float) -> list[Ratio]:
     seconds = by_seeds[max(by_seeds)].seconds_a_solved_seed
     scaled = None if seconds is None else seconds * peak / REFERENCE_PEAK
     ratios = [
-        Ratio("seconds a solved seed, at 180 GFLOP/s", scaled, SOLVED_SECONDS, at_most=True),
-        Ratio("compile, cold cache: seconds", runs["cold"][0].compile_seconds, 60.0, at_most=True),
-        Ratio("start, warm cache: seconds", by_seeds[8].start_seconds, 10.0, at_most=True),
+        Ratio("seconds a solved seed, at 180 GFLOP/s", scaled, SOLVED_SECONDS, "<="),
+        Ratio("compile, cold cache: seconds", runs["cold"][0].compile_seconds, 60.0, "<="),
+        Ratio("start, warm cache: seconds", by_seeds[8].start_seconds, 10.0, "<="),
     ]
     many = max(runs["short"], key=lambda run: run.seeds, default=None)
     slower = growth = compiled = None
@@ -121,13 +128,32 @@ def run_ratios(runs: Mapping[str, Sequence[Run]], peak: float) -> list[Ratio]:
         compiled = float(sum(run.compiled for run in runs["short"]))
         if many.peak_bytes is not None:
             before = statistics.median(run.peak_bytes or 0 for run in few)
-            growth = (many.peak_bytes - before) / (many.result_bytes - few[0].result_bytes)
+            growth = (many.peak_bytes - before) / (many.metrics_bytes - few[0].metrics_bytes)
+    steps = "" if many is None else f"({many.env_steps // many.seeds:,} environment steps a seed)"
     return [
         *ratios,
-        Ratio("seconds a seed: 4096 seeds / 64 seeds", slower, 1.1, at_most=True),
-        Ratio("resident memory from 64 to 4096 seeds: growth / results", growth, 1.0, at_most=True),
-        Ratio("training programs compiled, 64 to 4096 seeds together", compiled, 1.0, at_most=True),
+        Ratio("seconds a seed: 4096 seeds / 64 seeds", slower, 1.1, "<=", steps),
+        Ratio("resident memory from 64 to 4096 seeds: growth / metrics", growth, 1.0, "<=", steps),
+        Ratio("training programs compiled, 64 to 4096 seeds together", compiled, 1.0, "==", steps),
     ]
+
+
+def crossover(timings: Timings) -> int | None:
+    """From which width on seeds are trained faster side by side than one after another on each device.
+
+    Args:
+        timings: of the same chunks both ways, `vmap: N seeds` and `groups of 1 a device: N seeds`.
+
+    Returns:
+        The least width N from which on vmap is faster at every width measured; None if it is not at the
+        widest.
+    """
+    rates = {name: timing.rate for name, timing in timings.items()}
+    found = None
+    for width in sorted(int(name.split()[-2]) for name in rates if name.startswith(MAP)):
+        faster = rates[f"{VMAP}{width} seeds"] > rates[f"{MAP}{width} seeds"]
+        found = (found or width) if faster else None
+    return found
 
 
 def lines(ratios: Sequence[Ratio]) -> list[str]:

@@ -32,7 +32,8 @@ class Run:
         start_seconds: from the start of the process until training began.
         total_seconds: of the process.
         peak_bytes: the most memory that was resident; None where the system does not tell.
-        result_bytes: of its metrics and parameters, uncompressed.
+        metrics_bytes: of its metrics, uncompressed: results that stay in memory until the run ends.
+        params_bytes: of its parameters, uncompressed: results that leave memory with their chunk.
         compiled: training programs added to the cache.
         env_steps_to_95: environment steps a seed to a success of 0.95 (median); None if not reached.
     """
@@ -45,7 +46,8 @@ class Run:
     start_seconds: float
     total_seconds: float
     peak_bytes: int | None
-    result_bytes: int
+    metrics_bytes: int
+    params_bytes: int
     compiled: int
     env_steps_to_95: float | None
 
@@ -116,7 +118,8 @@ def run(out: Path, cache: Path, flags: Sequence[str]) -> Run:
         start_seconds=total if start is None else start,
         total_seconds=total,
         peak_bytes=peak,
-        result_bytes=sum(array_bytes(file) for file in [out / "metrics.npz", *out.glob("params/*.npz")]),
+        metrics_bytes=array_bytes(out / "metrics.npz"),
+        params_bytes=sum(array_bytes(file) for file in out.glob("params/*.npz")),
         compiled=programs(cache) - before,
         env_steps_to_95=summary["env_steps_to_success"]["0.95"],
     )

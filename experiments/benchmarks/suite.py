@@ -17,6 +17,7 @@ from benchmarks.flops import matmul
 from benchmarks.mapping import grouped_training
 from benchmarks.peer_ppo import navix_ppo
 from benchmarks.peers import Navix, Xminigrid
+from benchmarks.ratios import VMAP
 from benchmarks.runs import Run, run
 from benchmarks.stages import rollouts, training, updates
 from benchmarks.timing import Timing, Variant, measure
@@ -73,7 +74,7 @@ SIZES = {
         n_envs=(1024, 4096),
         n_updates=48,
         widths=(1, 2, 4, 8, 16, 64),
-        groups=((8, 1), (64, 1), (64, 4)),
+        groups=((2, 1), (4, 1), (8, 1), (16, 1), (64, 1), (64, 4)),
         one_device=True,
         seeds=(1, 8, 64),
         short_seeds=(64, 64, 512, 4096, 64),
@@ -185,10 +186,10 @@ def widths(size: Size) -> Timings:
     for width in size.widths:
         chunk = Chunk(config_of("chatglm", width=width), devices_for(width))
         n = max(1, FEW * WIDTH // max(width, WIDTH))
-        variants[f"vmap: {width} seeds"] = lambda c=chunk, n=n: training(c, n)
+        variants[f"{VMAP}{width} seeds"] = lambda c=chunk, n=n: training(c, n)
     for width, together in size.groups:
         chunk = Chunk(config_of("chatglm", width=width), devices_for(width))
-        n = max(1, FEW * WIDTH // width)
+        n = max(1, FEW * WIDTH // max(width, WIDTH))
         variants[f"groups of {together} a device: {width} seeds"] = lambda c=chunk, n=n, t=together: (
             grouped_training(c, n, t)
         )

@@ -40,7 +40,12 @@ def devices_for(width: int) -> int:
     return max(n for n in range(1, min(width, cores()) + 1) if width % n == 0)
 
 
-def start_jax(deterministic: bool = False, host_devices: int | None = None, cache: str | None = None) -> None:
+def start_jax(
+    deterministic: bool = False,
+    host_devices: int | None = None,
+    cache: str | None = None,
+    platforms: str | None = None,
+) -> None:
     """Configure JAX before its first use: compiled programs are kept between runs.
 
     Entry points call this before they import a task, for importing navix starts the backend.
@@ -50,6 +55,7 @@ def start_jax(deterministic: bool = False, host_devices: int | None = None, cach
         host_devices: how many devices the CPU pretends to be, unless JAX has been used already; one by
             default.
         cache: a folder for compiled programs, or off; see `compilation_cache`.
+        platforms: such as cpu, to leave accelerators to others; by default the best there is.
     """
     if deterministic:
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC}".strip()
@@ -59,9 +65,12 @@ def start_jax(deterministic: bool = False, host_devices: int | None = None, cach
         # A backend that runs already, as in a notebook, keeps its devices.
         with contextlib.suppress(RuntimeError):
             jax.config.update("jax_num_cpu_devices", host_devices)
+    if platforms is not None:
+        jax.config.update("jax_platforms", platforms)
     folder = compilation_cache(cache)
+    # With off also where JAX's own variable names a folder.
+    jax.config.update("jax_compilation_cache_dir", None if folder is None else str(folder))
     if folder is not None:
-        jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 

@@ -157,7 +157,8 @@ class Config:
     first_seed: int = 0
     """Id of the first seed."""
     seeds_per_chunk: int | None = None
-    """Seeds that run together; by default the preset's width. Results depend on it in the last bits."""
+    """Seeds that run together; by default the preset's width on CPUs, on accelerators as many as have room.
+    Results depend on it in the last bits."""
     env_steps: int | None = None
     """Environment steps a seed; by default the preset's, by task."""
     eval_episodes: int | None = None

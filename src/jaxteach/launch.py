@@ -1,16 +1,21 @@
 """`python -m jaxteach.launch`: train the shards of a run on a cluster's scheduler, or here, and join them."""
 
+import dataclasses
 import json
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import tyro
+
 from jaxteach.cli import parse
+from jaxteach.config import from_json, resolve
 from jaxteach.errors import UserError, cli, one_line
 from jaxteach.merge import merge
-from jaxteach.options import read_options
+from jaxteach.options import check_unchanged, read_config, read_options
 from jaxteach.run import report, say
 from jaxteach.shards import Shard, shards_in
 
@@ -41,6 +46,8 @@ class Options:
     """Processors of a job (slurm); by default the cluster's."""
     gpus: int = 0
     """GPUs of a job (slurm)."""
+    sbatch: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """NAME=VALUE for sbatch, such as account=lab, qos=long or mem=16G; may be given again (slurm)."""
 
 
 def main() -> int:
@@ -52,18 +59,15 @@ def main() -> int:
     for name in ("shards", "minutes"):
         if getattr(options, name) < 1:
             raise UserError(f"--{name} {getattr(options, name)}: must be at least 1")
-    commands = {
-        shard: ["--out", str(options.out), "--resume", "--shard", str(shard)]
-        for shard in (Shard(index, options.shards) for index in range(options.shards))
-    }
-    # What a job would refuse is refused here, before it waits in a queue.
-    for command in commands.values():
-        read_options([*theirs, *command])
+    for text in options.sbatch:
+        read_pair(text)
     check_split(options)
+    commands = commands_of(options, theirs)
+    check_jobs(options.out, commands)
     missing = [shard for shard in commands if not _ended(shard, options.out)]
     say(f"{options.out}: {len(missing)} of {options.shards} shards to train")
     if missing:
-        submitted = submit(options, [[*theirs, *commands[shard]] for shard in missing])
+        submitted = submit(options, [commands[shard] for shard in missing])
         jobs = dict(zip(missing, submitted, strict=True))
         wait(jobs, options)
         failed = {shard: job for shard, job in jobs.items() if not _ended(shard, options.out)}
@@ -74,6 +78,55 @@ def main() -> int:
             say(f"{ended} of {options.shards} shards have ended; launch again for the rest")
             return 1
     return join(options.out)
+
+
+def commands_of(options: Options, theirs: list[str]) -> dict[Shard, list[str]]:
+    """Arguments of `python -m jaxteach.run` for each shard: what was given, and what tells shards apart.
+
+    Args:
+        options: the command line.
+        theirs: what came after --.
+    """
+    shards = [Shard(index, options.shards) for index in range(options.shards)]
+    begun = first_begun(options.out, shards)
+    # An accelerator chooses its width itself: those that begin later take that of the others.
+    width = [] if begun is None else ["--seeds-per-chunk", str(from_json(begun).seeds_per_chunk)]
+    own = ["--out", str(options.out), "--resume", "--shard"]
+    return {shard: [*width, *theirs, *own, str(shard)] for shard in shards}
+
+
+def check_jobs(out: Path, commands: dict[Shard, list[str]]) -> None:
+    """Refuse here what a job would refuse, or merging would, before it waits in a queue.
+
+    Args:
+        out: the run's folder.
+        commands: arguments of each shard's run.
+
+    Raises:
+        UserError: naming the flag at fault.
+    """
+    asked = {shard: read_options(command)[0] for shard, command in commands.items()}
+    from jaxteach.backend import start_jax
+
+    start_jax(platforms="cpu")  # accelerators are for the jobs
+    from jaxteach.teacher.loading import load_teacher
+    from jaxteach.training import n_chunks
+    from jaxteach.training.state import make_plan
+
+    begun = first_begun(out, commands)
+    for shard, options in asked.items():
+        config = resolve(options.config)
+        make_plan(config, load_teacher(config.teacher, config.task) is not None)
+        if begun is not None:
+            advice = "give the flags that it was started with, or choose another --out"
+            check_unchanged(begun, dataclasses.replace(options, config=config), advice)
+        shard.chunks(n_chunks(config))
+
+
+def first_begun(out: Path, shards: Iterable[Shard]) -> dict[str, Any] | None:
+    """config.json of the first shard that has been begun; None if none has."""
+    found = (read_config(shard.folder(out)) for shard in shards)
+    return next((then for then in found if then is not None), None)
 
 
 def submit(options: Options, commands: list[list[str]]) -> list[Any]:
@@ -102,6 +155,7 @@ def submit(options: Options, commands: list[list[str]]) -> list[Any]:
                 "slurm_partition": options.partition,
                 "cpus_per_task": options.cpus,
                 "gpus_per_node": options.gpus or None,
+                "slurm_additional_parameters": dict(read_pair(text) for text in options.sbatch),
             }
             executor.update_parameters(**{name: value for name, value in given.items() if value is not None})
         with executor.batch():
@@ -113,6 +167,21 @@ def submit(options: Options, commands: list[list[str]]) -> list[Any]:
             ]
     except (RuntimeError, OSError) as error:
         raise UserError(f"--cluster {options.cluster}: {one_line(error)}") from error
+
+
+def read_pair(text: str) -> tuple[str, str]:
+    """Read one --sbatch.
+
+    Raises:
+        UserError: if it is no NAME=VALUE.
+
+    >>> read_pair("mem=16G")
+    ('mem', '16G')
+    """
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise UserError(f"--sbatch {text}: must be NAME=VALUE, such as account=lab")
+    return name.lstrip("-").replace("-", "_"), value
 
 
 def wait(jobs: dict[Shard, Any], options: Options) -> None:
@@ -148,10 +217,8 @@ def env_steps(shard: Shard, out: Path) -> int:
 
 def join(out: Path) -> int:
     """Join the shards, which have all ended, and report."""
-    from jaxteach.backend import start_jax
     from jaxteach.lock import FolderLock
 
-    start_jax()
     with FolderLock(out, notice=say):
         report(merge(out, shards_in(out)))
     return 0

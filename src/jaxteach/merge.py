@@ -1,6 +1,7 @@
 """`python -m jaxteach.merge`: join the finished shards of a run to what one process would have left."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,7 @@ def merge(out: Path, shards: list[Shard]) -> dict[str, Any]:
 
     plan, points, folder = make_plan(config, table is not None), grid(config), RunFolder(out)
     teacher = make_teacher(table, plan.task, config.corrupt) if table is not None else None
+    check_room(out, shards)
     (out / "summary.json").unlink(missing_ok=True)
     write_atomic(out / "config.json", (shards[0].folder(out) / "config.json").read_bytes())
     chunks = split(config, config.seeds_per_chunk)
@@ -144,6 +146,34 @@ def check_complete(out: Path, shards: list[Shard]) -> None:
             f"{out}: {len(missing)} of {count} shards are missing: {', '.join(missing[:5])}{more}; launch "
             f"again, or: python -m jaxteach.run --resume --out {out} --shard {missing[0].split()[0]}"
         )
+
+
+def check_room(out: Path, shards: list[Shard]) -> None:
+    """Refuse to join what would not fit on disk beside the shards.
+
+    Args:
+        out: the run's folder; what is in it already is replaced.
+        shards: those to be joined.
+
+    Raises:
+        UserError: saying how much is needed and free.
+    """
+    from jaxteach.training.resources import in_words
+
+    parts = [path for shard in shards for path in arrays_in(shard.folder(out))]
+    joined = [path for path in arrays_in(out) if "shards" not in path.relative_to(out).parts]
+    need = sum(path.stat().st_size for path in parts) - sum(path.stat().st_size for path in joined)
+    free = shutil.disk_usage(out).free
+    if need > free:
+        raise UserError(
+            f"{out}: joining its shards needs up to {in_words(need)} of disk, and {in_words(free)} are free: "
+            "make room; the shards stay as they are"
+        )
+
+
+def arrays_in(folder: Path) -> list[Path]:
+    """All files of arrays below a folder."""
+    return list(folder.rglob("*.npz"))
 
 
 def take_chunk(folder: Any, shard: Shard, chunk: int, lanes: Any, then: dict[str, Any]) -> "Finished":

@@ -14,6 +14,9 @@ from jaxteach.errors import UserError
 from jaxteach.shards import Shard, read_shard
 from jaxteach.sweep import grid
 
+MOST_DEVICES = 256
+"""Devices a CPU may pretend to be: JAX starts them one by one, and thousands take minutes."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -74,8 +77,6 @@ def read_options(args: list[str]) -> tuple[Options, dict[str, Any] | None]:
     options = parse(Options, "run", default=Options(preset(preset_named(args))), args=args)
     if options.checkpoint_every is not None and options.checkpoint_every < 0:
         raise UserError(f"--checkpoint-every {options.checkpoint_every}: must be at least 0")
-    if options.host_devices is not None and options.host_devices < 1:
-        raise UserError(f"--host-devices {options.host_devices}: must be at least 1")
     if options.part is not None and options.config.out is None:
         raise UserError(
             f"--shard {options.shard} needs --out: the folder of the run, the same for all shards"
@@ -96,7 +97,24 @@ def read_options(args: list[str]) -> tuple[Options, dict[str, Any] | None]:
         options = parse(Options, "run", default=before, args=args)
     check(options.config)
     grid(options.config)
+    check_devices(options)
     return options, then
+
+
+def check_devices(options: Options) -> None:
+    """Refuse devices that a chunk cannot be split over, before JAX makes them: it takes its time over many.
+
+    Raises:
+        UserError: saying how many there may be.
+    """
+    n, width = options.host_devices, options.config.seeds_per_chunk or CHUNK[options.config.preset]
+    if n is not None and not 1 <= n <= MOST_DEVICES:
+        raise UserError(f"--host-devices {n}: must be from 1 to {MOST_DEVICES}; more than cores gain nothing")
+    if n is not None and width % n:
+        raise UserError(
+            f"--host-devices {n}: the {width} seeds of a chunk cannot be split over {n} devices: choose a "
+            f"divisor of {width}, or a multiple of {n} as --seeds-per-chunk"
+        )
 
 
 def preset_named(args: list[str]) -> str:
@@ -125,12 +143,17 @@ def read_config(folder: Path) -> dict[str, Any] | None:
     return values
 
 
-def check_unchanged(then: dict[str, Any], options: Options) -> None:
+def check_unchanged(
+    then: dict[str, Any],
+    options: Options,
+    advice: str = "leave these flags out, or choose another --out",
+) -> None:
     """Refuse to go on with a run under other settings than it was started with.
 
     Args:
         then: its config.json.
         options: with the configuration resolved.
+        advice: what to do about it.
 
     Raises:
         UserError: naming the first flags that differ.
@@ -147,7 +170,7 @@ def check_unchanged(then: dict[str, Any], options: Options) -> None:
         more = f", and {len(changed) - 3} more" if len(changed) > 3 else ""
         raise UserError(
             f"{options.config.out} cannot go on with another configuration: {', '.join(changed[:3])}{more}; "
-            "leave these flags out, or choose another --out"
+            f"{advice}"
         )
 
 

@@ -27,26 +27,27 @@ def default_folder(config: Config) -> Path:
 def main() -> int:
     """Train, evaluate, and leave a run folder."""
     options, then = read_options(sys.argv[1:])
-    with Stopping() as stopping:
-        from jaxteach.backend import start_jax
+    from jaxteach.backend import start_jax
 
-        start_jax(options.deterministic, options.devices, options.cache)
-        config = resolve(options.config)
-        if then is not None:
-            check_unchanged(then, dataclasses.replace(options, config=config))
-        from jaxteach.teacher.loading import load_teacher
-        from jaxteach.training import check_program, choose_width, make_folder, n_chunks, on_cpu
+    start_jax(options.deterministic, options.devices, options.cache)
+    config = resolve(options.config)
+    if then is not None:
+        check_unchanged(then, dataclasses.replace(options, config=config))
+    from jaxteach.teacher.loading import load_teacher
+    from jaxteach.training import check_program, choose_width, make_folder, n_chunks, on_cpu, told_of_memory
 
-        # All that can be refused is refused before a folder is made.
-        table = load_teacher(config.teacher, config.task)
-        if options.config.seeds_per_chunk is None and not on_cpu():
+    # All that can be refused is refused before a folder is made.
+    table = load_teacher(config.teacher, config.task)
+    if options.config.seeds_per_chunk is None and not on_cpu():
+        with told_of_memory():
             config = dataclasses.replace(config, seeds_per_chunk=choose_width(config, table))
-        check_program(config, table)
-        only = None if options.part is None else options.part.chunks(n_chunks(config))
-        out = options.folder or default_folder(config)
-        make_folder(out)
-        with FolderLock(out, notice=say):
-            return run(config, table, options, then, out, only, stopping)
+    check_program(config, table)
+    only = None if options.part is None else options.part.chunks(n_chunks(config))
+    out = options.folder or default_folder(config)
+    make_folder(out)
+    # Until here nothing can be lost, and a signal ends the process whatever JAX is busy with.
+    with Stopping() as stopping, FolderLock(out, notice=say):
+        return run(config, table, options, then, out, only, stopping)
 
 
 def run(
@@ -79,9 +80,11 @@ def run(
         check_disk,
         check_memory,
         compile_program,
+        count_lanes,
         describe,
         fingerprint,
         run_session,
+        told_of_memory,
         write_metrics,
         write_shard,
         write_summary,
@@ -108,10 +111,14 @@ def run(
     if then is None and options.resume:
         print(f"{out} holds no run to go on with: a new one begins")
     keep = options.keep_params == "all"
-    program = compile_program(config, table)
-    check_memory(program)
-    n_lanes = config.seeds * len(program.points) if only is None else len(only) * program.width
-    room = check_disk(program, out, n_lanes, keep)
+    compiling = time.perf_counter()
+    with told_of_memory():
+        program = compile_program(config, table)
+        program.evaluation()
+    compile_seconds = time.perf_counter() - compiling
+    check_memory(program, begun=then is not None)
+    n_lanes, n_finished = count_lanes(program, out, only)
+    room = check_disk(program, out, n_lanes, keep, n_finished)
     print(f"run folder: {out} ({room})", flush=True)
     if then is None:
         folder.write_config(config, program.plan.task, table, options.deterministic, options.keep_params)
@@ -141,13 +148,14 @@ def run(
         say(f"stopped; go on with: python -m jaxteach.run --resume --out {config.out or out}{part}")
         return stopping.status
     total = time.perf_counter() - began + outcome.earlier_seconds
-    wall = {"compile": program.compile_seconds, "total": total}
+    wall = {"compile": compile_seconds, "total": total}
     if options.part is not None:
         write_shard(options.part, folder, outcome, wall)
         print(f"shard {options.part} has ended; join all of them with: python -m jaxteach.merge {config.out}")
         return 0
     parts = program.plan, program.points, program.teacher
-    summary = write_summary(*parts, folder, outcome, table, wall)
+    with told_of_memory(program):
+        summary = write_summary(*parts, folder, outcome, table, wall)
     folder.clean()
     report(summary)
     return 0

@@ -72,7 +72,14 @@ def read_shard(text: str, environment: Mapping[str, str] = os.environ) -> Shard:
         for index, count in SLURM:
             if index in environment and count in environment:
                 first = int(environment.get("SLURM_ARRAY_TASK_MIN", 0)) if "ARRAY" in index else 0
-                return read_shard(f"{int(environment[index]) - first}/{environment[count]}")
+                own, n = int(environment[index]) - first, int(environment[count])
+                last = int(environment.get("SLURM_ARRAY_TASK_MAX", first + own)) if "ARRAY" in index else own
+                if max(own, last - first) >= n:
+                    raise UserError(
+                        f"--shard slurm: the {n} tasks of this array are numbered with gaps, from {first} up "
+                        f"to {last}: submit them as --array=0-{n - 1}"
+                    )
+                return read_shard(f"{own}/{n}")
         raise UserError("--shard slurm: this is no SLURM task (SLURM_ARRAY_TASK_ID is not set): give I/N")
     match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text, re.ASCII)
     if match is None or not int(match[1]) < int(match[2]):

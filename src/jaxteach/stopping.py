@@ -1,4 +1,4 @@
-"""Stopping in good order: the first SIGINT or SIGTERM asks the run to stop, the second ends it at once."""
+"""Stopping in good order: the first signal asks the run to stop, the second ends it at once."""
 
 import os
 import signal
@@ -8,8 +8,8 @@ import threading
 from types import FrameType, TracebackType
 from typing import Self
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""Ctrl-C, and what schedulers send before they take a machine away."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
+"""Ctrl-C, and what schedulers send before they take a machine away; SIGUSR2 by way of submitit."""
 
 
 class Stopping:
@@ -31,7 +31,7 @@ class Stopping:
 
     @property
     def status(self) -> int:
-        """The exit status of a run stopped by what was received: 130 for SIGINT, 143 for SIGTERM."""
+        """The exit status of a run stopped by a signal: 130 for SIGINT, 143 for SIGTERM, 140 for SIGUSR2."""
         return 128 + (self._number or signal.SIGINT)
 
     def __enter__(self) -> Self:

@@ -22,7 +22,9 @@ TRACED = (
     ),
     *("ppo.policy_weight", "ppo.value_weight", "ppo.entropy_weight"),
 )
-"""Fields that can be swept: those the compiled program is given, rather than compiled for."""
+"""Fields that can be swept: those the compiled program is given for each lane."""
+LONGEST = 255
+"""Bytes of a label at most: it names a folder."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,11 @@ def grid(config: Config) -> tuple[Point, ...]:
     for combination in itertools.product(*(values for _, values in axes)):
         values = dict(zip(fields, combination, strict=True))
         label = ",".join(f"{field}={_short(value)}" for field, value in values.items())
+        if len(label) > LONGEST:
+            raise UserError(
+                f"--sweep: a point is called after its values, at most {LONGEST} characters, and {label} has "
+                f"{len(label)}: sweep fewer fields, or values with fewer digits"
+            )
         point = Point(label, values, changed(single, values))
         check(point.config)
         points.append(point)
@@ -85,8 +92,8 @@ def parse_axis(text: str) -> tuple[str, Sequence[Any]]:
     if field not in TRACED:
         if _exists(field):
             raise UserError(
-                f"--sweep {field}: decides what is compiled, so it cannot be swept; run its values one after "
-                f"another, or sweep any of {', '.join(TRACED)}"
+                f"--sweep {field}: cannot be swept, for all points have it in common; run its values one "
+                f"after another, or sweep any of {', '.join(TRACED)}"
             )
         raise UserError(f"--sweep: unknown field '{field}': {nearest(field, TRACED)}")
     values = words if field == "decay" else [_number(field, word) for word in words]
@@ -126,4 +133,6 @@ def _number(field: str, word: str) -> float:
 
 
 def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    """A value in few characters, another for every value: points are told apart by it."""
+    short = f"{value:g}" if isinstance(value, float) else str(value)
+    return short if not isinstance(value, float) or float(short) == value else repr(value)

@@ -1,6 +1,7 @@
 """Tests of the statistics over seeds: cases worked by hand, scipy where it agrees, and properties."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -119,6 +120,17 @@ def test_interval_is_deterministic_and_seeded():
     scores = np.random.default_rng(0).random(10)
     assert statistics.bootstrap_interval(scores) == statistics.bootstrap_interval(scores)
     assert statistics.bootstrap_interval(scores, seed=0) != statistics.bootstrap_interval(scores, seed=1)
+
+
+def test_intervals_take_little_memory_whatever_the_seeds():
+    scores = np.random.default_rng(0).random(2048)
+    tracemalloc.start()
+    try:
+        statistics.statistic(scores, resamples=1000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 30e6
 
 
 def test_interval_in_several_batches(monkeypatch):

@@ -31,7 +31,8 @@ def ran(seeds: int, **changes: object) -> Run:
         "start_seconds": 4.0,
         "total_seconds": 9.0,
         "peak_bytes": 1000 + 2 * seeds,
-        "result_bytes": 10 * seeds,
+        "metrics_bytes": 10 * seeds,
+        "params_bytes": 90 * seeds,
         "compiled": 0,
         "env_steps_to_95": 25.0,
     }
@@ -157,9 +158,34 @@ def test_ratios_of_runs_by_hand():
     assert (cold.value, cold.met) == (61.0, False)
     assert (warm.value, warm.met) == (4.0, True)
     assert (slower.value, slower.met) == (1.5, False)
-    # 2 bytes more a seed, of which results are 10.
+    # 2 bytes more a seed, of which metrics are 10; parameters have left.
     assert growth.value == pytest.approx(0.2)
-    assert compiled.value == 1.0
+    assert (compiled.value, compiled.met) == (1.0, True)
+    assert str(compiled).endswith("reached     (100 environment steps a seed)")
+    assert ratios.to_json([compiled])[0]["note"] == "(100 environment steps a seed)"
+
+
+@pytest.mark.parametrize("programs", [0, 2])
+def test_exactly_one_program_is_compiled(programs):
+    found = {"cold": [ran(8)], "default": [ran(8)], "short": [ran(64, compiled=programs), ran(64), ran(4096)]}
+    assert ratios.run_ratios(found, peak=90e9)[-1].met is False
+
+
+@pytest.mark.parametrize(
+    ("vmap", "mapped", "width"),
+    [((1, 3, 9), (2, 2, 2), 8), ((3, 1, 9), (2, 2, 2), 16), ((3, 3, 1), (2, 2, 2), None)],
+)
+def test_the_crossover_of_vmap_and_map_by_hand(vmap, mapped, width):
+    timings = {f"vmap: {n} seeds": timed(rate) for n, rate in zip((2, 8, 16), vmap, strict=True)}
+    timings |= {f"groups of 1 a device: {n} seeds": timed(r) for n, r in zip((2, 8, 16), mapped, strict=True)}
+    timings |= {"vmap: 1 seeds": timed(9.0), "groups of 4 a device: 16 seeds": timed(99.0)}
+    assert ratios.crossover(timings) == width
+
+
+def test_vmap_and_map_are_measured_at_the_same_widths():
+    for size in suite.SIZES.values():
+        mapped = {width for width, together in size.groups if together == 1}
+        assert mapped == set(size.widths) - {1}
 
 
 def test_what_was_never_solved_or_run_has_no_ratio():

@@ -3,7 +3,14 @@
 from jaxteach.training.checkpoints import Checkpoints
 from jaxteach.training.evaluation import as_arrays, play_students, play_teacher, summarise
 from jaxteach.training.program import Program, check_program, compile_program, reuse_program
-from jaxteach.training.resources import check_disk, check_memory, choose_width, on_cpu
+from jaxteach.training.resources import (
+    check_disk,
+    check_memory,
+    choose_width,
+    count_lanes,
+    on_cpu,
+    told_of_memory,
+)
 from jaxteach.training.runfolder import (
     RunFolder,
     describe,
@@ -30,6 +37,7 @@ __all__ = [
     "check_program",
     "choose_width",
     "compile_program",
+    "count_lanes",
     "describe",
     "fingerprint",
     "flatten",
@@ -41,6 +49,7 @@ __all__ = [
     "reuse_program",
     "run_session",
     "summarise",
+    "told_of_memory",
     "train",
     "unflatten",
     "write_metrics",

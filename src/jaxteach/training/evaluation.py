@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 from jax import Array
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import NamedSharding
 
 from jaxteach.student.networks import Student
 from jaxteach.tasks.engine.state import GridState
@@ -140,19 +140,34 @@ def play_students(
 
 @functools.cache
 def chunk_player(
-    task: Task, student: Student, menu: Menu | None, n_episodes: int, mesh: Mesh
+    task: Task, student: Student, menu: Menu | None, n_episodes: int, by_seed: NamedSharding, width: int
 ) -> Callable[[Any, Array], Episodes]:
-    """`play_students` for a chunk whose lanes are split over devices: each plays its own, none waits."""
-    lanes = PartitionSpec(*mesh.axis_names)
-    return jax.jit(
-        jax.shard_map(
-            lambda params, ids: play_students(task, student, params, ids, n_episodes, False, menu),
-            mesh=mesh,
-            in_specs=(lanes, lanes),
-            out_specs=lanes,
-            check_vma=False,
-        )
+    """`play_students` for a chunk whose lanes are split over devices: each plays its own, none waits.
+
+    Args:
+        task: the task.
+        student: the network.
+        menu: see `play_students`.
+        n_episodes: episodes a seed.
+        by_seed: how lanes lie on the devices.
+        width: lanes in a chunk.
+
+    Returns:
+        Compiled, params [lane, ...] and seed ids u32[lane] to means f32[lane].
+    """
+    lanes = by_seed.spec
+    play = jax.shard_map(
+        lambda params, ids: play_students(task, student, params, ids, n_episodes, False, menu),
+        mesh=by_seed.mesh,
+        in_specs=(lanes, lanes),
+        out_specs=lanes,
+        check_vma=False,
     )
+    params, ids = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct((width, *x.shape), x.dtype, sharding=by_seed),
+        (jax.eval_shape(student.init, jax.random.key(0)), jax.ShapeDtypeStruct((), jnp.uint32)),
+    )
+    return jax.jit(play).lower(params, ids).compile()
 
 
 @functools.partial(jax.jit, static_argnums=(0, 3, 4))

@@ -17,7 +17,7 @@ from jaxteach.student.decay import REACTIVE
 from jaxteach.sweep import Point, grid
 from jaxteach.teacher.corruption import AnyTeacher, make_teacher
 from jaxteach.teacher.table import PlanTable
-from jaxteach.training.evaluation import teacher_success
+from jaxteach.training.evaluation import Episodes, chunk_player, teacher_success
 from jaxteach.training.lanes import IntArray, pad, points_of, seeds_of
 from jaxteach.training.loop import init_chunk, run_segment
 from jaxteach.training.metrics import MetricsLog
@@ -65,6 +65,12 @@ class Program:
         """The hyperparameters of each of a chunk's lanes, [lane], split over the devices."""
         points = points_of(pad(lanes, self.width))
         return jax.device_put(jax.tree.map(lambda x: x[points], self.hyper), self.by_seed)
+
+    def evaluation(self) -> Callable[[Any, jax.Array], Episodes]:
+        """Fresh episodes of a chunk's students, see `chunk_player`; compiled when first asked for."""
+        plan, n_episodes = self.plan, self.plan.config.eval_episodes
+        assert n_episodes is not None
+        return chunk_player(plan.task, plan.student, plan.menu, n_episodes, self.by_seed, self.width)
 
     def name(self, lane: int) -> str:
         """A lane as a user calls it: "seed 3", and in a sweep at which point."""
@@ -238,9 +244,10 @@ def seed_mesh(width: int) -> Mesh:
     """
     devices = jax.local_devices()
     if width % len(devices):
+        fewer = {"cpu": "--host-devices", "gpu": "devices (CUDA_VISIBLE_DEVICES)"}
         raise UserError(
             f"--seeds-per-chunk {width} cannot be split over {len(devices)} devices: choose a multiple of "
-            f"{len(devices)}, or fewer --host-devices"
+            f"{len(devices)}, or fewer {fewer.get(devices[0].platform, 'devices')}"
         )
     return Mesh(np.asarray(devices), ("seed",))
 

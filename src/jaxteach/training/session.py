@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from jaxteach.training.checkpoints import Checkpoints
 from jaxteach.training.chunks import Finished, read_chunk, write_chunk, write_params
-from jaxteach.training.evaluation import as_arrays, chunk_player
+from jaxteach.training.evaluation import as_arrays
 from jaxteach.training.lanes import IntArray, points_of, seeds_of
 from jaxteach.training.locating import DivergenceWatch
 from jaxteach.training.metrics import join_chunks
@@ -130,12 +130,12 @@ def run_session(
             continue
         if stop():
             return Outcome(finished, False, earlier)
-        blank = functools.partial(program.init, program.seeds_on_devices(lanes))
-        start = checkpoints.load(chunk, len(lanes), blank)
-        earlier += start.seconds if start else 0.0
-        folder.rewind_lines(chunk, start.log.n_updates if start else 0)
-        watch.begin(start)
         with told_of_memory(program):
+            blank = functools.partial(program.init, program.seeds_on_devices(lanes))
+            start = checkpoints.load(chunk, len(lanes), blank)
+            earlier += start.seconds if start else 0.0
+            folder.rewind_lines(chunk, start.log.n_updates if start else 0)
+            watch.begin(start)
             result = train_chunk(
                 program, chunk, lanes, tally, start=start, on_segment=after_segment, stop=stop
             )
@@ -144,7 +144,8 @@ def run_session(
             write_params(folder, points, chunk, lanes, result.params, finished=False)
             return Outcome([*finished, came_to], False, earlier)
         began = time.perf_counter()
-        final = evaluate(program, lanes, result.params)
+        with told_of_memory(program):
+            final = evaluate(program, lanes, result.params)
         came_to = dataclasses.replace(came_to, final=final, evaluate_seconds=time.perf_counter() - began)
         if keep_params:
             write_params(folder, points, chunk, lanes, result.params, finished=True)
@@ -165,10 +166,7 @@ def evaluate(program: Program, lanes: IntArray, params: Any) -> dict[str, npt.ND
     Returns:
         success_rate, return and length, float64[lane].
     """
-    plan, n_episodes = program.plan, program.plan.config.eval_episodes
-    assert n_episodes is not None
     rows = np.minimum(np.arange(program.width), len(lanes) - 1)
-    play = chunk_player(plan.task, plan.student, plan.menu, n_episodes, program.by_seed.mesh)
     params = jax.device_put(jax.tree.map(lambda x: x[rows], params), program.by_seed)
-    played = play(params, program.seeds_on_devices(lanes))
+    played = program.evaluation()(params, program.seeds_on_devices(lanes))
     return {name: values[: len(lanes)] for name, values in as_arrays(played).items()}
