@@ -106,7 +106,7 @@ class AnswerLog:
             record = json.loads(line)
             if number > 1:
                 key_of(record)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise UserError(
                 f"{self.path}, line {number}: damaged ({error}): repair or delete the line to ask again"
             ) from error
@@ -160,7 +160,7 @@ def answered(path: Path) -> set[Key]:
     """
     keys = set()
     for line in path.read_bytes().splitlines()[1:] if path.is_file() else []:
-        with contextlib.suppress(ValueError, KeyError, TypeError):
+        with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
             keys.add(key_of(json.loads(line)))
     return keys
 

@@ -151,7 +151,7 @@ class RunFolder:
         lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
         kept = []
         for line in lines:
-            with contextlib.suppress(ValueError, KeyError, TypeError):
+            with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
                 values = json.loads(line)
                 if line.endswith(b"\n") and (values["chunk"] != chunk or values["update"] <= updates):
                     kept.append(line)
