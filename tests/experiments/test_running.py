@@ -111,8 +111,8 @@ def test_rows_by_hand(results):
 
 
 def test_csv_by_hand():
-    rows = [{"a": "x, y", "b": 0.5, "c": None}, {"a": 1, "b": float("inf"), "d": 123456.0}]
-    assert csv_text(rows) == 'a,b,c,d\n"x, y",0.500000,,\n1,,,123456\n'
+    rows = [{"a": "x, y", "b": 0.5, "c": None}, {"a": 1, "b": float("inf"), "d": 1234567.5}]
+    assert csv_text(rows) == 'a,b,c,d\n"x, y",0.500000,,\n1,,,1234567.5\n'
 
 
 def test_results_are_the_same_bytes_twice(results, tmp_path, monkeypatch):
