@@ -81,6 +81,7 @@ def run(
         compile_program,
         describe,
         fingerprint,
+        origins,
         run_session,
         write_metrics,
         write_shard,
@@ -121,7 +122,9 @@ def run(
             say(line)
 
     with (
-        Checkpoints(out, identity, options.checkpoint_every, say) as checkpoints,
+        Checkpoints(
+            out, identity, options.checkpoint_every, say, origins(config, table, options.deterministic)
+        ) as checkpoints,
         Bar(f"{config.seeds} seeds" + (f", shard {options.part}" if only else ""), folder) as bar,
     ):
         outcome = run_session(

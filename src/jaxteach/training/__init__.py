@@ -10,6 +10,7 @@ from jaxteach.training.runfolder import (
     fingerprint,
     flatten,
     make_folder,
+    origins,
     unflatten,
 )
 from jaxteach.training.session import Outcome, run_session
@@ -36,6 +37,7 @@ __all__ = [
     "make_folder",
     "n_chunks",
     "on_cpu",
+    "origins",
     "play_students",
     "play_teacher",
     "reuse_program",

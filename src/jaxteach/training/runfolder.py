@@ -193,6 +193,14 @@ def fingerprint(config: Config, table: PlanTable | None, deterministic: bool) ->
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
+def origins(config: Config, table: PlanTable | None, deterministic: bool) -> dict[str, str | None]:
+    """What a fingerprint is of, a digest each, so that a checkpoint of another run says what differs."""
+    return {
+        "configuration": fingerprint(config, None, deterministic),
+        "teacher table": None if table is None else table.sha256,
+    }
+
+
 def device() -> dict[str, Any]:
     """What a run computes on: platform, kind and number of devices."""
     devices = jax.devices()
