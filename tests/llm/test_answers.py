@@ -93,7 +93,9 @@ def test_without_resume_an_existing_log_is_refused(tmp_path):
     assert path.read_bytes() == data
 
 
-@pytest.mark.parametrize("line", [b"{", b"[1]", b'{"ask": "sample"}', b"\xff", b"7"])
+@pytest.mark.parametrize(
+    "line", [b"{", b"[1]", b'{"ask": "sample"}', b"\xff", b"7", pytest.param(b"[" * 10**5, id="deep")]
+)
 def test_damage_in_the_middle_is_reported_with_its_line(tmp_path, line):
     path = tmp_path / "log.jsonl"
     lines = filled(path).splitlines()

@@ -44,7 +44,7 @@ def test_listing_shows_the_success_of_this_very_table(tmp_path):
 
 def test_damaged_successes_are_reported(tmp_path):
     assert known_successes(tmp_path) == {}
-    for text in ("[", "[]", '{"a": 1}', '{"a": {"success_rate": "x", "episodes": 1}}'):
+    for text in ("[", "[" * 10**5, "[]", '{"a": 1}', '{"a": {"success_rate": "x", "episodes": 1}}'):
         (tmp_path / "success.json").write_text(text)
         with pytest.raises(UserError, match="damaged"):
             known_successes(tmp_path)

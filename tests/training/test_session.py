@@ -54,6 +54,7 @@ def test_killed_between_checkpoints(tmp_path, long_program, long_training):
         Session(tmp_path, long_program, every=2).run(on_segment=kill)
     assert lines(tmp_path)[-1]["update"] == 24
     with open(tmp_path / "metrics.jsonl", "a") as file:
+        file.write("[" * 10**5 + "\n")  # damaged
         file.write('{"chunk": 0, "upd')  # cut short
     session = Session(tmp_path, long_program, every=2)
     assert_same(tmp_path, session.run(), long_training)
