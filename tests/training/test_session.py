@@ -196,6 +196,16 @@ def test_a_damaged_result_is_trained_again(tmp_path, long_program, long_training
     assert [line["update"] for line in lines(tmp_path) if line["chunk"] == 0] == [8, 16, 24, 32]
 
 
+@pytest.mark.parametrize("name", ["params", "metrics"])
+def test_a_result_that_the_system_does_not_let_read_is_kept(tmp_path, long_program, name):
+    Session(tmp_path, long_program).run(segments=6)
+    file = tmp_path / name / "00000.npz"
+    file.unlink()
+    file.mkdir()  # even root cannot read that
+    with pytest.raises(UserError, match=rf"^cannot read {file}: Is a directory$"):
+        Session(tmp_path, long_program).run()
+
+
 def test_another_run_s_files_are_refused(tmp_path, stopped, copy, long_program):
     with pytest.raises(
         UserError, match=r"checkpoint .*/24 was written with another configuration or teacher"

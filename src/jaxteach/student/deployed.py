@@ -141,10 +141,14 @@ def read_params(file: Path, index: str = "seed_ids") -> dict[str, npt.NDArray[An
         index: the array that says what the rows of the others are.
 
     Raises:
-        UserError: if the file is not such an archive.
+        UserError: if the file cannot be read or is not such an archive.
     """
     try:
-        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as archive:
+        data = file.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {file}: {error.strerror or error}") from error
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         if index not in arrays:
             raise ValueError(f"no {index}")
