@@ -115,11 +115,8 @@ def _cell(value: Any) -> str:
     if value is None or (isinstance(value, float) and not np.isfinite(value)):
         return ""
     if isinstance(value, float):
-        return (
-            f"{round(float(value), 6) + 0.0:.6g}"
-            if abs(value) >= 1000
-            else f"{round(float(value), 6) + 0.0:.6f}"
-        )
+        rounded = round(float(value), 6) + 0.0  # no minus before a zero
+        return f"{rounded:.10g}" if abs(value) >= 1000 else f"{rounded:.6f}"
     return str(value)
 
 

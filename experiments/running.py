@@ -4,10 +4,11 @@ A job is a label and a configuration. It becomes a run folder in runs/experiment
 decides its results, and what is there already is not trained again.
 """
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
-import json
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ from reporting import Result
 
 from jaxteach.analysis import load_run
 from jaxteach.config import Config, resolve
+from jaxteach.errors import UserError
+from jaxteach.jsonfile import own_fields, read_object, typed
 
 RUNS = ROOT / "runs" / "experiments"
 RATES = {"simple_door_key": 120_000, "lava_door_key": 80_000, "colored_door_key": 65_000, "two_door": 55_000}
@@ -61,10 +64,10 @@ def carry_out(jobs: Sequence[Job], options: Options) -> list[Result]:
     # Written out once, for resolving is what tells two configurations apart.
     resolved = [dataclasses.replace(job, config=resolve(job.config)) for job in jobs]
     folders = {job: folder_of(job.config) for job in resolved}
-    missing = list(
-        {folders[job]: job for job in resolved if not (folders[job] / "summary.json").exists()}.values()
-    )
+    unique = {folders[job]: job for job in resolved}
+    missing = [job for folder, job in unique.items() if not (folder / "summary.json").exists()]
     say(f"{options.figure}: {len(jobs)} runs, {len(jobs) - len(missing)} there already; {predict(missing)}")
+    tell_of_other_code([folder for folder, job in unique.items() if job not in missing])
     if options.plan:
         sys.exit(0)
     programs: list[Any] = []
@@ -88,15 +91,45 @@ def folder_of(config: Config) -> Path:
     return RUNS / f"{config.task.replace(':', '-')}-{digest[:16]}"
 
 
+def tell_of_other_code(folders: Sequence[Path]) -> None:
+    """Say in one line which of the runs that are used again come from other code, versions or devices."""
+    from jaxteach.backend import versions
+    from jaxteach.training.runfolder import device
+
+    today = {"source_sha256": source_hash(), "versions": versions(), "device": device()}
+    found: dict[str, list[str]] = {}
+    for folder in folders:
+        run = load_run(folder)
+        then = {**run.config, **(run.summary or {})}
+        differ = [name for name, value in today.items() if then.get(name) != value]
+        if differ:
+            found.setdefault(" and ".join(differ), []).append(folder.name)
+    for what, names in found.items():
+        say(f"{len(names)} of them with other {what} than today, such as {names[0]}: remove to train anew")
+
+
 def predict(jobs: Sequence[Job]) -> str:
     """About how long jobs will take, in words."""
+    from jaxteach.training.program import compiled_for
+
     if not jobs:
         return "nothing to train"
-    seconds = COMPILING * len({job.config.task for job in jobs})
+    # Taught and untaught students are programs of their own.
+    seconds = COMPILING * len({(compiled_for(job.config), job.config.teacher == "none") for job in jobs})
     for job in jobs:
         steps = job.config.seeds * (job.config.env_steps or 0)
         seconds += 1.25 * steps / rate_of(job.config)  # a quarter more for the evaluation
-    return f"about {max(1, round(seconds / 60))} min of training to come"
+    tens = math.ceil(seconds / 10)
+    return f"about {f'{tens * 10} s' if tens < 12 else f'{round(seconds / 60)} min'} of training to come"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What an earlier run tells of speed, in its summary.json."""
+
+    student: str
+    method: str
+    env_steps_per_second: float
 
 
 def rate_of(config: Config) -> float:
@@ -104,9 +137,11 @@ def rate_of(config: Config) -> float:
     base = config.task.partition(":")[0]
     shown = []
     for file in RUNS.glob(f"{base}*/summary.json"):
-        summary = json.loads(file.read_text())
-        if (summary["student"], summary["method"]) == (config.student.name, config.method):
-            shown.append(summary["env_steps_per_second"])
+        # A damaged one is named where its results are needed.
+        with contextlib.suppress(UserError):
+            run = typed(Shown, own_fields(Shown, read_object(file)), str(file))
+            if (run.student, run.method) == (config.student.name, config.method):
+                shown.append(run.env_steps_per_second)
     usual = RATES.get(base, 20_000) / SLOWER.get(config.student.name, 1)
     return float(np.median(shown)) if shown else usual
 
@@ -143,7 +178,8 @@ def train_job(job: Job, path: Path, programs: list[Any], stopping: Any) -> bool:
         else:
             folder = t.RunFolder.create(path)
             folder.write_config(config, program.plan.task, table)
-        with t.Checkpoints(path, t.fingerprint(config, table, False), None, say) as checkpoints:
+        run, origins = t.fingerprint(config, table, False), t.origins(config, table, False)
+        with t.Checkpoints(path, run, None, say, origins) as checkpoints:
             outcome = t.run_session(program, folder, checkpoints, stop=lambda: stopping.asked, notice=say)
         t.write_metrics(program.plan, program.points, folder, outcome, table)
         if not outcome.complete:

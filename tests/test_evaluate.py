@@ -101,7 +101,7 @@ def test_a_teacher_without_a_run(tmp_path, monkeypatch):
         (["run", "--who", "teacher", "--teacher", "none"], "there is no teacher to evaluate"),
         (["stripped"], "stripped holds no parameters"),
         (["damaged"], "00000.npz is damaged or cut short"),
-        (["edited"], "config.json: not a configuration of this version"),
+        (["edited"], "config.json: decay is missing"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(run, tmp_path, monkeypatch, arguments, message):

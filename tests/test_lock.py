@@ -68,7 +68,7 @@ def test_the_number_of_a_dead_process_may_be_in_use_again(tmp_path):
         pass
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": null}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": null}', pytest.param("[" * 10**5, id="deep")])
 def test_a_damaged_lock_is_taken_over(tmp_path, text):
     (tmp_path / "lock").write_text(text)
     with FolderLock(tmp_path, watch=0.2):

@@ -110,6 +110,17 @@ def test_a_disk_without_room_is_told_before_anything_is_written(runs, tmp_path, 
     assert here("merge", run).status == 0  # what is there already needs no more
 
 
+@pytest.mark.parametrize("wall", [None, {"compile": 1}, {"compile": "1", "total": 2}])
+def test_a_damaged_summary_is_named(runs, tmp_path, wall):
+    _, two = runs
+    run = tmp_path / "run"
+    shutil.copytree(two / "shards", run / "shards")
+    path = run / "shards/1-of-2/summary.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"wall_seconds": wall}))
+    refused(here("merge", run), f"{path}: wall_seconds")
+    assert not (run / "summary.json").exists()
+
+
 def test_shards_of_different_runs_are_refused(runs, tmp_path):
     _, two = runs
     run = tmp_path / "run"

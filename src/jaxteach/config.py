@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,6 +10,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from jaxteach.errors import UserError, nearest
+from jaxteach.jsonfile import own_fields, typed
 from jaxteach.tasks.registry import task_class, task_names
 
 _Name = tyro.conf.arg(name="")
@@ -316,27 +318,14 @@ def to_json(config: Config) -> dict[str, Any]:
     return {**values, "sweep": list(config.sweep), "out": None if config.out is None else str(config.out)}
 
 
-def from_json(values: dict[str, Any]) -> Config:
+def from_json(values: Mapping[str, Any], file: str = "config.json") -> Config:
     """The configuration in the contents of config.json; what else is there is left aside.
 
+    Args:
+        values: the contents.
+        file: what to call it in messages.
+
     Raises:
-        UserError: if a field is missing or unknown.
+        UserError: if a field is missing, unknown or of another type.
     """
-    parts = {
-        "decay": Decay,
-        "distill": Distill,
-        "corrupt": Corrupt,
-        "student": Student,
-        "ppo": PPO,
-        "rollout": Rollout,
-        "variant": Variant,
-    }
-    try:
-        known = {part.name for part in dataclasses.fields(Config)}
-        fields = {name: value for name, value in values.items() if name in known}
-        fields.update({name: part(**values[name]) for name, part in parts.items()})
-        fields["sweep"] = tuple(values["sweep"])
-        fields["out"] = None if values["out"] is None else Path(values["out"])
-        return Config(**fields)
-    except (KeyError, TypeError) as error:
-        raise UserError(f"config.json: not a configuration of this version: {error}") from error
+    return typed(Config, own_fields(Config, values), file)

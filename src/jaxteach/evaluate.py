@@ -68,7 +68,7 @@ def read_run(folder: Path) -> "Config":
     from jaxteach.analysis import load_run
     from jaxteach.config import from_json
 
-    return from_json(dict(load_run(folder).config))
+    return from_json(load_run(folder).config, str(folder / "config.json"))
 
 
 def evaluate_teacher(options: Options, config: "Config | None") -> dict[str, Any]:

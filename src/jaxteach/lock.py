@@ -101,7 +101,7 @@ class FolderLock:
         try:
             text = self._path.read_text(encoding="utf-8")
             holder = json.loads(text) if text else None
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return holder if holder is None or isinstance(holder, dict) else {}
 

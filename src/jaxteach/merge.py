@@ -1,6 +1,5 @@
 """`python -m jaxteach.merge`: join the finished shards of a run to what one process would have left."""
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from jaxteach.cli import parse
 from jaxteach.config import from_json
 from jaxteach.errors import UserError, cli
 from jaxteach.files import write_atomic
+from jaxteach.jsonfile import read_object, typed
 from jaxteach.lock import FolderLock
 from jaxteach.options import flags, read_config
 from jaxteach.run import report, say
@@ -94,9 +94,21 @@ def merge(out: Path, shards: list[Shard]) -> dict[str, Any]:
     write_atomic(out / "metrics.jsonl", b"".join(path.read_bytes() for path in lines))
     outcome = Outcome(finished, complete=True, earlier_seconds=0.0)
     write_metrics(plan, points, folder, outcome, table)
-    walls = [json.loads((shard.folder(out) / "summary.json").read_text())["wall_seconds"] for shard in shards]
+    walls = [wall_of(shard.folder(out) / "summary.json") for shard in shards]
     wall = {name: sum(each[name] for each in walls) for name in ("compile", "total")}
     return write_summary(plan, points, teacher, folder, outcome, table, wall)
+
+
+def wall_of(file: Path) -> dict[str, float]:
+    """What a shard's summary.json says its process took, in seconds.
+
+    Raises:
+        UserError: if the file is damaged.
+    """
+    wall = typed(dict[str, float], read_object(file).get("wall_seconds"), f"{file}: wall_seconds")
+    if not {"compile", "total"} <= wall.keys():
+        raise UserError(f"{file}: wall_seconds lacks compile or total: it was not written by a shard")
+    return wall
 
 
 def check_same(out: Path, shards: list[Shard]) -> dict[str, Any]:

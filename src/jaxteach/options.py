@@ -1,6 +1,5 @@
 """The command line of a training run, and what it has to agree with when a run goes on. No JAX here."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,11 +10,41 @@ from jaxteach.backend import devices_for
 from jaxteach.cli import parse
 from jaxteach.config import CHUNK, Config, check, from_json, preset, to_json
 from jaxteach.errors import UserError
+from jaxteach.jsonfile import own_fields, read_object, typed
 from jaxteach.shards import Shard, read_shard
 from jaxteach.sweep import grid
 
 MOST_DEVICES = 256
 """Devices a CPU may pretend to be: JAX starts them one by one, and thousands take minutes."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a run computes on, as config.json names it."""
+
+    platform: str
+    kind: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """A run's teacher table, as config.json names it."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a run that goes on reads in config.json beside the configuration."""
+
+    fingerprint: str
+    teacher_table: Table | None
+    device: Device
+    versions: dict[str, str]
+    deterministic: bool = False
+    keep_params: Literal["all", "none"] = "all"
 
 
 @dataclass(frozen=True)
@@ -87,14 +116,16 @@ def read_options(args: list[str]) -> tuple[Options, dict[str, Any] | None]:
             raise UserError("--resume needs --out: the folder of the run to go on with")
         then = read_config(options.folder)
     if then is not None:
-        device = then.get("device") or {}
+        device = then["device"]
         before = Options(
             from_json(then),
-            deterministic=bool(then.get("deterministic")),
-            host_devices=device.get("count") if device.get("platform") == "cpu" else None,
+            deterministic=then.get("deterministic", False),
+            host_devices=device["count"] if device["platform"] == "cpu" else None,
             keep_params=then.get("keep_params", "all"),
         )
         options = parse(Options, "run", default=before, args=args)
+    if options.host_devices is not None and options.host_devices < 1:
+        raise UserError(f"--host-devices {options.host_devices}: must be at least 1")
     check(options.config)
     grid(options.config)
     check_devices(options)
@@ -128,18 +159,21 @@ def preset_named(args: list[str]) -> str:
 
 
 def read_config(folder: Path) -> dict[str, Any] | None:
-    """A run folder's config.json; None if there is none."""
+    """A run folder's config.json, every value of it of the right type; None if there is none.
+
+    Raises:
+        UserError: it is damaged, or was edited to what no run writes.
+    """
     path = folder / "config.json"
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
+        values = read_object(path)
+    except FileNotFoundError:
         return None
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise UserError(f"{path} is damaged or cut short: not JSON ({error})") from error
-    if not isinstance(values, dict):
-        raise UserError(f"{path} must hold a JSON object, not {type(values).__name__}")
+    try:
+        from_json(values, str(path))
+        typed(Record, own_fields(Record, values), str(path))
+    except UserError as error:
+        raise UserError(f"{error}: bring back what the run wrote, or choose another --out") from error
     return values
 
 

@@ -1,7 +1,6 @@
 """`python -m jaxteach.render RUN`: an episode of a trained student as a moving picture."""
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -86,8 +85,9 @@ def check(options: Options, out: Path) -> None:
 def read_config(run: Path) -> "Config":
     """The configuration of a run folder, which need not be finished."""
     from jaxteach.config import from_json
+    from jaxteach.jsonfile import read_object
 
-    return from_json(json.loads((run / "config.json").read_text(encoding="utf-8")))
+    return from_json(read_object(run / "config.json"), str(run / "config.json"))
 
 
 def task_of(options: Options, config: "Config") -> "tuple[str, Task]":

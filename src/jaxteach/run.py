@@ -83,6 +83,7 @@ def run(
         count_lanes,
         describe,
         fingerprint,
+        origins,
         run_session,
         told_of_memory,
         write_metrics,
@@ -128,7 +129,9 @@ def run(
             say(line)
 
     with (
-        Checkpoints(out, identity, options.checkpoint_every, say) as checkpoints,
+        Checkpoints(
+            out, identity, options.checkpoint_every, say, origins(config, table, options.deterministic)
+        ) as checkpoints,
         Bar(f"{config.seeds} seeds" + (f", shard {options.part}" if only else ""), folder) as bar,
     ):
         outcome = run_session(

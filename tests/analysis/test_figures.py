@@ -1,6 +1,7 @@
 """Tests of figures: what is drawn, that it can be told apart in grey, and the files written."""
 
 import csv
+import dataclasses
 import itertools
 
 import matplotlib.colors
@@ -141,3 +142,11 @@ def test_numbers_as_csv(tmp_path):
         ["success rate", 'a, "b"', "2", "iqr", "1234567", "0.500000", "0.416667", "0.583333"],
         ["success rate", "teacher", "", "level", "", "0.570000", "", ""],
     ]
+
+
+def test_numbers_along_something_else_than_steps(tmp_path):
+    shares = dataclasses.replace(curve("noise", points=3), env_steps=np.array([0.0, 0.1, 0.25]))
+    along = dataclasses.replace(panel(shares), along="share of wrong instructions")
+    figures.write_curves(tmp_path / "x.csv", [along, along])
+    rows = list(csv.DictReader((tmp_path / "x.csv").read_text().splitlines()))
+    assert [row["share_of_wrong_instructions"] for row in rows] == ["0", "0.1", "0.25"] * 2

@@ -65,7 +65,14 @@ def test_folders_that_are_no_run(tmp_path, write_run):
 @pytest.mark.parametrize("name", ["config.json", "summary.json"])
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b'{"task": "si', "not JSON"), (b"", "not JSON"), (b"[1]", "object"), (b"\xff", "JSON")],
+    [
+        (b'{"task": "si', "not JSON"),
+        (b"", "not JSON"),
+        (b"[1]", "object"),
+        (b"\xff", "JSON"),
+        pytest.param(b'{"task": ' + b"[" * 10**5, "deeper", id="deep"),
+        pytest.param(b'{"task": ' + b"[" * 99 + b"]" * 99 + b"}", "deeper", id="99 deep"),
+    ],
 )
 def test_damaged_json(write_run, name, content, message):
     folder = write_run()

@@ -9,9 +9,9 @@ import pytest
 import running
 from common import SCALES, Options
 from reporting import csv_text, run_command, summary_row, write_results
-from running import Job, carry_out, folder_of, predict
+from running import Job, carry_out, folder_of, predict, rate_of
 
-from jaxteach.config import Corrupt, Decay, check, resolve
+from jaxteach.config import Corrupt, Decay, Student, check, resolve
 from jaxteach.options import read_options
 from tests.training.conftest import STEPS
 
@@ -48,7 +48,7 @@ def test_each_configuration_is_trained_once(runs, results):
 def test_a_second_time_nothing_is_trained(runs, results, monkeypatch, capsys):
     monkeypatch.setattr(running, "train_job", None)
     again = carry_out(JOBS, OPTIONS)
-    assert "3 runs, 3 there already; nothing to train" in capsys.readouterr().out
+    assert capsys.readouterr().out == "fig_test: 3 runs, 3 there already; nothing to train\n"
     np.testing.assert_array_equal(again[0].success, results[0].success)
 
 
@@ -57,7 +57,7 @@ def test_the_plan_alone_trains_nothing(runs, capsys):
     with pytest.raises(SystemExit) as stopped:
         carry_out([job], dataclasses.replace(OPTIONS, plan=True))
     assert stopped.value.code == 0
-    assert "1 runs, 0 there already; about 1 min of training" in capsys.readouterr().out
+    assert "1 runs, 0 there already; about 20 s of training" in capsys.readouterr().out
     assert not folder_of(resolve(job.config)).exists()
 
 
@@ -94,11 +94,49 @@ def test_a_folders_name_tells_all_that_decides_results_apart():
     assert folder_of(resolve(TINY)).name.startswith("simple_door_key-")
 
 
-def test_predictions_grow_with_the_work():
+def test_predictions_by_hand(monkeypatch, tmp_path):
+    monkeypatch.setattr(running, "RUNS", tmp_path)
+    base = dataclasses.replace(resolve(TINY), seeds=120, env_steps=1000)  # a second, and a quarter
+    one = Job("one", base)
     assert predict([]) == "nothing to train"
-    long = Job("long", dataclasses.replace(resolve(TINY), seeds=3000, env_steps=300_000))
-    minutes = [int(predict([long] * n).split()[1]) for n in (1, 2)]
-    assert 1 < minutes[0] < minutes[1]
+    assert predict([one]) == "about 20 s of training to come"
+    # Another lambda is the same program; another student, or none to teach, is not.
+    other = Job("two", dataclasses.replace(base, decay=Decay("none")))
+    assert predict([one, other]) == "about 20 s of training to come"
+    wide = Job("three", dataclasses.replace(base, student=Student("ego", hidden=9)))
+    alone = Job("four", dataclasses.replace(base, teacher="none"))
+    assert predict([one, wide, alone]) == "about 50 s of training to come"
+    long = Job("long", dataclasses.replace(base, env_steps=200_000))
+    assert predict([long, long]) == "about 9 min of training to come"
+
+
+@pytest.mark.parametrize(
+    "text", ["", pytest.param("[" * 10**5, id="deep"), "{}", '{"student": "ego", "method": "llm4teach"}']
+)
+def test_predictions_do_without_damaged_summaries(monkeypatch, tmp_path, text):
+    monkeypatch.setattr(running, "RUNS", tmp_path)
+    for name, content in (("good", json.dumps(SUMMARY)), ("bad", text)):
+        (tmp_path / f"simple_door_key-{name}").mkdir()
+        (tmp_path / f"simple_door_key-{name}/summary.json").write_text(content)
+    assert rate_of(resolve(TINY)) == 7.5
+
+
+SUMMARY = {"student": "ego", "method": "llm4teach", "env_steps_per_second": 7.5, "seeds": [1]}
+
+
+def test_runs_of_other_code_are_told(runs, results, capsys):
+    folder = results[1].run.path
+    files = [folder / "summary.json", folder / "config.json"]
+    before = [file.read_text() for file in files]
+    files[0].write_text(json.dumps(json.loads(before[0]) | {"source_sha256": "older"}))
+    files[1].write_text(json.dumps(json.loads(before[1]) | {"versions": {"jax": "0.1"}}))
+    carry_out(JOBS, OPTIONS)
+    for file, text in zip(files, before, strict=True):
+        file.write_text(text)
+    first, line = capsys.readouterr().out.splitlines()
+    assert first.endswith("nothing to train")
+    what = f"with other source_sha256 and versions than today, such as {folder.name}"
+    assert line == f"1 of them {what}: remove to train anew"
 
 
 def test_rows_by_hand(results):
@@ -111,8 +149,8 @@ def test_rows_by_hand(results):
 
 
 def test_csv_by_hand():
-    rows = [{"a": "x, y", "b": 0.5, "c": None}, {"a": 1, "b": float("inf"), "d": 123456.0}]
-    assert csv_text(rows) == 'a,b,c,d\n"x, y",0.500000,,\n1,,,123456\n'
+    rows = [{"a": "x, y", "b": 0.5, "c": None}, {"a": 1, "b": float("inf"), "d": 1234567.5}]
+    assert csv_text(rows) == 'a,b,c,d\n"x, y",0.500000,,\n1,,,1234567.5\n'
 
 
 def test_results_are_the_same_bytes_twice(results, tmp_path, monkeypatch):

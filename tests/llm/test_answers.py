@@ -102,6 +102,7 @@ HEAD = b'"state": 1, "number": 0'
     "line",
     [
         *(b"{", b"[1]", b'{"ask": "sample"}', b"\xff", b"7"),
+        pytest.param(b"[" * 10**5, id="deep"),
         b'{"ask": "sample", %s}' % HEAD,
         b'{"ask": "think", %s, "raw": null}' % HEAD,
         b'{"ask": "score", %s, "raw": null}' % HEAD,

@@ -57,7 +57,7 @@ def test_a_corrected_table_says_so_and_no_provenance_reaches_the_terminal_raw():
 
 def test_damaged_successes_are_reported(tmp_path):
     assert known_successes(tmp_path) == {}
-    for text in ("[", "[]", '{"a": 1}', '{"a": {"success_rate": "x", "episodes": 1}}'):
+    for text in ("[", "[" * 10**5, "[]", '{"a": 1}', '{"a": {"success_rate": "x", "episodes": 1}}'):
         (tmp_path / "success.json").write_text(text)
         with pytest.raises(UserError, match="damaged"):
             known_successes(tmp_path)

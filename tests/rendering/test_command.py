@@ -111,7 +111,7 @@ def test_bad_input_is_one_clear_line(untrained_run, render, arguments, words):
 def test_a_folder_without_a_run_is_one_clear_line(render, tmp_path):
     assert render(tmp_path)[::2] == (
         2,
-        f"error: {tmp_path} is not a run folder: No such file or directory (config.json)\n",
+        f"error: {tmp_path} is not a run folder: it holds no config.json\n",
     )
 
 

@@ -136,14 +136,23 @@ def test_observations_of_another_shape_are_refused(saved, shape):
         load_policy(saved[0], 3)(np.zeros(shape, np.uint8))
 
 
+def edit(run, **changes):
+    """Change entries of a run's config.json."""
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(config | changes))
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (lambda run: run.rename(run.with_name("moved")), "run is not a run folder.*config.json"),
         (lambda run: (run / "config.json").unlink(), "run is not a run folder.*config.json"),
         (lambda run: (run / "config.json").write_text("{"), "config.json is damaged"),
-        (lambda run: (run / "config.json").write_text("[]"), "config.json is damaged"),
-        (lambda run: (run / "config.json").write_text('{"view": {"height": 1}}'), "config.json is damaged"),
+        (lambda run: (run / "config.json").write_text("[]"), "config.json must hold a JSON object"),
+        (lambda run: (run / "config.json").write_text("[" * 10**5), "config.json is damaged: nested deeper"),
+        (lambda run: (run / "config.json").write_text('{"view": {"height": 1}}'), "view: width is missing"),
+        (lambda run: edit(run, view=[]), "config.json: view must be an object, not a list"),
+        (lambda run: edit(run, student={"name": "dense"}), "student.name must be one of ego, cnn, gru"),
         (lambda run: [p.unlink() for p in (run / "params").iterdir()], "seed 3: it holds none"),
         (lambda run: (run / "params/00000.npz").write_bytes(b"PK"), "00000.npz is damaged or cut short"),
         (lambda run: np.savez(run / "params/00000.npz", x=np.zeros(3)), "00000.npz is damaged"),

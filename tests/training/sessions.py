@@ -23,6 +23,7 @@ class Session:
         every: segments between checkpoints.
         fingerprint: of the run.
         said: what the user was told.
+        origins: what the fingerprint is of.
     """
 
     path: Path
@@ -30,6 +31,7 @@ class Session:
     every: int | None = 1
     fingerprint: str = FINGERPRINT
     said: list[str] = field(default_factory=list)
+    origins: dict[str, str | None] = field(default_factory=dict)
 
     def run(
         self, segments: int | None = None, on_segment: Any = lambda progress: None, **options: Any
@@ -48,7 +50,9 @@ class Session:
 
         self.path.mkdir(parents=True, exist_ok=True)
         folder = RunFolder(self.path)
-        with Checkpoints(self.path, self.fingerprint, self.every, self.said.append) as checkpoints:
+        with Checkpoints(
+            self.path, self.fingerprint, self.every, self.said.append, self.origins
+        ) as checkpoints:
             return run_session(
                 self.program,
                 folder,

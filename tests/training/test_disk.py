@@ -20,16 +20,28 @@ def mount(*arguments):
     return subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
 
 
+def unavailable(why):
+    """Skip a test; in continuous integration, where nobody reads of skipped tests, it fails."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("1", pytest.fail), ("", pytest.skip)])
+def test_no_disk_is_a_failure_in_continuous_integration(monkeypatch, ci, outcome):
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(outcome.Exception, match="no disk"):
+        unavailable("no disk")
+
+
 @pytest.fixture
 def disk(tmp_path):
     """A file system of four megabytes."""
     if shutil.which("mount") is None:
-        pytest.skip("there is no mount command")
+        unavailable("there is no mount command")
     path = tmp_path / "disk"
     path.mkdir()
     done = mount("-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(path))
     if done.returncode:
-        pytest.skip(f"no file system can be mounted here (not root?): {one_line(done.stderr)}")
+        unavailable(f"no file system can be mounted here (not root?): {one_line(done.stderr)}")
     yield path
     subprocess.run(["umount", "--lazy", str(path)], check=True)
 

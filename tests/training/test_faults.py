@@ -1,5 +1,6 @@
 """A training process killed at random moments: the run goes on, and ends with the same bits."""
 
+import contextlib
 import json
 import os
 import random
@@ -18,6 +19,8 @@ FLAGS = (
     "--ppo.minibatch 16 --rollout.envs 4 --rollout.steps 8 --variant.room-min 5 --variant.room-max 6 "
     "--variant.max-steps 20"
 ).split()
+KINDS = ("training", "starting", "writing")
+"""When a process is killed, in turn; the last again, should a write have ended just before."""
 PATIENCE = 600.0
 """Seconds a process may take to begin training, at most: it may have to compile."""
 
@@ -51,9 +54,13 @@ def trains(process: subprocess.Popen[str], folder: Path) -> bool:
     return False
 
 
-def writing(folder: Path) -> bool:
-    """Whether a checkpoint is half written."""
-    return any((folder / "checkpoints").glob("*/*.orbax-checkpoint-tmp*"))
+def writing(folder: Path, since: float) -> bool:
+    """Whether a checkpoint is half written, other than those that were before some time."""
+    for path in (folder / "checkpoints").glob("*/*.orbax-checkpoint-tmp*"):
+        with contextlib.suppress(FileNotFoundError):  # whole by now
+            if path.stat().st_mtime >= since:
+                return True
+    return False
 
 
 def arrays(folder: Path) -> dict[str, bytes]:
@@ -82,13 +89,24 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("rounds", [3, pytest.param(ROUNDS, marks=pytest.mark.slow)])
 def test_killed_at_random_moments(tmp_path: Path, uninterrupted: dict[str, bytes], rounds: int) -> None:
+    """Kills in turn while it trains, before (start, lock, restoring, rewinding), and within a write."""
     folder, moments = tmp_path / "run", random.Random(rounds)
-    killed = torn = 0
-    while killed < rounds:
+    killed = torn = early = 0
+    to_begin = 0.0  # seconds until a process trains; known after the first kill
+    while killed < rounds or not torn:
         # A checkpoint after every segment: one is being written at most moments.
+        began, kind = time.time(), KINDS[killed % 3 if killed < rounds else -1]
         process = start(folder, "--resume", "--checkpoint-every", "1")
-        if trains(process, folder):
-            time.sleep(moments.uniform(0.0, min(1.0, 20.0 / rounds)))
+        if kind == "starting":
+            before = size(folder / "metrics.jsonl")
+            time.sleep(moments.uniform(0.0, to_begin))
+            early += size(folder / "metrics.jsonl") <= before
+        elif trains(process, folder):
+            to_begin = time.time() - began
+            if kind == "training":
+                time.sleep(moments.uniform(0.0, min(1.0, 20.0 / rounds)))
+            while kind == "writing" and not writing(folder, began) and process.poll() is None:
+                time.sleep(0.001)
         process.kill()
         _, said = process.communicate()
         if process.returncode == 0:
@@ -96,13 +114,15 @@ def test_killed_at_random_moments(tmp_path: Path, uninterrupted: dict[str, bytes
         assert process.returncode == -signal.SIGKILL, said
         assert not said or (said.startswith("taking over") and said.count("\n") == 1), said
         killed += 1
-        torn += writing(folder)
+        torn += writing(folder, began)
     process = start(folder, "--resume", "--checkpoint-every", "0")
     _, said = process.communicate()
     assert process.returncode == 0, said
     assert said.startswith("taking over") and said.count("\n") == 1, said  # nothing was damaged
-    print(f"killed {killed} times, {torn} of them within the write of a checkpoint")
-    assert killed >= min(rounds, 20) and (torn or rounds < 20)
+    print(
+        f"killed {killed} times, {early} of them before it trained, {torn} within the write of a checkpoint"
+    )
+    assert killed >= min(rounds, 20) and torn and (early or rounds < 20)
     found = arrays(folder)
     assert found.keys() == uninterrupted.keys()
     assert [name for name in found if found[name] != uninterrupted[name]] == []

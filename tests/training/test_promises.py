@@ -83,7 +83,7 @@ assert sorted(params) == sorted(f"{a}/{b}" for a in state["params"] for b in sta
 assert kernel.shape[0] == 2 and type(kernel) is np.ndarray and np.isfinite(kernel).all()
 assert state["env_steps"].tolist() == [512, 512] and state["env"]["memory"].dtype == np.int32
 assert log["policy_loss"].shape == (16, 1)
-assert sorted(facts) == ["fingerprint", "seconds", "sha256"]
+assert sorted(facts) == ["fingerprint", "origins", "seconds", "sha256"]
 """
     code = f"run = {str(run)!r}\n" + "".join(snippets) + check
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=False)

@@ -7,6 +7,8 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import jaxteach.training
 from jaxteach import backend, errors, run, stopping
@@ -158,6 +160,70 @@ def test_a_configuration_edited_by_hand(command, stopped):
     assert "config.json is damaged or cut short" in refusal(*command("--resume"))
     (stopped / "config.json").write_text("[]")
     assert "config.json must hold a JSON object" in refusal(*command("--resume"))
+    (stopped / "config.json").write_text('{"task": ' + "[" * 100_000)
+    assert "config.json is damaged: nested deeper than" in refusal(*command("--resume"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"device": [1]}, "device must be an object, not a list"),
+        (
+            {"device": {"platform": "cpu", "kind": "cpu", "count": "two"}},
+            "device.count must be a whole number",
+        ),
+        (
+            {"device": {"platform": "cpu", "kind": "cpu", "count": -1}},
+            "--host-devices -1: must be at least 1",
+        ),
+        ({"teacher_table": "x"}, "teacher_table must be an object, not 'x'"),
+        ({"seeds": "abc"}, "seeds must be a whole number, not 'abc'"),
+        ({"task": None}, "task must be a text, not null"),
+        ({"ppo": {"lr": "fast"}}, "ppo.lr must be a finite number, not 'fast'"),
+        ({"keep_params": {"a": 1}}, "keep_params must be one of all, none, not an object"),
+        ({"deterministic": "no"}, "deterministic must be true or false, not 'no'"),
+        ({"versions": None}, "versions must be an object, not null"),
+    ],
+)
+def test_a_configuration_edited_to_what_no_run_writes(command, stopped, changes, message):
+    config = json.loads((stopped / "config.json").read_text())
+    (stopped / "config.json").write_text(json.dumps(config | changes))
+    before = files(stopped)
+    assert message in refusal(*command("--resume"))
+    assert files(stopped) == before
+
+
+SCALARS = st.text(max_size=9) | st.booleans() | st.integers(-9, 9)
+LISTS = st.lists(SCALARS, min_size=1, max_size=2)
+OBJECTS = st.dictionaries(st.text(max_size=5), SCALARS | LISTS, max_size=2)
+
+
+def another(value):
+    """Values of other types than the one config.json has in a place."""
+    if isinstance(value, dict):
+        return st.none() | SCALARS | LISTS
+    if isinstance(value, str):
+        return st.none() | st.integers() | st.booleans() | LISTS | OBJECTS
+    if isinstance(value, int | float):
+        return st.none() | st.text() | LISTS | OBJECTS
+    return OBJECTS
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_configuration_with_any_value_of_another_type(command, stopped, data):
+    path, before = stopped / "config.json", files(stopped)
+    if not (whole := stopped.with_name("whole.json")).exists():
+        shutil.copy(path, whole)
+    config = json.loads(whole.read_text())
+    node, name = config, data.draw(st.sampled_from(sorted(config.keys() - {"schema_version", "view", "out"})))
+    if isinstance(config[name], dict) and data.draw(st.booleans()):
+        node, name = config[name], data.draw(st.sampled_from(sorted(config[name])))
+    node[name] = data.draw(another(node[name]))
+    path.write_text(json.dumps(config))
+    line = refusal(*command("--resume"))
+    assert name in line or "config.json has been changed" in line or f"--{name.replace('_', '-')}" in line
+    assert files(stopped) == before
 
 
 def test_a_table_changed(command, stop_after, tmp_path):

@@ -1,5 +1,7 @@
 """Tests of runs that stop and go on: nothing finished is lost, and the result is the same to the bit."""
 
+import dataclasses
+import errno
 import json
 import shutil
 
@@ -7,8 +9,10 @@ import jax
 import numpy as np
 import pytest
 
+from jaxteach.config import resolve
 from jaxteach.errors import UserError
-from jaxteach.training import RunFolder, checkpoints
+from jaxteach.training import RunFolder, checkpoints, origins
+from tests.training.conftest import LONG
 from tests.training.sessions import Session, assert_same, checkpoints_in, poison
 
 
@@ -50,6 +54,7 @@ def test_killed_between_checkpoints(tmp_path, long_program, long_training):
         Session(tmp_path, long_program, every=2).run(on_segment=kill)
     assert lines(tmp_path)[-1]["update"] == 24
     with open(tmp_path / "metrics.jsonl", "a") as file:
+        file.write("[" * 10**5 + "\n")  # damaged
         file.write('{"chunk": 0, "upd')  # cut short
     session = Session(tmp_path, long_program, every=2)
     assert_same(tmp_path, session.run(), long_training)
@@ -191,6 +196,16 @@ def test_a_damaged_result_is_trained_again(tmp_path, long_program, long_training
     assert [line["update"] for line in lines(tmp_path) if line["chunk"] == 0] == [8, 16, 24, 32]
 
 
+@pytest.mark.parametrize("name", ["params", "metrics"])
+def test_a_result_that_the_system_does_not_let_read_is_kept(tmp_path, long_program, name):
+    Session(tmp_path, long_program).run(segments=6)
+    file = tmp_path / name / "00000.npz"
+    file.unlink()
+    file.mkdir()  # even root cannot read that
+    with pytest.raises(UserError, match=rf"^cannot read {file}: Is a directory$"):
+        Session(tmp_path, long_program).run()
+
+
 def test_another_run_s_files_are_refused(tmp_path, stopped, copy, long_program):
     with pytest.raises(
         UserError, match=r"checkpoint .*/24 was written with another configuration or teacher"
@@ -200,6 +215,100 @@ def test_another_run_s_files_are_refused(tmp_path, stopped, copy, long_program):
     Session(tmp_path / "b", long_program).run(segments=6)
     with pytest.raises(UserError, match=r"00000\.npz was written with another configuration or teacher"):
         Session(tmp_path / "b", long_program, fingerprint="another").run()
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"configuration": "other"}, "another configuration:"),
+        ({"teacher table": None}, "another teacher table:"),
+        (
+            {"configuration": "other", "teacher table": "other"},
+            "another configuration and another teacher table:",
+        ),
+    ],
+)
+def test_a_checkpoint_of_another_run_says_what_differs(tmp_path, long_program, changes, what):
+    was = {"configuration": "c", "teacher table": "t"}
+    Session(tmp_path, long_program, origins=was).run(segments=1)
+    with pytest.raises(UserError, match=f"was written with {what}"):
+        Session(tmp_path, long_program, fingerprint="another", origins=was | changes).run()
+    assert checkpoints_in(tmp_path) == [8]
+
+
+def test_a_fingerprint_is_of_its_origins(table):
+    config = resolve(LONG)
+    first = origins(config, table, False)
+    assert first["teacher table"] == table.sha256
+    changed = {
+        "configuration": origins(dataclasses.replace(config, seeds=4), table, False),
+        "teacher table": origins(config, dataclasses.replace(table, sha256="another"), False),
+    }
+    for name, others in changed.items():
+        assert [key for key in first if first[key] != others[key]] == [name]
+    assert origins(config, None, False)["teacher table"] is None
+
+
+def facts_of(path):
+    return next(file for file in path.rglob("facts/*") if file.name == "metadata")
+
+
+@pytest.mark.parametrize("name", ["fingerprint", "origins", "seconds", "sha256"])
+@pytest.mark.parametrize("removed", [True, False], ids=["removed", "changed"])
+def test_damaged_facts_are_passed_over(copy, long_program, long_training, name, removed):
+    file = facts_of(copy / "checkpoints/00000/24")
+    facts = json.loads(file.read_text())
+    del facts[name]
+    file.write_text(json.dumps(facts if removed else facts | {name: 7.5}))
+    session = Session(copy, long_program)
+    assert_same(copy, session.run(), long_training)
+    assert len(session.said) == 1 and "24 is damaged and passed over" in session.said[0]
+
+
+@pytest.mark.parametrize("change", ["missing", "added", "reshaped"])
+def test_a_checkpoint_of_another_version_is_refused_and_kept(copy, long_program, monkeypatch, change):
+    """As if the state had changed with an upgrade: the checkpoint is whole, but not for this version."""
+    read = checkpoints.read_checkpoint
+
+    def other_version(path):
+        state, *rest = read(path)
+        if change == "missing":
+            del state["born"]
+        else:
+            state["new" if change == "added" else "born"] = np.zeros(1)
+        return state, *rest
+
+    monkeypatch.setattr(checkpoints, "read_checkpoint", other_version)
+    with pytest.raises(
+        UserError, match=r"is of another version of jaxteach \(its state differs in (born|new)\)"
+    ):
+        Session(copy, long_program).run()
+    assert checkpoints_in(copy) == [16, 24]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EACCES, "Permission denied"),
+        OSError(errno.EIO, "Input/output error"),
+        ValueError("INTERNAL: Error reading ... [os_error_code='24']"),
+    ],
+    ids=["permission", "disk", "too many open files"],
+)
+def test_a_checkpoint_that_the_system_does_not_let_read_is_kept(
+    copy, long_program, long_training, monkeypatch, error
+):
+    def unreadable(path):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "read_checkpoint", unreadable)
+        with pytest.raises(UserError, match=r"cannot read checkpoint .*/24: [A-Z].*; nothing was changed"):
+            Session(copy, long_program).run()
+    assert checkpoints_in(copy) == [16, 24]
+    session, updates = Session(copy, long_program), []
+    assert_same(copy, session.run(on_segment=lambda p: updates.append(p.log.n_updates)), long_training)
+    assert updates[0] == 32 and session.said == []
 
 
 # ---- divergence ----------------------------------------------------------------------------------------

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_BYTES = 300_000
+ENV_STEPS = "environment steps per seed"
+"""What learning curves are drawn along."""
 
 # Neighbours differ in lightness and in dashes, so that grey prints stay readable.
 STYLES: tuple[tuple[str, tuple[int, tuple[float, ...] | None]], ...] = (
@@ -65,7 +67,7 @@ class Panel:
     name: str
     curves: tuple[Curve, ...]
     levels: tuple[Level, ...] = ()
-    along: str = "environment steps per seed"
+    along: str = ENV_STEPS
 
 
 def learning_figure(title: str, note: str, panels: Sequence[Panel], columns: int | None = None) -> "Figure":
@@ -159,23 +161,26 @@ def write_curves(path: Path, panels: Sequence[Panel]) -> None:
     """Write the numbers of a figure as CSV, one row a point, the same bytes for the same numbers.
 
     Columns: panel, curve, seeds, band (iqr: centre is the median, low and high the quartiles; ci95: the IQM
-    and its 95 % interval; level: a horizontal line), env_steps, centre, low, high (six decimals).
+    and its 95 % interval; level: a horizontal line), env_steps or what else the panels are drawn along,
+    centre, low, high (six decimals).
 
     Args:
         path: where to; its folder must exist. An older file is replaced.
-        panels: what was drawn.
+        panels: what was drawn, all along the same.
 
     Raises:
         UserError: if the file cannot be written.
     """
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["panel", "curve", "seeds", "band", "env_steps", "centre", "low", "high"])
+    (along,) = {panel.along for panel in panels}
+    column = "env_steps" if along == ENV_STEPS else along.replace(" ", "_")
+    table.writerow(["panel", "curve", "seeds", "band", column, "centre", "low", "high"])
     for panel in panels:
         for curve in panel.curves:
-            for step, *point in zip(curve.env_steps, curve.centre, curve.low, curve.high, strict=True):
+            for x, *point in zip(curve.env_steps, curve.centre, curve.low, curve.high, strict=True):
                 numbers = [_decimal(number) for number in point]
-                table.writerow([panel.name, curve.label, curve.seeds, curve.band, f"{step:.0f}", *numbers])
+                table.writerow([panel.name, curve.label, curve.seeds, curve.band, f"{x:.10g}", *numbers])
         for level in panel.levels:
             table.writerow([panel.name, level.label, "", "level", "", _decimal(level.value), "", ""])
     write_atomic(path, text.getvalue().encode())

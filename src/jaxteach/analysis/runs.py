@@ -1,7 +1,6 @@
 """Run folders, read back: configuration, summary and metrics, checked before they are used."""
 
 import io
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaxteach.errors import UserError
+from jaxteach.jsonfile import read_object
 
 COUNTS = ("started", "finished", "succeeded")
 PER_UPDATE = ("env_steps", *COUNTS, "return")
@@ -82,21 +82,8 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     for name in ("config.json", "metrics.npz"):
         if not (path / name).is_file():
             raise UserError(f"{path} is not a run folder: it holds no {name}")
-    summary = _read_json(path / "summary.json") if (path / "summary.json").exists() else None
-    return Run(path, _read_json(path / "config.json"), summary, _read_metrics(path / "metrics.npz"))
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    """A JSON file that holds an object."""
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise UserError(f"{file} is damaged or cut short: not JSON ({error})") from error
-    if not isinstance(document, dict):
-        raise UserError(f"{file} must hold a JSON object, not {type(document).__name__}")
-    return document
+    summary = read_object(path / "summary.json") if (path / "summary.json").exists() else None
+    return Run(path, read_object(path / "config.json"), summary, _read_metrics(path / "metrics.npz"))
 
 
 def _read_metrics(file: Path) -> dict[str, npt.NDArray[Any]]:

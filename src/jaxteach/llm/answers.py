@@ -207,7 +207,7 @@ def answered(path: Path) -> set[Key]:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
     keys = set()
     for line in lines:
-        with contextlib.suppress(ValueError, KeyError, TypeError):
+        with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
             keys.add(key_of(json.loads(line)))
     return keys
 

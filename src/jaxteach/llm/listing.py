@@ -55,7 +55,7 @@ def known_successes(folder: Path | None = None) -> dict[str, Success]:
     try:
         entries = json.loads(path.read_text())
         return {sha: Success(float(e["success_rate"]), int(e["episodes"])) for sha, e in entries.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path} is damaged: {error!r}") from error
 
 

@@ -1,15 +1,16 @@
 """A trained student on NumPy alone: no JAX, no language model, no environment."""
 
 import io
-import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from jaxteach.errors import UserError
+from jaxteach.jsonfile import own_fields, read_object, typed
 from jaxteach.student.features import View, egocentric, raw_map
 
 FloatArray = npt.NDArray[np.float32]
@@ -87,6 +88,13 @@ class Policy:
         return self._dense("policy", self._hidden)
 
 
+@dataclass(frozen=True)
+class _Network:
+    """The student in config.json, as far as it matters here."""
+
+    name: Literal["ego", "cnn", "gru"]
+
+
 def load_policy(folder: str | os.PathLike[str], seed_id: int) -> Policy:
     """Load a trained student from a run folder; needs NumPy alone.
 
@@ -101,15 +109,14 @@ def load_policy(folder: str | os.PathLike[str], seed_id: int) -> Policy:
         UserError: if the folder holds no run, or no parameters of that seed.
     """
     path = Path(folder)
+    file = path / "config.json"
     try:
-        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
-        view = View(**{**config["view"], "key_colours": tuple(config["view"]["key_colours"])})
-        student, method = config["student"]["name"], config["method"]
-    except OSError as error:
-        raise UserError(f"{path} is not a run folder: {error.strerror} (config.json)") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path / 'config.json'} is damaged or of another version: {error}") from error
-    if method != "llm4teach":
+        config = read_object(file)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is not a run folder: it holds no config.json") from error
+    view = typed(View, config.get("view"), f"{file}: view")
+    student = typed(_Network, own_fields(_Network, config.get("student")), f"{file}: student").name
+    if config.get("method") != "llm4teach":
         raise UserError(
             f"{path} holds students that choose among options, which take an environment to run: "
             "play them with python -m jaxteach.evaluate"
@@ -134,10 +141,14 @@ def read_params(file: Path, index: str = "seed_ids") -> dict[str, npt.NDArray[An
         index: the array that says what the rows of the others are.
 
     Raises:
-        UserError: if the file is not such an archive.
+        UserError: if the file cannot be read or is not such an archive.
     """
     try:
-        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as archive:
+        data = file.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {file}: {error.strerror or error}") from error
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         if index not in arrays:
             raise ValueError(f"no {index}")

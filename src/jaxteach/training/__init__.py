@@ -17,6 +17,7 @@ from jaxteach.training.runfolder import (
     fingerprint,
     flatten,
     make_folder,
+    origins,
     unflatten,
 )
 from jaxteach.training.session import Outcome, run_session
@@ -44,6 +45,7 @@ __all__ = [
     "make_folder",
     "n_chunks",
     "on_cpu",
+    "origins",
     "play_students",
     "play_teacher",
     "reuse_program",

@@ -2,8 +2,10 @@
 
 import contextlib
 import dataclasses
+import errno
 import functools
 import hashlib
+import json
 import logging
 import os
 import re
@@ -33,6 +35,9 @@ INTERVAL = 60.0
 SHARE = 0.01
 """Share of the time training may wait for checkpoints by default, at most."""
 
+GONE = (errno.ENOENT, errno.ENOTDIR)
+"""Errors of the system that mean damage: a file is missing. With any other the checkpoint may be intact."""
+
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
@@ -45,12 +50,14 @@ class Checkpoints:
         fingerprint: tells the run's configuration and table from any other.
         every: segments between checkpoints; 0 for none but the last; None to go by the time.
         notice: told in one line what is wrong with a checkpoint that is passed over.
+        origins: digests of what the fingerprint is of, by name, so that a refusal says which has changed.
     """
 
     folder: Path
     fingerprint: str
     every: int | None = None
     notice: Callable[[str], None] = lambda line: None
+    origins: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._chunk = -1
@@ -86,9 +93,10 @@ class Checkpoints:
         metrics = progress.log.raw()
         facts = {
             "fingerprint": self.fingerprint,
+            "origins": dict(self.origins),
             "seconds": progress.chunk_seconds,
-            "sha256": digest(state, metrics),
         }
+        facts["sha256"] = digest(state, metrics, as_array(facts))
         try:
             self._open(progress.chunk).save(
                 progress.log.n_updates,
@@ -115,7 +123,8 @@ class Checkpoints:
             Where to go on; None if the chunk has to begin again.
 
         Raises:
-            UserError: if a checkpoint belongs to another configuration or table.
+            UserError: if a checkpoint belongs to another configuration, table or version, or the system does
+                not let it be read; it stays as it is.
         """
         folder = self._of(chunk)
         if not folder.is_dir():
@@ -126,15 +135,26 @@ class Checkpoints:
             try:
                 state, metrics, facts = read_checkpoint(path)
             except Exception as error:  # damage shows as any of a dozen exceptions
+                if error_number(error) not in (None, *GONE):
+                    raise UserError(
+                        f"cannot read checkpoint {path}: {reason(error)}; nothing was changed: see to it, "
+                        "and go on with --resume"
+                    ) from error
                 self.notice(f"checkpoint {path} is damaged and passed over ({reason(error)})")
                 set_aside(path)
                 continue
             if facts["fingerprint"] != self.fingerprint:
                 raise UserError(
-                    f"checkpoint {path} was written with another configuration or teacher table: "
+                    f"checkpoint {path} was written with another {self._changed(facts['origins'])}: "
                     "start a new run, or bring back what the run was started with"
                 )
-            return Start(placed(state, blank()), MetricsLog(n_seeds, metrics), facts["seconds"])
+            try:
+                return Start(placed(state, blank()), MetricsLog(n_seeds, metrics), facts["seconds"])
+            except ValueError as error:
+                raise UserError(
+                    f"checkpoint {path} is of another version of jaxteach ({error}): go on with the version "
+                    f"that wrote it, or remove {folder} for the chunk to begin again"
+                ) from error
         if steps:
             self.notice(f"no checkpoint of chunk {chunk} is intact: the chunk begins again")
         return None
@@ -162,6 +182,11 @@ class Checkpoints:
         """Close; what has gone wrong before is not hidden by what goes wrong now."""
         with contextlib.suppress(*([] if kind is None else [UserError])):
             self.close()
+
+    def _changed(self, then: Mapping[str, str | None]) -> str:
+        """What differs from when a checkpoint was written, in words."""
+        names = [name for name, value in self.origins.items() if then.get(name) != value]
+        return " and another ".join(names) or "configuration or teacher table"
 
     def _of(self, chunk: int) -> Path:
         return self.folder / "checkpoints" / f"{chunk:05d}"
@@ -218,7 +243,7 @@ def read_checkpoint(
         path: its folder, `checkpoints/<chunk>/<update>`.
 
     Returns:
-        The state's arrays by path, the metrics so far by name, and the facts: fingerprint, seconds, sha256.
+        The state's arrays by path, the metrics so far by name, and the facts: fingerprint, origins, seconds.
 
     Raises:
         Exception: of any type, if it is damaged.
@@ -234,8 +259,9 @@ def read_checkpoint(
             ),
         )
     state, metrics, facts = flatten(read["state"]), flatten(read["log"]), read["facts"]
-    if digest(state, metrics) != facts["sha256"]:
-        raise ValueError("its arrays are not those that were written")
+    sha256 = facts.pop("sha256")
+    if digest(state, metrics, as_array(facts)) != sha256:
+        raise ValueError("its contents are not those that were written")
     return state, metrics, facts
 
 
@@ -245,9 +271,14 @@ def reason(error: Exception) -> str:
     >>> reason(ValueError("RESOURCE_EXHAUSTED: Error writing ... [os_error_code='28']"))
     'No space left on device'
     """
-    quoted = re.search(r"os_error_code='(\d+)'", str(error))
-    number = int(quoted[1]) if quoted else getattr(error, "errno", None)
+    number = error_number(error)
     return os.strerror(number) if number else one_line(error)[:200]
+
+
+def error_number(error: Exception) -> int | None:
+    """The system's number of an error, where tensorstore quotes it; None if the system did not complain."""
+    quoted = re.search(r"os_error_code='(\d+)'", str(error))
+    return int(quoted[1]) if quoted else getattr(error, "errno", None)
 
 
 @functools.cache
@@ -282,21 +313,30 @@ def digest(*groups: Arrays) -> str:
     return total.hexdigest()
 
 
+def as_array(facts: Mapping[str, Any]) -> Arrays:
+    """Facts as bytes, for a digest to cover them."""
+    return {"facts": np.frombuffer(json.dumps(facts, sort_keys=True).encode(), np.uint8)}
+
+
 def placed(arrays: Arrays, blank: SeedState) -> SeedState:
     """A state made of arrays by path, each on the device where a blank state has it.
 
     Arrays without elements, which orbax does not take, are the blank's.
 
     Raises:
-        KeyError: an array is missing.
+        ValueError: they are not the arrays of such a state.
     """
+    kinds = {name: (leaf.shape, leaf.dtype) for name, leaf in flatten(blank).items() if leaf.size}
+    for name in sorted(kinds.keys() | arrays.keys()):
+        found = (arrays[name].shape, arrays[name].dtype) if name in arrays else None
+        if found != kinds.get(name):
+            raise ValueError(f"its state differs in {name}")
 
     def place(path: Any, leaf: Any) -> Any:
         if not leaf.size:
             return leaf
         # A copy of its own, for the first segment overwrites it.
         own = jnp.array(arrays[jax.tree_util.keystr(path, simple=True, separator="/")], copy=True)
-        assert (own.shape, own.dtype) == (leaf.shape, leaf.dtype), "the fingerprint vouches for shapes"
         return jax.device_put(own, leaf.sharding)
 
     return jax.tree_util.tree_map_with_path(place, blank)

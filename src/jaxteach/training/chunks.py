@@ -11,6 +11,7 @@ import numpy.typing as npt
 from jaxteach.errors import UserError
 from jaxteach.student.deployed import read_params
 from jaxteach.sweep import Point
+from jaxteach.training.checkpoints import GONE
 from jaxteach.training.lanes import IntArray, points_of, seeds_of
 from jaxteach.training.runfolder import RunFolder, make_folder
 
@@ -115,7 +116,7 @@ def read_chunk(
         notice: told in one line why a chunk that was finished has to be trained again.
 
     Raises:
-        UserError: if it belongs to another configuration or table.
+        UserError: if it belongs to another configuration or table, or the system does not let it be read.
     """
     file = folder.path / f"metrics/{chunk:05d}.npz"
     if not file.exists():
@@ -143,6 +144,8 @@ def read_chunk(
     except _Foreign:
         raise
     except (UserError, KeyError) as error:
+        if isinstance(cause := error.__cause__, OSError) and cause.errno not in (None, *GONE):
+            raise  # it may be intact
         notice(f"{error}: chunk {chunk} is trained again")
         return None
 

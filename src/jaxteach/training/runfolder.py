@@ -151,7 +151,7 @@ class RunFolder:
         lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
         kept = []
         for line in lines:
-            with contextlib.suppress(ValueError, KeyError, TypeError):
+            with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
                 values = json.loads(line)
                 if line.endswith(b"\n") and (values["chunk"] != chunk or values["update"] <= updates):
                     kept.append(line)
@@ -191,6 +191,14 @@ def fingerprint(config: Config, table: PlanTable | None, deterministic: bool) ->
     """A digest of everything that decides a run's results, whatever its folder."""
     facts = {**to_json(config), "out": None, "table": describe(table), "deterministic": deterministic}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def origins(config: Config, table: PlanTable | None, deterministic: bool) -> dict[str, str | None]:
+    """What a fingerprint is of, a digest each, so that a checkpoint of another run says what differs."""
+    return {
+        "configuration": fingerprint(config, None, deterministic),
+        "teacher table": None if table is None else table.sha256,
+    }
 
 
 def device() -> dict[str, Any]:
