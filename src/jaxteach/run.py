@@ -92,6 +92,10 @@ def run(
     )
 
     began = time.perf_counter()
+    if then is not None and (table is None) != (then.get("teacher_table") is None):
+        raise UserError(
+            f"{out}/config.json has been changed: its teacher_table is not that of --teacher {config.teacher}"
+        )
     if then is not None and then.get("teacher_table") != describe(table):
         raise UserError(
             f"the teacher table {config.teacher} has changed since {out} was started: bring back the file "
