@@ -32,7 +32,7 @@ def cores() -> int:
 def devices_for(width: int) -> int:
     """How many devices a CPU should pretend to be: one a core, as far as they can share a chunk evenly.
 
-    On two cores two devices trained 1.3 times as fast as one (docs/performance.md).
+    On two cores two devices trained 1.4 times as fast as one (docs/performance.md).
 
     Args:
         width: seeds in a chunk.
