@@ -28,6 +28,8 @@ from jaxteach.training.runfolder import flatten, nested
 from jaxteach.training.state import SeedState
 from jaxteach.training.train import Progress, Start
 
+WRITERS_PATIENCE = 20
+"""How often, each twentieth of a second, what is left of a checkpoint that failed is looked for."""
 KEPT = 2
 """Checkpoints kept: should the newest be damaged, the one before it serves."""
 INTERVAL = 60.0
@@ -212,8 +214,14 @@ class Checkpoints:
     def _failed(self, error: Exception) -> UserError:
         """A checkpoint could not be written: what is left of it goes, the ones before stay."""
         self._manager = None
-        for path in (self.folder / "checkpoints").glob("*/*.orbax-checkpoint-tmp*"):
-            shutil.rmtree(path, ignore_errors=True)
+        for _ in range(WRITERS_PATIENCE):
+            left = list((self.folder / "checkpoints").glob("*/*.orbax-checkpoint-tmp*"))
+            for path in left:
+                shutil.rmtree(path, ignore_errors=True)
+            if not left:
+                break
+            # Orbax's other threads may still be at work in there, and put back what was removed.
+            time.sleep(0.05)
         return UserError(
             f"cannot write a checkpoint into {self.folder / 'checkpoints'}: {reason(error)}; "
             "what was saved before stays, to go on with --resume"
