@@ -14,7 +14,8 @@ from jaxteach.sweep import grid
 from jaxteach.teacher.loading import load_teacher
 from jaxteach.training.loop import init_chunk
 from jaxteach.training.program import SEEDS, traced_parts
-from jaxteach.training.state import SeedState, make_plan, seed_key
+from jaxteach.training.state import SeedState, make_plan
+from jaxteach.training.streams import seed_key
 
 EVERYWHERE = PartitionSpec()
 STACKED = PartitionSpec(None, *SEEDS)

@@ -1,5 +1,6 @@
 """Tiny runs that the tests of training share, so that each program is compiled once."""
 
+import dataclasses
 import functools
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,8 @@ import jax.numpy as jnp
 import pytest
 
 from jaxteach.config import PPO, Config, Decay, Rollout, Student, Variant, resolve
+from jaxteach.tasks.engine.constants import LEFT
+from jaxteach.tasks.simple_door_key import SimpleDoorKey
 from jaxteach.teacher.loading import load_teacher
 from jaxteach.teacher.table import PlanTable
 from jaxteach.training import Program, Training, compile_program, train
@@ -104,6 +107,32 @@ def experience(plan: Plan, n_updates: int) -> SimpleNamespace:
 def by_steps() -> SimpleNamespace:
     """Five updates of 16 steps in 4 environments."""
     return experience(make_plan(resolve(STEPS), taught=True), 5)
+
+
+class Dense(SimpleDoorKey):
+    """Every step is rewarded, and an episode that lasts to the time limit is a success."""
+
+    def transition(self, state, action):
+        state, outcome = super().transition(state, action)
+        reward = jnp.where(action == LEFT, 0.5, -0.25)
+        return state, outcome.replace(reward=reward, success=outcome.truncated)
+
+
+def dense(plan: Plan) -> Plan:
+    """A plan with dense rewards."""
+    return dataclasses.replace(plan, task=Dense.make(room_min=5, room_max=6, n_lava=2, max_steps=20))
+
+
+@pytest.fixture(scope="session")
+def by_steps_dense() -> SimpleNamespace:
+    """As `by_steps`, with dense rewards."""
+    return experience(dense(make_plan(resolve(STEPS), taught=True)), 5)
+
+
+@pytest.fixture(scope="session")
+def by_episodes_dense() -> SimpleNamespace:
+    """As `by_episodes`, with dense rewards."""
+    return experience(dense(make_plan(resolve(EPISODES), taught=True)), 2)
 
 
 @pytest.fixture(scope="session")

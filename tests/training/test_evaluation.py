@@ -25,10 +25,11 @@ class Clockwork(struct.PyTreeNode):
 
 @dataclasses.dataclass(frozen=True)
 class CoinTask:
-    """Half of the episodes succeed at once; the others fail late."""
+    """Half of the episodes succeed at once; the others fail late, unless they are paid by the step."""
 
     n_draws: int = 1
     always_good: bool = False
+    pay: float = 0.0
 
     def spawn(self, words):
         return Clockwork(good=(words[0] & 1 == 1) | self.always_good, clock=jnp.zeros((), jnp.int32))
@@ -36,7 +37,8 @@ class CoinTask:
     def transition(self, state, action):
         clock = state.clock + 1
         done = state.good | (clock >= 40)
-        outcome = Outcome(jnp.where(state.good, 1.0, 0.0), done & state.good, done & ~state.good)
+        reward = jnp.where(state.good, 1.0, self.pay)
+        outcome = Outcome(reward, done & state.good, done & ~state.good, done & (state.good | (self.pay > 0)))
         return state.replace(clock=clock), outcome
 
     def perceive_view(self, state):
@@ -57,6 +59,13 @@ def test_short_episodes_are_not_favoured():
     assert float(result.success) == pytest.approx(0.5, abs=0.06)  # 3.8 standard deviations
     assert float(result.reward) == pytest.approx(float(result.success))
     assert float(result.length) == pytest.approx(40 - 39 * float(result.success), rel=1e-5)
+
+
+def test_the_return_is_the_sum_of_an_episodes_rewards():
+    result = played(CoinTask(pay=0.5), 50, 1000)
+    share = (40 - float(result.length)) / 39  # of episodes that end at once
+    assert float(result.reward) == pytest.approx(share * 1 + (1 - share) * 20, rel=1e-4)
+    assert float(result.success) == 1  # the task's own word, not a positive reward at a termination
 
 
 @pytest.mark.parametrize(("n_lanes", "n_episodes"), [(4, 7), (4, 8), (5, 3), (1, 6)])

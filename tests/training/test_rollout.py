@@ -117,8 +117,10 @@ def test_last_value_is_that_of_the_state_after(by_steps):
     np.testing.assert_allclose(rollouts.last_value[:-1], rollouts.rows.value[1:, 0], atol=1e-5)
 
 
-@pytest.mark.parametrize("run", ["by_steps", "by_episodes"])
+@pytest.mark.parametrize("run", ["by_steps", "by_episodes", "by_steps_dense", "by_episodes_dense"])
 def test_outcomes_are_counted_by_the_update_they_began_in(run, request):
+    """And returns are sums of rewards, also those of an episode that began updates before."""
+    dense = run.endswith("dense")
     rollouts = arrays(request.getfixturevalue(run))
     rows = rollouts.rows
     expected = np.zeros_like(rollouts.outcomes)
@@ -133,10 +135,13 @@ def test_outcomes_are_counted_by_the_update_they_began_in(run, request):
             total += rows.reward[u, t, e]
             length += 1
             if rows.terminated[u, t, e] or rows.truncated[u, t, e]:
-                succeeded = rows.terminated[u, t, e] and rows.reward[u, t, e] > 0
+                solved = rows.terminated[u, t, e] and rows.reward[u, t, e] > 0
+                succeeded = rows.truncated[u, t, e] if dense else solved
                 expected[u, u - born] += [1, succeeded, total, length]
     np.testing.assert_allclose(rollouts.outcomes, expected, rtol=1e-5)
     assert expected[..., 0].sum() > 10
+    if dense:  # returns are not last rewards, and success is not a positive reward at a termination
+        assert (expected[..., 2] < -0.25).any() and 0 < expected[..., 1].sum() < expected[..., 0].sum()
 
 
 # ---- whole episodes -----------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from jaxteach.tasks.engine.task import Task
 from jaxteach.tasks.engine.view import cells_of, visible_board
 from jaxteach.teacher import Option, PlanTable
 from jaxteach.teacher.policy import Teacher, compile_teacher, teacher_policy
+from jaxteach.training.streams import drawn_episode_key
 
 Map = npt.NDArray[np.uint8]
 
@@ -89,11 +90,11 @@ def play_episode(
         The episode, its last moment included.
     """
     teacher = compile_teacher(table, task) if table is not None else None
-    state = _begin(task, jax.random.fold_in(jax.random.key(2), number))
+    state = _begin(task, drawn_episode_key(number))
     rng = np.random.default_rng([number, seed])
     policy.reset()
     moments = []
-    reward, terminated, ended = 0.0, False, False
+    reward, success, terminated, ended = 0.0, False, False, False
     while True:
         sights = jax.device_get(_look(task, teacher, state))
         student = policy(sights["obs"])
@@ -102,12 +103,12 @@ def play_episode(
             action = int(np.argmax(student)) if greedy else _draw(rng, student)
         moments.append(_moment(task, table, sights, student, action))
         if action is None:
-            outcome = "success" if reward > 0 else "lava" if terminated else "time"
+            outcome = "success" if success else "lava" if terminated else "time"
             name = table.name if table is not None else None
             return Episode(tuple(moments), outcome, reward, task.max_steps, name)
         state, result = _advance(task, state, action)
         reward += float(result.reward)
-        terminated, ended = bool(result.terminated), bool(result.done)
+        success, terminated, ended = bool(result.success), bool(result.terminated), bool(result.done)
 
 
 def _draw(rng: np.random.Generator, probabilities: npt.NDArray[np.float32]) -> int:

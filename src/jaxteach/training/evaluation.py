@@ -18,6 +18,7 @@ from jaxteach.teacher.corruption import AnyTeacher, mean_policy
 from jaxteach.teacher.menu import NO_OPTION, Menu
 from jaxteach.training.hierarchical import act
 from jaxteach.training.rollout import sample, select
+from jaxteach.training.streams import evaluation_key, first_layouts_key, parameters_key, play_keys
 
 LANES = 128
 """Episodes run side by side; each lane plays a fixed share, so that no episode is left out for being long."""
@@ -29,8 +30,8 @@ class Episodes(struct.PyTreeNode):
     """Outcomes of n episodes, each field f32[] a mean over them.
 
     Attributes:
-        success: share that opened a door.
-        reward: mean return.
+        success: share that solved the task.
+        reward: mean return, the sum of an episode's rewards.
         length: mean length, in environment steps.
     """
 
@@ -42,6 +43,7 @@ class Episodes(struct.PyTreeNode):
 class _Carry(struct.PyTreeNode):
     env: GridState
     memory: Any
+    earned: Array  # f32[lane], rewards of the running episode
     left: Array  # i32[lane], episodes still to play
     sums: Array  # f32[3]
     t: Array
@@ -67,25 +69,26 @@ def play(task: Task, act: Act, memory: Any, key: Array, n_episodes: int) -> Epis
         return jax.vmap(task.spawn)(jax.random.bits(key, (n_lanes, task.n_draws)))
 
     def step(carry: _Carry) -> _Carry:
-        act_key, reset_key = jax.random.split(jax.random.fold_in(key, carry.t))
-        action, memory = act(act_key, carry.env, carry.memory)
+        keys = play_keys(key, carry.t)
+        action, memory = act(keys.actions, carry.env, carry.memory)
         moved, outcome = jax.vmap(task.transition)(carry.env, action)
         ended = outcome.done & (carry.left > 0)
-        facts = jnp.stack(
-            [outcome.terminated & (outcome.reward > 0), outcome.reward, moved.clock]
-        )  # [3, lane]
-        env = select(outcome.done, fresh(reset_key), moved)
+        earned = carry.earned + outcome.reward
+        facts = jnp.stack([outcome.success, earned, moved.clock])  # [3, lane]
+        env = select(outcome.done, fresh(keys.layouts), moved)
         return _Carry(
             env=jax.vmap(task.perceive_view)(env),
             memory=memory,
+            earned=jnp.where(outcome.done, 0.0, earned),
             left=carry.left - ended,
             sums=carry.sums + jnp.sum(jnp.where(ended[None], facts, 0.0), axis=1),
             t=carry.t + 1,
         )
 
     start = _Carry(
-        env=jax.vmap(task.perceive_view)(fresh(jax.random.fold_in(key, 2**31))),
+        env=jax.vmap(task.perceive_view)(fresh(first_layouts_key(key))),
         memory=memory,
+        earned=jnp.zeros((n_lanes,)),
         left=share,
         sums=jnp.zeros((3,)),
         t=jnp.zeros((), jnp.int32),
@@ -131,9 +134,8 @@ def play_students(
                 action, _, option = act(menu, obs, env.memory, first, option, action)
             return action, (hidden, option)
 
-        key = jax.random.fold_in(evaluation_key(), seed_id)
         blank = student.blank(lanes), jnp.full((lanes,), NO_OPTION, jnp.int32)
-        return play(task, choose, blank, key, n_episodes)
+        return play(task, choose, blank, evaluation_key(seed_id), n_episodes)
 
     return jax.vmap(one)(params, seed_ids)
 
@@ -165,7 +167,7 @@ def chunk_player(
     )
     params, ids = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct((width, *x.shape), x.dtype, sharding=by_seed),
-        (jax.eval_shape(student.init, jax.random.key(0)), jax.ShapeDtypeStruct((), jnp.uint32)),
+        (jax.eval_shape(student.init, parameters_key(0)), jax.ShapeDtypeStruct((), jnp.uint32)),
     )
     return jax.jit(play).lower(params, ids).compile()
 
@@ -190,7 +192,7 @@ def play_teacher(task: Task, teacher: AnyTeacher, seed: Array, n_episodes: int, 
             return jnp.argmax(q, axis=-1).astype(jnp.int32), memory
         return jax.random.categorical(key, jnp.log(q)).astype(jnp.int32), memory
 
-    return play(task, choose, jnp.zeros((lanes, 0)), jax.random.fold_in(evaluation_key(), seed), n_episodes)
+    return play(task, choose, jnp.zeros((lanes, 0)), evaluation_key(seed), n_episodes)
 
 
 TEACHER_EPISODES = 1000
@@ -200,11 +202,6 @@ TEACHER_EPISODES = 1000
 def teacher_success(task: Task, teacher: AnyTeacher) -> float:
     """The success rate of the teacher alone, over `TEACHER_EPISODES` episodes, always the same ones."""
     return float(play_teacher(task, teacher, np.uint32(0), TEACHER_EPISODES, False).success)
-
-
-def evaluation_key() -> Array:
-    """The root of evaluation's randomness, apart from training's."""
-    return jax.random.key(1)
 
 
 def summarise(per_seed: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from jaxteach.student.returns import gae, next_values
 from jaxteach.training.hierarchical import semi_markov_gae
 from jaxteach.training.rollout import Rollout
 from jaxteach.training.state import Adam, Hyper, Plan, SeedState
+from jaxteach.training.streams import by_step
 
 METRICS = ("policy_loss", "value_loss", "entropy", "approx_kl", "distill")
 
@@ -111,7 +112,7 @@ def learn(
 
     def epoch(e: Array, carry: tuple[Any, Adam, dict[str, Array]]) -> Any:
         params, adam, sums = carry
-        order = shuffled(jax.random.fold_in(key, e), usable, all_usable=all_usable)
+        order = shuffled(by_step(key, e), usable, all_usable=all_usable)
         params, adam, _, sums = jax.lax.fori_loop(0, n_minibatches, minibatch, (params, adam, order, sums))
         return params, adam, sums
 

@@ -13,7 +13,8 @@ from jaxteach.teacher.corruption import AnyTeacher, answers
 from jaxteach.training.divergence import keep_finite
 from jaxteach.training.learn import learn, targets
 from jaxteach.training.rollout import Rollout, collect
-from jaxteach.training.state import Hyper, Plan, SeedState, init_seed, seed_key
+from jaxteach.training.state import Hyper, Plan, SeedState, init_seed
+from jaxteach.training.streams import teacher_keys, update_keys
 
 Metrics = dict[str, Array]
 
@@ -114,22 +115,21 @@ def run_update(
     Returns:
         The state after, and metrics [seed, ...].
     """
-    keys = jax.vmap(lambda seed: jax.random.split(jax.random.fold_in(seed_key(seed), update), 3))(seed_ids)
-    rollout_keys, learn_keys, teacher_keys = keys[:, 0], keys[:, 1], keys[:, 2]
+    keys = jax.vmap(update_keys, in_axes=(0, None))(seed_ids, update)  # [seed] each
     active = state.env_steps < plan.env_steps  # [seed]
 
     step = functools.partial(collect, plan)
-    state, rollout = jax.vmap(step, in_axes=(0, 0, None, 0))(state, rollout_keys, update, active)
+    state, rollout = jax.vmap(step, in_axes=(0, 0, None, 0))(state, keys.rollout, update, active)
 
     ended, succeeded = rollout.outcomes[:, :, 0].sum(axis=1), rollout.outcomes[:, :, 1].sum(axis=1)
     state = state.replace(success=recent_success(state.success, ended, succeeded))
     weigh = jax.vmap(weight_at, in_axes=(0, None, 0, 0, 0))
     weight = weigh(hyper.decay_kind, update, hyper.decay, state.success, hyper.teacher_success)  # [seed]
-    taught = ask_teacher(plan, teacher, rollout, weight, teacher_keys)
+    taught = ask_teacher(plan, teacher, rollout, weight, keys.teacher)
     batch: Batch = jax.vmap(functools.partial(targets, plan))(rollout, taught, hyper)
     hyper = hyper.replace(lr=learning_rate(update, plan.n_updates, hyper))
     learnt, losses = jax.vmap(functools.partial(learn, plan))(
-        state, rollout, batch, weight, learn_keys, hyper
+        state, rollout, batch, weight, keys.learn, hyper
     )
     state, losses = jax.vmap(keep_finite)(state, learnt, losses)
     metrics = {
@@ -182,14 +182,14 @@ def ask_teacher(
     memory = rows.memory.reshape(n, *rows.memory.shape[3:])
 
     def speak() -> Array:
-        plan_keys, noise_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
-        q = answers(teacher, plan.task, obs, memory, noise_keys).reshape(*shape, 7)
+        streams = jax.vmap(teacher_keys)(keys)
+        q = answers(teacher, plan.task, obs, memory, streams.errors).reshape(*shape, 7)
         # A seed that nobody teaches now must not see whether others in its chunk are taught.
         q = jnp.where(weight[:, None, None, None] > 0.0, q, 0.0)
         if plan.config.distill.teacher == "soft":
             return q
         # A plan drawn by its probability acts as an action drawn from the mixture over plans.
-        drawn = jax.vmap(lambda key, p: jax.random.categorical(key, jnp.log(p)))(plan_keys, q)
+        drawn = jax.vmap(lambda key, p: jax.random.categorical(key, jnp.log(p)))(streams.plans, q)
         return jax.nn.one_hot(drawn, 7) * jnp.any(q > 0.0, axis=-1, keepdims=True)
 
     return jax.lax.cond(jnp.any(weight > 0.0), speak, lambda: silence)

@@ -11,6 +11,7 @@ from jaxteach.tasks.engine.dynamics import Outcome
 from jaxteach.tasks.engine.state import GridState
 from jaxteach.training.hierarchical import act
 from jaxteach.training.state import Plan, SeedState
+from jaxteach.training.streams import by_step, rollout_keys
 
 
 class Rows(struct.PyTreeNode):
@@ -72,6 +73,7 @@ class _Carry(struct.PyTreeNode):
     hidden: Array
     option: Array
     born: Array
+    earned: Array  # f32[E], rewards of the running episode
     busy: Array  # bool[E]
     collected: Array  # i32[]
     final_env: GridState  # where each environment's truncated episode ended
@@ -123,17 +125,18 @@ def collect(
         The state with its environments moved on, and the rollout.
     """
     task, student, n_envs = plan.task, plan.student, plan.config.rollout.envs
-    reset_key, step_key, action_key = jax.random.split(key, 3)
-    env, hidden, option, born = state.env, state.hidden, state.option, state.born
+    keys = rollout_keys(key)
+    env, hidden = state.env, state.hidden
     if plan.by_episodes:
-        words = jax.random.bits(reset_key, (n_envs, task.n_draws))
+        words = jax.random.bits(keys.start, (n_envs, task.n_draws))
         env = jax.vmap(lambda w: task.perceive_view(task.spawn(w)))(words)
         hidden = student.blank(n_envs)
     carry = _Carry(
         env=env,
         hidden=hidden,
-        option=option,
-        born=born,
+        option=state.option,
+        born=state.born,
+        earned=state.earned,
         busy=jnp.full((n_envs,), active),
         collected=jnp.zeros((), jnp.int32),
         final_env=env,
@@ -143,14 +146,7 @@ def collect(
     )
 
     def step(carry: _Carry, t: Array) -> tuple[_Carry, Rows]:
-        return _step(
-            plan,
-            state.params,
-            carry,
-            update,
-            jax.random.fold_in(step_key, t),
-            jax.random.fold_in(action_key, t),
-        )
+        return _step(plan, state.params, carry, update, by_step(keys.layouts, t), by_step(keys.actions, t))
 
     if plan.by_episodes:
         carry, rows = scan_while(step, carry, plan.n_steps, lambda carry: jnp.any(carry.busy))
@@ -172,9 +168,13 @@ def collect(
         outcomes=carry.outcomes,
         env_steps=carry.collected,
     )
-    env_steps = state.env_steps + carry.collected
     state = state.replace(
-        env=carry.env, hidden=carry.hidden, option=carry.option, born=carry.born, env_steps=env_steps
+        env=carry.env,
+        hidden=carry.hidden,
+        option=carry.option,
+        born=carry.born,
+        earned=carry.earned,
+        env_steps=state.env_steps + carry.collected,
     )
     return state, rollout
 
@@ -199,6 +199,7 @@ def _step(
         valid = busy & decides
 
     moved, outcome = jax.vmap(task.transition)(env, action)
+    earned = jnp.where(first, 0.0, carry.earned) + outcome.reward
     collected = carry.collected + jnp.sum(busy)
     words = jax.random.bits(reset_key, (n_envs, task.n_draws))
     following = select(outcome.done, jax.vmap(task.spawn)(words), moved)
@@ -226,22 +227,22 @@ def _step(
         hidden=hidden,
         option=option,
         born=born,
+        earned=earned,
         busy=still_busy,
         collected=collected,
         final_env=select(ended_early, moved, carry.final_env),
         final_hidden=select(ended_early, hidden, carry.final_hidden),
         started=carry.started + jnp.sum(first & busy),
-        outcomes=carry.outcomes + _outcomes(plan, outcome, moved.clock, update - born, busy),
+        outcomes=carry.outcomes + _outcomes(plan, outcome, earned, moved.clock, update - born, busy),
     )
     return carry, rows
 
 
-def _outcomes(plan: Plan, outcome: Outcome, length: Array, lag: Array, busy: Array) -> Array:
+def _outcomes(plan: Plan, outcome: Outcome, earned: Array, length: Array, lag: Array, busy: Array) -> Array:
     """Sum up the episodes that ended at this step by the update they began in, f32[L, 4]."""
     ended = (outcome.done & busy)[:, None] & (lag[:, None] == jnp.arange(plan.n_lags)[None, :])  # [E, L]
-    success = outcome.terminated & (outcome.reward > 0.0)
     facts = jnp.stack(
-        [jnp.ones_like(outcome.reward), success * 1.0, outcome.reward, length.astype(jnp.float32)], axis=-1
+        [jnp.ones_like(earned), outcome.success * 1.0, earned, length.astype(jnp.float32)], axis=-1
     )  # [E, 4]
     return jnp.sum(jnp.where(ended[:, :, None], facts[:, None, :], 0.0), axis=0)
 

@@ -18,6 +18,7 @@ from jaxteach.tasks.engine.constants import N_ACTIONS
 from jaxteach.tasks.engine.state import GridState
 from jaxteach.tasks.engine.task import Task
 from jaxteach.teacher.menu import NO_OPTION, Menu, make_menu
+from jaxteach.training.streams import layouts_key, parameters_key
 
 
 class Hyper(struct.PyTreeNode):
@@ -56,6 +57,7 @@ class SeedState(struct.PyTreeNode):
         hidden: the student's hidden state, f32[env, state_size].
         option: i32[env], the option that runs in each environment (hierarchical; `NO_OPTION` for none).
         born: i32[env], the update in which each environment's episode began.
+        earned: f32[env], the sum of rewards of each environment's episode so far.
         env_steps: i32[], environment steps taken so far.
         alive: bool[], false once the seed has diverged; its parameters then stay as they were.
         success: f32[], running estimate of success, see `student.decay.recent_success`.
@@ -67,6 +69,7 @@ class SeedState(struct.PyTreeNode):
     hidden: Array
     option: Array
     born: Array
+    earned: Array
     env_steps: Array
     alive: Array
     success: Array
@@ -187,11 +190,6 @@ def make_hyper(config: Config, n_updates: int, teacher_success: float = 0.0) -> 
     )
 
 
-def seed_key(seed_id: Array | int) -> Array:
-    """The root of a seed's randomness: it depends on nothing but the seed's id."""
-    return jax.random.fold_in(jax.random.key(0), seed_id)
-
-
 def init_seed(plan: Plan, seed_id: Array) -> SeedState:
     """A seed's state before its first update.
 
@@ -199,12 +197,9 @@ def init_seed(plan: Plan, seed_id: Array) -> SeedState:
         plan: static.
         seed_id: u32[].
     """
-    # Updates fold in their number; these two folds lie beyond any of them.
-    params_key = jax.random.fold_in(seed_key(seed_id), 2**31)
-    env_key = jax.random.fold_in(seed_key(seed_id), 2**31 + 1)
-    params = plan.student.init(params_key)
+    params = plan.student.init(parameters_key(seed_id))
     n_envs, task = plan.config.rollout.envs, plan.task
-    words = jax.random.bits(env_key, (n_envs, task.n_draws))
+    words = jax.random.bits(layouts_key(seed_id), (n_envs, task.n_draws))
     zeros = jax.tree.map(jnp.zeros_like, params)
     return SeedState(
         params=params,
@@ -213,6 +208,7 @@ def init_seed(plan: Plan, seed_id: Array) -> SeedState:
         hidden=plan.student.blank(n_envs),
         option=jnp.full((n_envs,), NO_OPTION, jnp.int32),
         born=jnp.zeros((n_envs,), jnp.int32),
+        earned=jnp.zeros((n_envs,)),
         env_steps=jnp.zeros((), jnp.int32),
         alive=jnp.ones((), bool),
         success=jnp.zeros(()),

@@ -24,11 +24,13 @@ class Outcome(struct.PyTreeNode):
         reward: f32[].
         terminated: bool[], a door was opened or the agent stepped into lava.
         truncated: bool[], this was the last step the clock allows; both flags may be set.
+        success: bool[], the task was solved at this step, by opening a door.
     """
 
     reward: Array
     terminated: Array
     truncated: Array
+    success: Array
 
     @property
     def done(self) -> Array:
@@ -80,6 +82,7 @@ def transition(state: GridState, action: Array, max_steps: int) -> tuple[GridSta
         reward=jnp.where(opened, 1.0 - 0.9 * clock.astype(jnp.float32) / max_steps, 0.0),
         terminated=opened | burns,
         truncated=clock >= max_steps,
+        success=opened,
     )
     player = state.entities[Entities.PLAYER]
     entities = {

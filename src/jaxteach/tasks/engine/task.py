@@ -239,7 +239,7 @@ class Task(Environment):
             reward=jnp.zeros((), jnp.float32),
             step_type=jnp.zeros((), jnp.int32),
             state=state,
-            info={"return": jnp.zeros(()), "terminated": false, "truncated": false},
+            info={"return": jnp.zeros(()), "terminated": false, "truncated": false, "success": false},
         )
 
     def _step(self, timestep: Timestep, action: Array) -> Timestep:
@@ -259,6 +259,7 @@ class Task(Environment):
                 "return": timestep.info["return"] + outcome.reward,
                 "terminated": outcome.terminated,
                 "truncated": outcome.truncated,
+                "success": outcome.success,
             },
         )
 
@@ -277,7 +278,9 @@ class Task(Environment):
             UserError: if the grid is not a layout of this task.
         """
         layout = read_grid(self, np.asarray(grid), position, direction)
-        return self._timestep(self.perceive_view(self.state_of(layout)).replace(key=jax.random.key(0)))
+        # navix wants a key in the state; the rules draw nothing from it.
+        key = jax.random.key(0, impl="threefry2x32")
+        return self._timestep(self.perceive_view(self.state_of(layout)).replace(key=key))
 
     def grid_of(self, state: GridState) -> tuple[Array, Array]:
         """The true grid u8[H, W, 3] and the seen-map bool[H, W] of a state."""
