@@ -6,8 +6,9 @@ import os
 import platform
 from pathlib import Path
 
+from jaxteach.numerics import DETERMINISTIC, fix
+
 CACHE_VARIABLE = "JAXTEACH_CACHE"
-DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 PACKAGES = ("jaxteach", "jax", "jaxlib", "flax", "optax", "chex", "navix", "numpy", "orbax-checkpoint")
 
 
@@ -46,7 +47,7 @@ def start_jax(
     cache: str | None = None,
     platforms: str | None = None,
 ) -> None:
-    """Configure JAX before its first use: compiled programs are kept between runs.
+    """Configure JAX before its first use: settings that change bits are fixed, compiled programs are kept.
 
     Entry points call this before they import a task, for importing navix starts the backend.
 
@@ -61,6 +62,7 @@ def start_jax(
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC}".strip()
     import jax
 
+    fix()
     if host_devices is not None:
         # A backend that runs already, as in a notebook, keeps its devices.
         with contextlib.suppress(RuntimeError):

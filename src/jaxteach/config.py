@@ -20,6 +20,12 @@ METHODS = ("llm4teach", "hierarchical")
 DISTILLATIONS = ("forward_kl", "reverse_kl", "js")
 TEACHER_MODES = ("soft", "hard")
 RETURNS = ("gae", "monte_carlo")
+MOST = 2**24
+"""The largest count: up to here float32, in which counts are summed, holds every whole number."""
+MOST_ENV_STEPS = 2**31 - 2 * MOST
+"""Environment steps a seed may train for: counted in int32, the last update may go beyond by `MOST`."""
+MOST_FLOAT = 3.4e38
+"""Hyperparameters are float32."""
 DECAYS = ("linear_plateau", "linear", "constant", "exponential", "cosine", "step", "none", "adaptive")
 
 
@@ -273,8 +279,17 @@ def check(config: Config) -> None:
         "student.hidden": config.student.hidden,
     }
     for name, value in counts.items():
+        most = MOST_ENV_STEPS if name == "env-steps" else MOST
         if value is not None and value < 1:
             raise UserError(f"--{name} {value}: must be at least 1")
+        if value is not None and value > most:
+            raise UserError(f"--{name} {value}: must be at most {most}")
+    rollout = config.rollout
+    if rollout.collect == "steps" and rollout.envs * rollout.steps > MOST:
+        raise UserError(
+            f"--rollout.envs {rollout.envs} --rollout.steps {rollout.steps}: {rollout.envs * rollout.steps} "
+            f"environment steps an update, must be at most {MOST}"
+        )
     if not 0 <= config.first_seed <= 2**32 - config.seeds:
         raise UserError(f"--first-seed {config.first_seed}: seeds are numbered from 0 up to 2**32 - 1")
     _check_numbers(config)
@@ -302,7 +317,7 @@ def _check_numbers(config: Config) -> None:
         "decay.off-at": (config.decay.off_at, 0.0, float("inf")),
     }
     for name, (value, low, high) in bounds.items():
-        if not (low <= value <= high and math.isfinite(value)):
+        if not (low <= value <= min(high, MOST_FLOAT)):
             allowed = f"from {low:g} to {high:g}" if math.isfinite(high) else f"of at least {low:g}"
             raise UserError(f"--{name} {value}: must be a number {allowed}")
 

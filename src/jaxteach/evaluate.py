@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import tyro
 
 from jaxteach.cli import parse
+from jaxteach.config import MOST
 from jaxteach.errors import UserError, cli
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ class Options:
 def main() -> int:
     """Evaluate and print."""
     options = parse(Options, "evaluate")
-    if options.episodes < 1:
-        raise UserError(f"--episodes {options.episodes}: must be at least 1")
+    if not 1 <= options.episodes <= MOST:
+        raise UserError(f"--episodes {options.episodes}: must be from 1 to {MOST}")
     if not 0 <= options.seed < SEEDS_APART:
         raise UserError(f"--seed {options.seed}: must be from 0 to {SEEDS_APART - 1}")
     if options.run is None and (options.who == "student" or options.task is None):

@@ -13,14 +13,15 @@ from jaxteach.errors import UserError, cli
 from jaxteach.files import write_atomic
 from jaxteach.jsonfile import read_object, typed
 from jaxteach.lock import FolderLock
-from jaxteach.options import flags, read_config
+from jaxteach.numerics import differences
+from jaxteach.options import check_numerics, flags, read_config
 from jaxteach.run import report, say
 from jaxteach.shards import Shard, shards_in
 
 if TYPE_CHECKING:
     from jaxteach.training.chunks import Finished
 
-NOT_OF_THE_RUN = ("versions", "device", "out", "fingerprint", "schema_version")
+NOT_OF_THE_RUN = ("versions", "device", "out", "fingerprint", "schema_version", "numerics")
 """Entries of config.json in which shards may differ, or which only follow from others."""
 
 
@@ -124,6 +125,7 @@ def check_same(out: Path, shards: list[Shard]) -> dict[str, Any]:
         if other.get("fingerprint") != first.get("fingerprint"):
             before, now = (flags(of_the_run(values)) for values in (first, other))
             differ = [name for name in before if now.get(name) != before[name]]
+            differ += differences(other.get("numerics", {}), first.get("numerics", {}))
             raise UserError(
                 f"{path} and {paths[0]} are of different runs ({', '.join(differ[:3])}): merge shards of one "
                 "configuration, each run in an --out of its own"
@@ -132,6 +134,7 @@ def check_same(out: Path, shards: list[Shard]) -> dict[str, Any]:
         for name in ("device", "versions"):
             if other.get(name) != first.get(name):
                 say(f"{path} was trained with other {name} than {paths[0]}: last bits may differ")
+    check_numerics(first, f"{out} cannot be merged")
     return first
 
 

@@ -11,6 +11,7 @@ from jaxteach.cli import parse
 from jaxteach.config import CHUNK, Config, check, from_json, preset, to_json
 from jaxteach.errors import UserError
 from jaxteach.jsonfile import own_fields, read_object, typed
+from jaxteach.numerics import differences, settings
 from jaxteach.shards import Shard, read_shard
 from jaxteach.sweep import grid
 
@@ -45,6 +46,7 @@ class Record:
     versions: dict[str, str]
     deterministic: bool = False
     keep_params: Literal["all", "none"] = "all"
+    numerics: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,7 @@ def check_unchanged(
     Raises:
         UserError: naming the first flags that differ.
     """
+    check_numerics(then, f"{options.config.out} cannot go on")
     own = {"deterministic": options.deterministic, "keep_params": options.keep_params}
     now = flags({**to_json(options.config), **own})
     before = flags({**then, "deterministic": bool(then.get("deterministic"))})
@@ -205,6 +208,25 @@ def check_unchanged(
         raise UserError(
             f"{options.config.out} cannot go on with another configuration: {', '.join(changed[:3])}{more}; "
             f"{advice}"
+        )
+
+
+def check_numerics(then: dict[str, Any], what: str) -> None:
+    """Refuse to go on with a run under other settings of XLA than it was started with.
+
+    Args:
+        then: its config.json.
+        what: how the message begins.
+
+    Raises:
+        UserError: naming the settings that differ.
+    """
+    deterministic = bool(then.get("deterministic"))
+    changed = differences(settings(deterministic), then.get("numerics", {}))
+    if changed:
+        raise UserError(
+            f"{what} under other settings, which change bits: {', '.join(changed)}; set them as they were, "
+            "or choose another --out"
         )
 
 

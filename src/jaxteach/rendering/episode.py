@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from jaxteach.numerics import as_fixed
 from jaxteach.student.deployed import Policy
 from jaxteach.tasks.engine.captions import Sight
 from jaxteach.tasks.engine.percept import sight_table
@@ -73,6 +74,7 @@ class Episode:
         return len(self.moments) - 1
 
 
+@as_fixed
 def play_episode(
     task: Task, policy: Policy, table: PlanTable | None, number: int, seed: int, greedy: bool
 ) -> Episode:

@@ -48,11 +48,26 @@ def masked_mean(x: Array, valid: Array) -> Array:
     return jnp.sum(jnp.where(valid, x, 0.0)) / jnp.maximum(jnp.sum(valid), 1)
 
 
+ROUNDING = 64 * float(jnp.finfo(jnp.float32).eps)
+"""Relative spread below which numbers in float32 count as equal: what a mean over many rows may miss."""
+
+
 def normalise(advantage: Array, valid: Array) -> Array:
-    """Advantages with mean 0 and standard deviation 1 over the valid entries."""
+    """Advantages with mean 0 and standard deviation 1 over the valid entries; zeros if they are all alike.
+
+    Args:
+        advantage: f32[...].
+        valid: bool[...], the same shape.
+
+    Returns:
+        f32[...].
+    """
     mean = masked_mean(advantage, valid)
     deviation = jnp.sqrt(masked_mean((advantage - mean) ** 2, valid))
-    return (advantage - mean) / (deviation + 1e-8)
+    # The mean of equal numbers misses them by rounding, and dividing by that would make it an advantage.
+    largest = jnp.max(jnp.where(valid, jnp.abs(advantage), 0.0), initial=0.0)
+    alike = deviation <= ROUNDING * largest
+    return jnp.where(alike, 0.0, (advantage - mean) / (deviation + 1e-8))
 
 
 def plogp(p: Array) -> Array:

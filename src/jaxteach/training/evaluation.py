@@ -11,6 +11,7 @@ from flax import struct
 from jax import Array
 from jax.sharding import NamedSharding
 
+from jaxteach.numerics import as_fixed
 from jaxteach.student.networks import Student
 from jaxteach.tasks.engine.state import GridState
 from jaxteach.tasks.engine.task import Task
@@ -97,6 +98,7 @@ def play(task: Task, act: Act, memory: Any, key: Array, n_episodes: int) -> Epis
     return Episodes(*(sums / n_episodes))
 
 
+@as_fixed
 @functools.partial(jax.jit, static_argnums=(0, 1, 4, 5, 6))
 def play_students(
     task: Task,
@@ -141,6 +143,7 @@ def play_students(
 
 
 @functools.cache
+@as_fixed
 def chunk_player(
     task: Task, student: Student, menu: Menu | None, n_episodes: int, by_seed: NamedSharding, width: int
 ) -> Callable[[Any, Array], Episodes]:
@@ -172,6 +175,7 @@ def chunk_player(
     return jax.jit(play).lower(params, ids).compile()
 
 
+@as_fixed
 @functools.partial(jax.jit, static_argnums=(0, 3, 4))
 def play_teacher(task: Task, teacher: AnyTeacher, seed: Array, n_episodes: int, greedy: bool) -> Episodes:
     """Evaluate the teacher alone, its actions sampled from q(a|s).

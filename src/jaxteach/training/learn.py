@@ -118,7 +118,7 @@ def learn(
 
     zeros = {name: jnp.zeros(()) for name in METRICS}
     params, adam, sums = jax.lax.fori_loop(0, ppo.epochs, epoch, (state.params, state.adam, zeros))
-    n_steps_taken = jnp.maximum(n_minibatches * ppo.epochs, 1)
+    n_steps_taken = jnp.maximum(n_minibatches * float(ppo.epochs), 1)  # an int32 may not hold it
     return state.replace(params=params, adam=adam), {name: sums[name] / n_steps_taken for name in METRICS}
 
 

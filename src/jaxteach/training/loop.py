@@ -125,6 +125,8 @@ def run_update(
     state = state.replace(success=recent_success(state.success, ended, succeeded))
     weigh = jax.vmap(weight_at, in_axes=(0, None, 0, 0, 0))
     weight = weigh(hyper.decay_kind, update, hyper.decay, state.success, hyper.teacher_success)  # [seed]
+    # Without a teacher the schedule weighs nothing.
+    weight = weight if plan.taught else jnp.zeros_like(weight)
     taught = ask_teacher(plan, teacher, rollout, weight, keys.teacher)
     batch: Batch = jax.vmap(functools.partial(targets, plan))(rollout, taught, hyper)
     hyper = hyper.replace(lr=learning_rate(update, plan.n_updates, hyper))

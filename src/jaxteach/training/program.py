@@ -13,6 +13,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxteach.config import Config
 from jaxteach.errors import UserError
+from jaxteach.numerics import as_fixed
 from jaxteach.student.decay import REACTIVE
 from jaxteach.sweep import Point, grid
 from jaxteach.teacher.corruption import AnyTeacher, make_teacher
@@ -102,6 +103,7 @@ def check_program(config: Config, table: PlanTable | None) -> None:
     seed_mesh(config.seeds_per_chunk)
 
 
+@as_fixed
 def compile_program(config: Config, table: PlanTable | None) -> Program:
     """Compile a run's program ahead of time.
 
@@ -186,6 +188,7 @@ def traced_parts(
     return jax.device_put(teacher, NamedSharding(by_seed.mesh, PartitionSpec())), hyper
 
 
+@as_fixed
 def reuse_program(program: Program, config: Config, table: PlanTable | None) -> Program | None:
     """Take a compiled program for another configuration, if they differ in nothing it was compiled for.
 

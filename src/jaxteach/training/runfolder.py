@@ -18,6 +18,7 @@ from jaxteach.backend import versions
 from jaxteach.config import Config, to_json
 from jaxteach.errors import UserError
 from jaxteach.files import write_atomic
+from jaxteach.numerics import settings
 from jaxteach.student.deployed import read_params
 from jaxteach.student.features import View
 from jaxteach.sweep import Point
@@ -78,6 +79,7 @@ class RunFolder:
                 "teacher_table": describe(table),
                 "deterministic": deterministic,
                 "keep_params": keep_params,
+                "numerics": settings(deterministic),
                 "fingerprint": fingerprint(config, table, deterministic),
                 "device": device(),
                 "versions": versions(),
@@ -190,6 +192,9 @@ def make_folder(path: Path) -> None:
 def fingerprint(config: Config, table: PlanTable | None, deterministic: bool) -> str:
     """A digest of everything that decides a run's results, whatever its folder."""
     facts = {**to_json(config), "out": None, "table": describe(table), "deterministic": deterministic}
+    numerics = settings(deterministic)
+    if numerics:
+        facts["numerics"] = numerics
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -197,6 +202,7 @@ def origins(config: Config, table: PlanTable | None, deterministic: bool) -> dic
     """What a fingerprint is of, a digest each, so that a checkpoint of another run says what differs."""
     return {
         "configuration": fingerprint(config, None, deterministic),
+        "set of XLA flags": json.dumps(numerics) if (numerics := settings(deterministic)) else None,
         "teacher table": None if table is None else table.sha256,
     }
 

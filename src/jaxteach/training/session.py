@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import numpy.typing as npt
 
+from jaxteach.numerics import as_fixed
 from jaxteach.training.checkpoints import Checkpoints
 from jaxteach.training.chunks import Finished, read_chunk, write_chunk, write_params
 from jaxteach.training.evaluation import as_arrays
@@ -74,6 +75,7 @@ class Outcome:
         return Outcome(own, self.complete, 0.0)
 
 
+@as_fixed
 def run_session(
     program: Program,
     folder: RunFolder,

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
-from jaxteach.config import Config
+from jaxteach.config import MOST, Config
 from jaxteach.errors import UserError
 from jaxteach.student.decay import DECAY_NAMES, DecayParameters, in_updates
 from jaxteach.student.features import View
@@ -151,6 +151,11 @@ def make_plan(config: Config, taught: bool) -> Plan:
     if plan.by_episodes and rollout.min_env_steps >= rollout.envs * task.max_steps:
         raise UserError(
             f"--rollout.min-env-steps {rollout.min_env_steps}: must be below {rollout.envs * task.max_steps}"
+        )
+    if plan.n_steps * rollout.envs > MOST:
+        raise UserError(
+            f"--rollout.envs {rollout.envs}: an update of episodes of up to {task.max_steps} steps could "
+            f"collect {plan.n_steps * rollout.envs} environment steps, must be at most {MOST}"
         )
     rows = rollout.min_env_steps if plan.by_episodes else rollout.envs * rollout.steps
     if config.ppo.minibatch > rows and not plan.student.recurrent:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaxteach.config import Config, resolve
+from jaxteach.numerics import as_fixed
 from jaxteach.sweep import grid
 from jaxteach.teacher.table import PlanTable
 from jaxteach.training.lanes import IntArray, lanes_of, seeds_of
@@ -125,6 +126,7 @@ class Tally:
         self.seconds += seconds
 
 
+@as_fixed
 def train(
     config: Config,
     teacher: PlanTable | None = None,

@@ -105,7 +105,8 @@ class Task(Environment):
         self.require(4 <= low <= high, f"room sides {low}..{high}, they must satisfy 4 <= min <= max")
         self.require(high <= min(self.height, self.width), f"room side {high} does not fit the {grid}")
         self.require(max(self.height, self.width) <= 32, f"{grid}, sides can be at most 32")
-        self.require(self.max_steps >= 1, f"{self.max_steps} steps, at least 1")
+        # The reward's clock is float32, which counts that far.
+        self.require(1 <= self.max_steps <= 2**24, f"{self.max_steps} steps, from 1 to {2**24}")
         self.require(self.n_keys >= 1, f"{self.n_keys} keys, at least 1")
         self.require(self.n_lava >= 0, f"{self.n_lava} lava cells, at least 0")
         # The agent, keys and lava need a cell each, and the cell before each door must stay free.
