@@ -45,8 +45,10 @@ class Options:
 def main() -> int:
     """Evaluate and print."""
     options = parse(Options, "evaluate")
-    if not 1 <= options.episodes <= MOST:
-        raise UserError(f"--episodes {options.episodes}: must be from 1 to {MOST}")
+    if options.episodes < 1:
+        raise UserError(f"--episodes {options.episodes}: must be at least 1")
+    if options.episodes > MOST:
+        raise UserError(f"--episodes {options.episodes}: must be at most {MOST}")
     if not 0 <= options.seed < SEEDS_APART:
         raise UserError(f"--seed {options.seed}: must be from 0 to {SEEDS_APART - 1}")
     if options.run is None and (options.who == "student" or options.task is None):

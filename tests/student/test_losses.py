@@ -159,6 +159,24 @@ def test_advantages_are_normalised_over_valid_rows():
     np.testing.assert_allclose(normalise(jnp.ones(3), valid), 0)  # no spread: no division by zero
 
 
+@pytest.mark.parametrize("constant", [0.0, 0.1, -0.3, 1 / 3, 1e-12, 7e5])
+@pytest.mark.parametrize("n", [3, 100, 512, 4097])
+def test_constant_advantages_stay_without_effect(constant, n):
+    """Their mean misses them by rounding, which divided by itself gave 0.98; an ulp's noise counts as none."""
+    valid = jnp.arange(n) != 1
+    advantage = jnp.where(valid, jnp.float32(constant), 1e3)  # what is not valid has no say
+    noisy = jnp.where(jnp.arange(n) % 2 == 0, jnp.nextafter(advantage, jnp.inf), advantage)
+    for same in (advantage, noisy):
+        np.testing.assert_array_equal(normalise(same, valid)[np.asarray(valid)], 0)
+
+
+def test_a_small_spread_and_nan_are_kept():
+    valid = jnp.ones(4, bool)
+    found = normalise(jnp.array([1.0, 1.0001, 1.0, 1.0001]), valid)
+    np.testing.assert_allclose(found, [-1, 1, -1, 1], rtol=1e-2)
+    assert np.isnan(normalise(jnp.array([1.0, jnp.nan, 1.0, 1.0]), valid)).all()  # a diverged seed shows
+
+
 distributions = hnp.arrays(np.float64, 7, elements=st.floats(-4, 4)).map(softmax)
 
 

@@ -32,6 +32,19 @@ def rows_of(training, *seeds):
     return jax.tree.map(lambda x: x[where], (training.params, training.metrics))
 
 
+def test_without_a_teacher_lambda_is_zero():
+    plan = make_plan(resolve(STEPS), taught=False)
+    ids = jnp.arange(1, dtype=jnp.uint32)
+    hyper = jax.tree.map(lambda x: x[None], make_hyper(plan.config, plan.n_updates))
+    assert hyper.decay.start == 10
+
+    @jax.jit
+    def first():
+        return run_update(plan, init_chunk(plan, ids), ids, hyper, None, jnp.int32(0))[1]
+
+    np.testing.assert_array_equal(first()["lambda"], 0)
+
+
 # ---- the teacher is asked only while it has a say ----------------------------------------------------
 
 
