@@ -162,7 +162,7 @@ def test_advantages_are_normalised_over_valid_rows():
 @pytest.mark.parametrize("constant", [0.0, 0.1, -0.3, 1 / 3, 1e-12, 7e5])
 @pytest.mark.parametrize("n", [3, 100, 512, 4097])
 def test_constant_advantages_stay_without_effect(constant, n):
-    """Their mean misses them by rounding, which divided by itself gave 0.98; an ulp's noise counts as none."""
+    """Their mean misses them by rounding, which divided by itself gave 0.98; an ulp is no spread."""
     valid = jnp.arange(n) != 1
     advantage = jnp.where(valid, jnp.float32(constant), 1e3)  # what is not valid has no say
     noisy = jnp.where(jnp.arange(n) % 2 == 0, jnp.nextafter(advantage, jnp.inf), advantage)
