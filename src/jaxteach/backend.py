@@ -99,8 +99,8 @@ def import_matplotlib() -> None:
         import matplotlib  # noqa: F401
     except ValueError as error:
         raise UserError(
-            f"matplotlib cannot read its settings ({one_line(error)}): mend the file matplotlibrc in this folder, "
-            "or in matplotlib's own"
+            f"matplotlib cannot read its settings ({one_line(error)}): mend the file matplotlibrc in this "
+            "folder, or in matplotlib's own"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What the machine lets this process have: processors and memory, less within a container or a job. No JAX here."""
+"""What the machine lets this process have: processors and memory, less in a container or a job. No JAX."""
 
 import math
 import os
@@ -11,7 +11,7 @@ V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file ")
 
 
 def cores(root: Path = Path("/")) -> int:
-    """Processors that this process may use: those it may run on, or what its control group's quota amounts to.
+    """Processors that this process may use: those it may run on, or its control group's quota if less.
 
     A quota of one and a half counts as two: two processes that wait now and then get more done than one.
 
@@ -54,7 +54,7 @@ def room_of(folder: Path, limit: str, usage: str, cache: str) -> Iterator[int]:
 
 
 def cpu_quotas(root: Path = Path("/")) -> Iterator[float]:
-    """Processor time a second that the process's control group, and each that it is in, may use, in seconds."""
+    """Processors that the process's control group, and each that it is in, may keep busy on average."""
     for folder, version in groups("cpu", root):
         names = ("cpu.cfs_quota_us", "cpu.cfs_period_us") if version == 1 else ("cpu.max",)
         words = [word for name in names for line in lines_of(folder / name) for word in line.split()]

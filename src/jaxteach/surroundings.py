@@ -1,4 +1,4 @@
-"""What a command finds where it runs: the terminal's encoding, matplotlib's settings, how this was installed."""
+"""What a command finds where it runs: terminal, matplotlib's settings, and how this was installed."""
 
 import importlib.metadata
 import io
