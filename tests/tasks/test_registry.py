@@ -1,6 +1,7 @@
 """Tasks by name, here and in navix: its rendering and its own PPO agent work on them."""
 
 import jax
+import jax.numpy as jnp
 import navix
 import numpy as np
 import pytest
@@ -105,11 +106,11 @@ def test_navixs_own_agent_trains_on_a_registered_task() -> None:
     ],
 )
 def test_what_a_task_would_pass_over_is_refused(parameter):
-    jaxteach.register_navix()
+    tasks.register_navix()
     other = 0.5 if parameter == "penalty_coeff" else (lambda *arguments: 0.0)
     for make in (
         lambda: navix.make("Navix-SimpleDoorKey-v0", **{parameter: other}),
-        lambda: make_task("simple_door_key", **{parameter: other}),
+        lambda: tasks.make_task("simple_door_key", **{parameter: other}),
     ):
         with pytest.raises(UserError, match=f"{parameter} of simple_door_key cannot be changed"):
             make()
@@ -118,18 +119,22 @@ def test_what_a_task_would_pass_over_is_refused(parameter):
 @pytest.mark.parametrize("parameter", ["reward_fn", "termination_fn", "transitions_fn", "action_set"])
 def test_nor_can_it_be_changed_afterwards(parameter):
     with pytest.raises(UserError, match=f"{parameter} of two_door cannot be changed"):
-        make_task("two_door").replace(**{parameter: lambda *arguments: 0.0})
+        tasks.make_task("two_door").replace(**{parameter: lambda *arguments: 0.0})
 
 
 def test_unknown_parameters_are_named():
     with pytest.raises(UserError, match="unknown parameter 'room_mxa' of two_door: did you mean 'room_max'"):
-        make_task("two_door", room_mxa=8)
+        tasks.make_task("two_door", room_mxa=8)
     with pytest.raises(UserError, match="goes with an observation_fn"):
-        make_task("two_door", observation_space=navix.spaces.Discrete.create(3))
+        tasks.make_task("two_door", observation_space=navix.spaces.Discrete.create(3))
 
 
 def test_what_an_agent_reads_off_a_task_is_kept_and_tells_tasks_apart():
     space = navix.spaces.Discrete.create(9, (4,), jnp.uint8)
-    task = make_task("simple_door_key", gamma=0.5, observation_fn=lambda state: 0, observation_space=space)
+    task = tasks.make_task(
+        "simple_door_key", gamma=0.5, observation_fn=lambda state: 0, observation_space=space
+    )
     assert (task.gamma, task.observation_space) == (0.5, space)
-    assert make_task("two_door", gamma=0.5) != make_task("two_door") == make_task("two_door")
+    assert (
+        tasks.make_task("two_door", gamma=0.5) != tasks.make_task("two_door") == tasks.make_task("two_door")
+    )

@@ -23,9 +23,8 @@ from jaxteach.tasks.engine.percept import Percept, perceive, sight_table
 from jaxteach.tasks.engine.state import GridState, make_state, with_rendering
 from jaxteach.tasks.engine.view import cells_of, look, observe, packed_grid, unpack
 
-
 FIXED = ("reward_fn", "termination_fn", "transitions_fn", "action_set", "penalty_coeff")
-"""Fields of a navix environment that would change MiniGrid's rules: a task has none of its own to give them."""
+"""Fields of a navix environment that stand for its rules: those of a task are MiniGrid's, and fixed."""
 SPACES = ("observation_space", "action_space", "reward_space")
 """Fields that hold arrays."""
 
@@ -68,8 +67,8 @@ class Task(Environment):
         super().__init_subclass__(eq=False, **kwargs)
 
     def __post_init__(self) -> None:
-        # Also for `replace`. The rules are those that training compiles: another function here would be passed
-        # over, and the agent learn what its user did not ask for.
+        # Here, for `replace` as well. A task never calls these functions: others would be passed over, and the
+        # agent would learn what its user did not ask for.
         for field in dataclasses.fields(self):
             if field.name in FIXED and getattr(self, field.name) is not field.default:
                 self.refuse(field.name)
@@ -138,8 +137,8 @@ class Task(Environment):
     def refuse(cls, parameter: str) -> NoReturn:
         """Raise a UserError for a parameter that cannot be changed."""
         raise UserError(
-            f"{parameter} of {cls.name} cannot be changed, its rules are MiniGrid's: change rewards, endings or "
-            "moves in an environment of your own around it"
+            f"{parameter} of {cls.name} cannot be changed, its rules are MiniGrid's: change rewards, endings "
+            "or moves in an environment of your own around it"
         )
 
     # ---- construction --------------------------------------------------------------------
@@ -156,7 +155,7 @@ class Task(Environment):
             The task.
 
         Raises:
-            UserError: for an impossible combination, or a parameter that there is not or that cannot be changed.
+            UserError: for an impossible combination, or a parameter that is unknown or cannot be changed.
         """
         fixed = {*FIXED, "action_space", "reward_space"}
         known = {field.name for field in dataclasses.fields(cls)} - fixed
