@@ -131,10 +131,8 @@ def test_unknown_parameters_are_named():
 
 def test_what_an_agent_reads_off_a_task_is_kept_and_tells_tasks_apart():
     space = navix.spaces.Discrete.create(9, (4,), jnp.uint8)
-    task = tasks.make_task(
-        "simple_door_key", gamma=0.5, observation_fn=lambda state: 0, observation_space=space
-    )
+    own = {"observation_fn": lambda state: 0, "observation_space": space, "gamma": 0.5}
+    task = tasks.make_task("simple_door_key", **own)
     assert (task.gamma, task.observation_space) == (0.5, space)
-    assert (
-        tasks.make_task("two_door", gamma=0.5) != tasks.make_task("two_door") == tasks.make_task("two_door")
-    )
+    halved, plain, again = (tasks.make_task("two_door", gamma=gamma) for gamma in (0.5, None, None))
+    assert halved != plain == again
