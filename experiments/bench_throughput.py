@@ -25,11 +25,15 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="smaller: within 5 minutes on two cores")
     parser.add_argument("--out", type=Path, help="folder for the JSON and the PNG")
     given = parser.parse_args()
-    # As `jaxteach.run` does. Only the runs, which keep a cache of their own, tell how long compiling takes.
-    start_jax(host_devices=cores())
     size = "quick" if given.quick else "full"
     kept = ROOT / "experiments" / ("out/quick" if given.quick else "results") / NAME
-    cli(lambda: bench(size, given.out or kept))
+
+    def begin() -> None:
+        # As `jaxteach.run` does. Only the runs, with a cache of their own, tell how long compiling takes.
+        start_jax(host_devices=cores())
+        bench(size, given.out or kept)
+
+    cli(begin)
 
 
 def bench(name: str, out: Path) -> None:

@@ -101,15 +101,19 @@ def main(description: str, body: Callable[["Options"], None]) -> None:
     )
     given = parser.parse_args()
     scale = SCALES["quick" if given.quick else "full" if given.full else "default"]
-    from jaxteach.backend import devices_for, start_jax
 
-    if scale.quick:
-        # Compiling takes longer than such short runs do.
-        os.environ["XLA_FLAGS"] = (
-            f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()
-        )
-    start_jax(host_devices=devices_for(scale.chunk or CHUNK["fast"]))
-    cli(lambda: body(Options(Path(sys.argv[0]).stem, scale, given.plan)))
+    def begin() -> None:
+        from jaxteach.backend import devices_for, start_jax
+
+        if scale.quick:
+            # Compiling takes longer than such short runs do.
+            os.environ["XLA_FLAGS"] = (
+                f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()
+            )
+        start_jax(host_devices=devices_for(scale.chunk or CHUNK["fast"]))
+        body(Options(Path(sys.argv[0]).stem, scale, given.plan))
+
+    cli(begin)
 
 
 def say(line: str) -> None:

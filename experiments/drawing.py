@@ -21,7 +21,7 @@ from jaxteach.analysis import (
     success_while_learning,
     write_curves,
 )
-from jaxteach.analysis.figures import fold
+from jaxteach.analysis.figures import fold, own_style
 from jaxteach.tasks.registry import task_class
 
 INK, GREY, PALE = "#222222", "#6a6a6a", "#e3e3e3"
@@ -138,6 +138,7 @@ def steps_dots(name: str, results: Sequence[Result], window: int, **settings: An
     return DotPanel(f"{name}: steps to 0.8", "environment steps per seed", dots, right)
 
 
+@own_style()
 def dots_figure(title: str, note: str, panels: Sequence[DotPanel], columns: int | None = None) -> Any:
     """Draw panels of dots with intervals, each row named at its left.
 

@@ -1,11 +1,14 @@
 """Tests of the command line's parsing: tyro's boxes become one plain sentence."""
 
+import os
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
 import pytest
+import tyro
 
-from jaxteach.cli import in_short, parse
+from jaxteach.cli import in_full, in_short, parse
 from jaxteach.errors import UserError, cli
 
 
@@ -21,6 +24,22 @@ class Options:
     """Lava cells."""
     teacher: Literal["soft", "hard"] = "soft"
     """Which."""
+    calm: bool = False
+    """A switch, with two flags."""
+    pair: tuple[int, int] | None = None
+    """Two of them."""
+
+
+@dataclass(frozen=True)
+class Needed:
+    """Options without which nothing goes."""
+
+    out: Path
+    """Where to, as wide as a line of a box is, and wider; (in words)."""
+    task: str
+    """Which."""
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+    """From where."""
 
 
 def test_values_are_parsed_over_the_default():
@@ -41,6 +60,11 @@ def test_values_are_parsed_over_the_default():
         ("--sed 3", "unknown option --sed: did you mean --seeds?"),
         ("--nonsense", "unknown option --nonsense"),
         ("--lr 1 2", "unknown option 2"),
+        ("--calm yes", "unknown option yes"),
+        ("--clam", "unknown option --clam: did you mean --calm?"),
+        ("--no-clam", "unknown option --no-clam: did you mean --no-calm?"),
+        ("--see 1 --l 2", "unknown option --see: did you mean --seeds?"),
+        ("--pair 1", "--pair: '1' does not fit, it takes {None}|{INT INT}"),
     ],
 )
 def test_mistakes_in_one_sentence(arguments, message, capsys):
@@ -59,6 +83,40 @@ def test_mistakes_in_one_sentence(arguments, message, capsys):
 )
 def test_words_not_foreseen_are_kept(box):
     assert in_short(box) == "Something new: --a-b - c"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("", "RUN and --out and --task are missing"),
+        ("r --out x", "--task is missing"),
+        ("--out x --task y", "RUN is missing"),
+        ("r --nonsense", "unknown option --nonsense"),
+    ],
+)
+def test_what_is_required_is_named(arguments, message):
+    with pytest.raises(UserError) as error:
+        parse(Needed, "run", args=arguments.split())
+    assert str(error.value) == f"{message} (python -m jaxteach.run --help)"
+
+
+def test_a_heading_of_any_name_is_left_out():
+    assert in_short("╭─ Brand new heading ─╮\n│ Something: a │\n╰──╯") == "Something: a"
+
+
+@pytest.mark.parametrize("arguments", ["~/r --out=~/x --task=~/t", "~/r --out ~/x --task ~/t"])
+def test_a_home_that_the_shell_has_left(monkeypatch, arguments):
+    monkeypatch.setenv("HOME", "/home/me")
+    found = parse(Needed, "run", args=arguments.split())
+    assert found == Needed(Path("/home/me/x"), "/home/me/t", Path("/home/me/r"))
+
+
+def test_a_home_that_there_is_not(monkeypatch):
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # unknown to the system, HOME unset
+    for argument in ("--out=~/x", "~", "~/x"):
+        with pytest.raises(UserError, match="this account has no home directory"):
+            in_full(argument)
+    assert in_full("--out=~friend/x") == "--out=~friend/x"
 
 
 def test_help_is_printed_and_ends_well(capsys):

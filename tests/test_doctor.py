@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from jaxteach import backend, doctor, errors
+from jaxteach import backend, cache, doctor, errors, machine
 from jaxteach.teacher import shipped
 
 
@@ -60,9 +60,24 @@ def test_folders_and_room(examined, tmp_path, monkeypatch):
     monkeypatch.setenv("JAXTEACH_CACHE", str(tmp_path / "file" / "cache"))
     monkeypatch.setattr(doctor, "LEAST_MEMORY", 2**60)
     code, lines = examined("--no-self-test")
-    assert code == 1 and lines[-1] == "3 of 6 checks failed"
-    assert any(line.startswith("WRONG  cache: NotADirectoryError") for line in lines)
+    assert code == 1 and lines[-1] == "2 of 6 checks failed"
+    assert any(line.startswith("WRONG  JAXTEACH_CACHE=") and "Not a directory" in line for line in lines)
     assert any(line.startswith("WRONG  memory: ") for line in lines)
     monkeypatch.setenv("JAXTEACH_CACHE", "off")
     monkeypatch.setattr(doctor, "LEAST_MEMORY", 0)
     assert examined("--no-self-test")[0] == 0
+
+
+def test_the_limit_of_a_container_counts(examined, monkeypatch):
+    monkeypatch.setattr(machine, "machine_room", lambda root: [2**40])
+    monkeypatch.setattr(machine, "group_rooms", lambda root: [2**29])
+    code, lines = examined("--no-self-test")
+    assert code == 1 and "WRONG  memory: 0.5 GB available" in lines
+
+
+def test_no_folder_for_compiled_programs(examined, monkeypatch):
+    monkeypatch.delenv("JAXTEACH_CACHE")
+    monkeypatch.setattr(cache, "usual_folders", list)
+    code, lines = examined("--no-self-test")
+    assert code == 1
+    assert "WRONG  compiled programs: not kept (no folder can be written: set JAXTEACH_CACHE)" in lines

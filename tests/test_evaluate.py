@@ -124,3 +124,14 @@ def test_from_outside(run):
     assert (done.status, done.err) == (0, "")
     ours = evaluated(run)
     np.testing.assert_allclose(json.loads(done.out)["length"]["per_seed"], ours["length"]["per_seed"])
+
+
+def test_a_run_folder_that_cannot_be_written(run, tmp_path):
+    """The result is what was asked for: it is printed, and that it was not saved is said."""
+    folder = shutil.copytree(run, tmp_path / "run")
+    (folder / "evaluation.json").unlink(missing_ok=True)
+    (folder / "evaluation.json").mkdir()  # root may write everywhere: this stands for read-only
+    done = here("evaluate", folder, "--episodes", 20, "--json")
+    assert done.status == 0 and json.loads(done.out)["who"] == "student"
+    assert done.err.startswith(f"not saved: cannot write {folder / 'evaluation.json'}: ")
+    assert done.err.count("\n") == 1

@@ -15,6 +15,7 @@ import submitit
 from jaxteach import launch as launching
 from jaxteach.options import read_options
 from jaxteach.shards import Shard
+from jaxteach.surroundings import how_to_install
 from tests.commands import TINY, apart, here, started
 
 FLAGS = (*TINY, "--seeds", "4", "--env-steps", "32768")
@@ -142,7 +143,7 @@ def test_without_a_scheduler(tmp_path, monkeypatch):
 def test_without_submitit(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "submitit", None)
     done = here("launch", "--out", tmp_path / "run", "--", "--seeds", "16")
-    assert done.status == 2 and "pip install 'jaxteach[cluster]'" in done.err
+    assert done.status == 2 and f"{how_to_install('cluster')}\n" in done.err
 
 
 def test_another_split_is_refused(tmp_path):

@@ -68,6 +68,11 @@ def test_picture_goes_where_it_is_asked_to(run_folder, tmp_path):
         (["."], "is not a run folder: it holds no config.json"),
         (["run", "nowhere"], "no such run folder: nowhere"),
         (["run", "--window", "0"], "--window must be at least 1"),
+        (
+            ["run", "--window", "ten"],
+            "--window: 'ten' is not a whole number (python -m jaxteach.plot --help)",
+        ),
+        (["run", "--wndow", "3"], "unknown option --wndow: did you mean --window?"),
         (["run", "--window", "5000"], "run is too short to draw"),
         (["run", "--out", "x.gif"], "must end in .png or .pdf"),
         (["run", "--out", "no/such/folder/x.png"], "cannot write no/such/folder/x.png"),
@@ -113,3 +118,19 @@ def test_neither_help_nor_analysis_imports_jax_or_matplotlib():
         check=True,
     )
     assert result.stdout == "set()\n"
+
+
+def test_pictures_follow_no_users_settings(run_folder, tmp_path):
+    """Such as LaTeX for text, which may not be installed, or other sizes."""
+    assert command("run", cwd=tmp_path).returncode == 0
+    before = (run_folder / "success.png").read_bytes()
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfont.size: 30\naxes.facecolor: red\n")
+    result = command("run", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert (run_folder / "success.png").read_bytes() == before
+
+
+def test_a_path_below_home(run_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    result = command("~/run", "--out=~/x.png")
+    assert (result.returncode, result.stdout) == (0, f"{tmp_path / 'x.png'}\n")

@@ -7,11 +7,13 @@ from drawing import GREY, INK, PALE
 
 from benchmarks.runs import Run
 from benchmarks.timing import Timing, in_words
+from jaxteach.analysis.figures import own_style
 
 DEFAULT_STEPS = 49_152
 """Environment steps a seed by default: what seconds a seed by width are of."""
 
 
+@own_style()
 def picture(groups: Mapping[str, Mapping[str, Timing]], runs: Mapping[str, Sequence[Run]], cpu: str) -> Any:
     """Draw all results.
 

@@ -1,33 +1,19 @@
-"""What must be set before JAX starts: the compilation cache, and nothing that needs navix."""
+"""What must be set before JAX starts, and its start: compilation cache, devices; nothing that needs navix."""
 
 import contextlib
 import importlib.metadata
 import os
 import platform
-from pathlib import Path
+import sys
 
+from jaxteach.cache import compilation_cache, replace_damaged
+from jaxteach.errors import UserError, one_line
+from jaxteach.machine import cores
 from jaxteach.numerics import DETERMINISTIC, fix
 
-CACHE_VARIABLE = "JAXTEACH_CACHE"
+PLATFORM_VARIABLES = ("JAX_PLATFORMS", "JAX_PLATFORM_NAME")
+"""Which devices JAX takes, as users and schedulers set it; the second is the older one."""
 PACKAGES = ("jaxteach", "jax", "jaxlib", "flax", "optax", "chex", "navix", "numpy", "orbax-checkpoint")
-
-
-def compilation_cache(asked: str | None = None) -> Path | None:
-    """Where compiled programs are kept; None for nowhere.
-
-    Args:
-        asked: a folder, or off; by default $JAXTEACH_CACHE, else a folder in the user's cache.
-    """
-    value = asked or os.environ.get(CACHE_VARIABLE)
-    if value == "off":
-        return None
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(value) if value else base / "jaxteach"
-
-
-def cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def devices_for(width: int) -> int:
@@ -49,7 +35,7 @@ def start_jax(
 ) -> None:
     """Configure JAX before its first use: settings that change bits are fixed, compiled programs are kept.
 
-    Entry points call this before they import a task, for importing navix starts the backend.
+    Entry points call this before they import a task, for importing navix uses devices.
 
     Args:
         deterministic: have a GPU use only operations that give the same bits in every run.
@@ -57,6 +43,10 @@ def start_jax(
             default.
         cache: a folder for compiled programs, or off; see `compilation_cache`.
         platforms: such as cpu, to leave accelerators to others; by default the best there is.
+
+    Raises:
+        UserError: the cache asked for cannot be written, there are no such devices, or matplotlib cannot read
+            its settings.
     """
     if deterministic:
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC}".strip()
@@ -69,11 +59,50 @@ def start_jax(
             jax.config.update("jax_num_cpu_devices", host_devices)
     if platforms is not None:
         jax.config.update("jax_platforms", platforms)
-    folder = compilation_cache(cache)
+        jax.config.update("jax_platform_name", "")  # would choose among them
+    folder = compilation_cache(cache, notice=lambda line: print(line, file=sys.stderr, flush=True))
     # With off also where JAX's own variable names a folder.
     jax.config.update("jax_compilation_cache_dir", None if folder is None else str(folder))
     if folder is not None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+        replace_damaged(folder)
+    start_devices()
+    import_matplotlib()
+
+
+def start_devices() -> None:
+    """Start JAX's devices.
+
+    Raises:
+        UserError: there are none of those that were asked for.
+    """
+    import jax
+
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:  # the latter where a plugin is not installed
+        asked = [f"{name}={os.environ[name]}" for name in PLATFORM_VARIABLES if os.environ.get(name)]
+        why = one_line(error).partition(" (set JAX_PLATFORMS")[0] or "they are not installed"
+        if not asked:
+            raise UserError(f"JAX finds no devices: {why}") from error
+        raise UserError(
+            f"{' '.join(asked)}: there are no such devices here ({why}): unset that, or name cpu there"
+        ) from error
+
+
+def import_matplotlib() -> None:
+    """Import matplotlib, as navix does.
+
+    Raises:
+        UserError: it cannot read its settings.
+    """
+    try:
+        import matplotlib  # noqa: F401
+    except ValueError as error:
+        raise UserError(
+            f"matplotlib cannot read its settings ({one_line(error)}): mend the file matplotlibrc in this "
+            "folder, or in matplotlib's own"
+        ) from error
 
 
 def versions() -> dict[str, str]:

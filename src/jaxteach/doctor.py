@@ -44,7 +44,8 @@ def examine(check: Callable[[], Iterator[Finding]]) -> bool:
             print(f"{'ok   ' if sound else 'WRONG'}  {line}", flush=True)
             wrong = wrong or not sound
     except Exception as error:  # a doctor reports whatever is broken, and goes on to the next check
-        print(f"WRONG  {check.__name__}: {type(error).__name__}: {one_line(error)}", flush=True)
+        kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+        print(f"WRONG  {check.__name__}: {kind}{one_line(error)}", flush=True)
         wrong = True
     return wrong
 
@@ -60,32 +61,34 @@ def versions() -> Iterator[Finding]:
 def devices() -> Iterator[Finding]:
     """What JAX computes on."""
     from jaxteach.backend import start_jax
+    from jaxteach.machine import cores
 
     start_jax()
     import jax
 
     kinds = [f"{device.platform}:{device.id} {device.device_kind}" for device in jax.devices()]
-    yield True, f"devices: {', '.join(kinds)}; {os.cpu_count()} CPUs"
+    yield True, f"devices: {', '.join(kinds)}; {cores()} processors"
 
 
 def cache() -> Iterator[Finding]:
     """The folder of compiled programs."""
-    from jaxteach.backend import compilation_cache
+    from jaxteach.cache import CACHE_VARIABLE, compilation_cache
 
-    folder = compilation_cache()
+    complaints: list[str] = []
+    folder = compilation_cache(notice=complaints.append)
+    yield from ((False, line) for line in complaints)
     if folder is None:
-        yield True, "compiled programs: not kept (JAXTEACH_CACHE=off)"
+        off = os.environ.get(CACHE_VARIABLE) == "off"
+        why = f"{CACHE_VARIABLE}=off" if off else f"no folder can be written: set {CACHE_VARIABLE}"
+        yield off, f"compiled programs: not kept ({why})"
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder):
-        pass
     files = [path.stat().st_size for path in folder.iterdir() if path.is_file()]
     yield True, f"compiled programs: {folder}, {len(files)} files, {sum(files) / 2**20:.0f} MB"
 
 
 def disk() -> Iterator[Finding]:
     """Room for runs and compiled programs."""
-    from jaxteach.backend import compilation_cache
+    from jaxteach.cache import compilation_cache
 
     folder = compilation_cache()
     for path in [Path.cwd(), *([] if folder is None else [folder])]:
@@ -94,20 +97,13 @@ def disk() -> Iterator[Finding]:
 
 
 def memory() -> Iterator[Finding]:
-    """Memory that can be had now."""
-    free = available_memory()
-    yield free >= LEAST_MEMORY, f"memory: {free / 2**30:.1f} GB available"
+    """Memory that can be had now, in a container or a job no more than its limit leaves."""
+    from jaxteach.machine import memory_left
 
-
-def available_memory() -> int:
-    """Bytes of memory that can be had without swapping."""
-    try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass  # no Linux: take what is there in all
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    left = memory_left()
+    if left is None:  # no Linux: take what is there in all
+        left = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    yield left >= LEAST_MEMORY, f"memory: {left / 2**30:.1f} GB available"
 
 
 def tables() -> Iterator[Finding]:

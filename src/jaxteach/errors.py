@@ -5,6 +5,8 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 
+from jaxteach.surroundings import settle
+
 
 class UserError(Exception):
     """A mistake in what the user gave: its message says what is wrong, where, and what to do."""
@@ -42,6 +44,7 @@ def cli(main: Callable[[], int | None]) -> None:
     Args:
         main: the entry point; what it returns is the exit status (None means 0).
     """
+    settle()
     try:
         status = main()
     except UserError as error:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,7 +23,7 @@ SEEDS_APART = 4096
 
 @dataclass(frozen=True)
 class Options:
-    """Play fresh episodes; prints a table and writes evaluation.json into the run folder."""
+    """Play fresh episodes; prints a table and writes evaluation.json into the run folder, if it can."""
 
     run: tyro.conf.Positional[Path | None] = None
     """Run folder; may be left out for the teacher, with --task."""
@@ -37,7 +38,7 @@ class Options:
     seed: int = 1
     """Of the episodes; runs evaluate themselves with 0."""
     greedy: bool = False
-    """Take the likeliest action instead of sampling."""
+    """Take the likeliest action instead of sampling: a student that does so can repeat itself without end."""
     json: bool = False
     """Print JSON and nothing else."""
 
@@ -58,12 +59,20 @@ def main() -> int:
     start_jax()
     config = None if options.run is None else read_run(options.run)
     result = evaluate_teacher(options, config) if options.who == "teacher" else evaluate_student(options)
+    print(json.dumps(result) if options.json else table_of(result), flush=True)
     if options.run is not None:
-        from jaxteach.files import write_atomic
-
-        write_atomic(options.run / "evaluation.json", (json.dumps(result, indent=2) + "\n").encode())
-    print(json.dumps(result) if options.json else table_of(result))
+        save(result, options.run / "evaluation.json")
     return 0
+
+
+def save(result: dict[str, Any], path: Path) -> None:
+    """Write a result down; where that cannot be, as in somebody else's run folder, only say so."""
+    from jaxteach.files import write_atomic
+
+    try:
+        write_atomic(path, (json.dumps(result, indent=2) + "\n").encode())
+    except UserError as error:
+        print(f"not saved: {error}", file=sys.stderr)
 
 
 def read_run(folder: Path) -> "Config":

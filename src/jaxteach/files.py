@@ -1,6 +1,7 @@
 """Files that are either whole or absent: write beside the target, then rename."""
 
 import contextlib
+import itertools
 import os
 from pathlib import Path
 
@@ -28,3 +29,27 @@ def write_atomic(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             scratch.unlink()
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def new_folder(path: Path) -> Path:
+    """Make a folder that nobody else has, whoever asks for one of that name at the same time.
+
+    Args:
+        path: its name.
+
+    Returns:
+        The folder: the name itself, or if that is taken with -2, -3 and so on at its end.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for number in itertools.count(1):
+            folder = path if number == 1 else path.with_name(f"{path.name}-{number}")
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir()
+                break
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}: choose another --out") from error
+    return folder

@@ -18,6 +18,7 @@ from jaxteach.merge import merge
 from jaxteach.options import check_unchanged, read_config, read_options
 from jaxteach.run import report, say
 from jaxteach.shards import Shard, shards_in
+from jaxteach.surroundings import how_to_install
 
 POLL = 1.0
 """Seconds between two looks at the jobs."""
@@ -145,7 +146,7 @@ def submit(options: Options, commands: list[list[str]]) -> list[Any]:
     try:
         import submitit
     except ImportError:
-        raise UserError("submitit is not installed: pip install 'jaxteach[cluster]'") from None
+        raise UserError(f"submitit is not installed: {how_to_install('cluster')}") from None
     logs = options.out / "shards" / "logs"
     try:
         executor = submitit.AutoExecutor(folder=logs, cluster=options.cluster)

@@ -3,7 +3,7 @@
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -29,7 +29,7 @@ NOT_OF_THE_RUN = ("versions", "device", "out", "fingerprint", "schema_version", 
 class Options:
     """Join the finished shards of a run in its folder; say which are missing. May be repeated."""
 
-    out: tyro.conf.Positional[Path]
+    out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
     """Folder of the run: --out of its shards."""
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from jaxteach.cli import parse
 from jaxteach.errors import UserError, cli
 
 
@@ -56,7 +57,7 @@ def plot(options: Options) -> Path:
 
 def main() -> None:
     """Read the command line and plot."""
-    print(os.fspath(plot(tyro.cli(Options, prog="python -m jaxteach.plot"))))
+    print(os.fspath(plot(parse(Options, "plot"))))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """`python -m jaxteach.precompute`: ask an LLM about every abstract state of a task and write a table."""
 
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,9 +85,9 @@ def main() -> int:
     options = parse(Options, "precompute")
     settings = _settings(options)
     settings.check()
-    os.environ["JAX_PLATFORMS"] = (
-        "cpu"  # a task's words are all that is needed: leave accelerators to the LLM
-    )
+    from jaxteach.backend import start_jax
+
+    start_jax(platforms="cpu")  # a task's words are all that is needed: leave accelerators to the LLM
     from jaxteach import llm
     from jaxteach.tasks import make_task
     from jaxteach.teacher.checks import check_name

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxteach.config import Config, resolve
 from jaxteach.errors import UserError, cli
+from jaxteach.files import new_folder
 from jaxteach.lock import FolderLock
 from jaxteach.options import Options, check_unchanged, read_options
 from jaxteach.stopping import Stopping
@@ -43,7 +44,7 @@ def main() -> int:
             config = dataclasses.replace(config, seeds_per_chunk=choose_width(config, table))
     check_program(config, table)
     only = None if options.part is None else options.part.chunks(n_chunks(config))
-    out = options.folder or default_folder(config)
+    out = options.folder or new_folder(default_folder(config))
     make_folder(out)
     # Until here nothing can be lost, and a signal ends the process whatever JAX is busy with.
     with Stopping() as stopping, FolderLock(out, notice=say):

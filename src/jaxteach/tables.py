@@ -1,6 +1,5 @@
 """`python -m jaxteach.tables`: which teachers there are, how they were made and what they are worth."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -37,8 +36,9 @@ def main() -> int:
     options = parse(Options, "tables")
     if options.measure < 0:
         raise UserError(f"--measure {options.measure}: it is a number of episodes")
-    if not options.measure:
-        os.environ["JAX_PLATFORMS"] = "cpu"  # only the tasks' words are needed
+    from jaxteach.backend import start_jax
+
+    start_jax(platforms=None if options.measure else "cpu")  # only the tasks' words are needed
     from jaxteach import llm
     from jaxteach.tasks import task_names
     from jaxteach.teacher import table_names

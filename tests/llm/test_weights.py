@@ -2,12 +2,14 @@
 
 import hashlib
 import importlib.util
+import re
 
 import pytest
 
 from jaxteach.errors import UserError
 from jaxteach.llm.backends.local import LocalBackend, LocalSettings, _common
 from jaxteach.llm.backends.weights import find_weights
+from jaxteach.surroundings import how_to_install
 
 
 def folder(path, **files):
@@ -79,5 +81,5 @@ def test_without_the_extra_the_pip_line_is_told(monkeypatch):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "torch" else find_spec("json")
     )
-    with pytest.raises(UserError, match=r"needs torch: pip install \"jaxteach\[llm\]\""):
+    with pytest.raises(UserError, match=rf"needs torch: {re.escape(how_to_install('llm'))}"):
         LocalBackend("anything", LocalSettings(offline=False))

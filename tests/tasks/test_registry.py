@@ -1,6 +1,7 @@
 """Tasks by name, here and in navix: its rendering and its own PPO agent work on them."""
 
 import jax
+import jax.numpy as jnp
 import navix
 import numpy as np
 import pytest
@@ -95,3 +96,43 @@ def test_navixs_own_agent_trains_on_a_registered_task() -> None:
     assert np.isfinite(logs["agent/diagnostics/total_loss"]).all()
     assert logs["agent/train/lengths"].max() == 12  # episodes end, and begin again
     assert np.asarray(logs["agent/train/done_mask"]).sum() >= 3 * 8
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        *("reward_fn", "termination_fn", "transitions_fn", "action_set", "penalty_coeff"),
+        *("action_space", "reward_space"),
+    ],
+)
+def test_what_a_task_would_pass_over_is_refused(parameter):
+    tasks.register_navix()
+    other = 0.5 if parameter == "penalty_coeff" else (lambda *arguments: 0.0)
+    for make in (
+        lambda: navix.make("Navix-SimpleDoorKey-v0", **{parameter: other}),
+        lambda: tasks.make_task("simple_door_key", **{parameter: other}),
+    ):
+        with pytest.raises(UserError, match=f"{parameter} of simple_door_key cannot be changed"):
+            make()
+
+
+@pytest.mark.parametrize("parameter", ["reward_fn", "termination_fn", "transitions_fn", "action_set"])
+def test_nor_can_it_be_changed_afterwards(parameter):
+    with pytest.raises(UserError, match=f"{parameter} of two_door cannot be changed"):
+        tasks.make_task("two_door").replace(**{parameter: lambda *arguments: 0.0})
+
+
+def test_unknown_parameters_are_named():
+    with pytest.raises(UserError, match="unknown parameter 'room_mxa' of two_door: did you mean 'room_max'"):
+        tasks.make_task("two_door", room_mxa=8)
+    with pytest.raises(UserError, match="goes with an observation_fn"):
+        tasks.make_task("two_door", observation_space=navix.spaces.Discrete.create(3))
+
+
+def test_what_an_agent_reads_off_a_task_is_kept_and_tells_tasks_apart():
+    space = navix.spaces.Discrete.create(9, (4,), jnp.uint8)
+    own = {"observation_fn": lambda state: 0, "observation_space": space, "gamma": 0.5}
+    task = tasks.make_task("simple_door_key", **own)
+    assert (task.gamma, task.observation_space) == (0.5, space)
+    halved, plain, again = (tasks.make_task("two_door", gamma=gamma) for gamma in (0.5, None, None))
+    assert halved != plain == again

@@ -1,10 +1,11 @@
 """Figures of learning curves: labelled at the curves, readable in grey, with their numbers as CSV."""
 
+import contextlib
 import csv
 import io
 import itertools
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jaxteach.analysis.curves import Curve
+from jaxteach.backend import import_matplotlib
 from jaxteach.errors import UserError
 from jaxteach.files import write_atomic
 
@@ -70,6 +72,23 @@ class Panel:
     along: str = ENV_STEPS
 
 
+@contextlib.contextmanager
+def own_style() -> Iterator[None]:
+    """A context, or a decorator, in which matplotlib's own settings hold, not those of a user's matplotlibrc.
+
+    A user's text.usetex would need LaTeX, and other fonts and sizes would draw other pictures.
+
+    Raises:
+        UserError: matplotlib cannot read the user's settings at all.
+    """
+    import_matplotlib()
+    from matplotlib import style
+
+    with style.context("default"):
+        yield
+
+
+@own_style()
 def learning_figure(title: str, note: str, panels: Sequence[Panel], columns: int | None = None) -> "Figure":
     """Draw panels side by side against environment steps.
 
@@ -135,6 +154,7 @@ def draw_panel(axes: "Axes", panel: Panel) -> None:
     _label_ends(axes, ends)
 
 
+@own_style()
 def save_figure(figure: "Figure", path: Path, max_bytes: int = MAX_BYTES) -> None:
     """Write a figure, the same bytes for the same figure, whole or not at all.
 

@@ -13,8 +13,8 @@ from jaxteach.errors import UserError, one_line
 from jaxteach.llm.backend import Reply, Score, at_least
 from jaxteach.llm.backends.weights import Weights, find_weights
 from jaxteach.llm.prompts import Message
+from jaxteach.surroundings import how_to_install
 
-INSTALL = 'pip install "jaxteach[llm]"'
 _EXTRA = ("torch", "transformers", "accelerate", "gguf", "huggingface_hub")
 
 
@@ -231,7 +231,7 @@ def _versions() -> dict[str, str]:
 
     missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
     if missing:
-        raise UserError(f"the transformers backend needs {', '.join(missing)}: {INSTALL}")
+        raise UserError(f"the transformers backend needs {', '.join(missing)}: {how_to_install('llm')}")
     versions = {name: metadata.version(name) for name in ("torch", "transformers")}
     return {"python": platform.python_version(), **versions}
 

@@ -1,7 +1,8 @@
 """The base of every door/key task: a navix Environment with MiniGrid's rules."""
 
+import dataclasses
 import functools
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NoReturn, Self
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ from navix.environments.environment import Environment, StepType, Timestep
 from navix.rendering.cache import RenderingCache
 from navix.spaces import Continuous, Discrete
 
-from jaxteach.errors import UserError
+from jaxteach.errors import UserError, nearest
 from jaxteach.tasks.engine import constants as c
 from jaxteach.tasks.engine.captions import AbstractState, Vocabulary
 from jaxteach.tasks.engine.dynamics import Outcome, transition
@@ -21,6 +22,11 @@ from jaxteach.tasks.engine.layout import Draws, Layout
 from jaxteach.tasks.engine.percept import Percept, perceive, sight_table
 from jaxteach.tasks.engine.state import GridState, make_state, with_rendering
 from jaxteach.tasks.engine.view import cells_of, look, observe, packed_grid, unpack
+
+FIXED = ("reward_fn", "termination_fn", "transitions_fn", "action_set", "penalty_coeff")
+"""Fields of a navix environment that stand for its rules: those of a task are MiniGrid's, and fixed."""
+SPACES = ("observation_space", "action_space", "reward_space")
+"""Fields that hold arrays."""
 
 
 class Task(Environment):
@@ -60,11 +66,17 @@ class Task(Environment):
         # Without eq=False each subclass would get field-wise equality, which fails on the spaces' arrays.
         super().__init_subclass__(eq=False, **kwargs)
 
+    def __post_init__(self) -> None:
+        # Here, for `replace` as well. A task never calls these functions: others would be passed over, and an
+        # agent would learn what its user did not ask for.
+        for field in dataclasses.fields(self):
+            if field.name in FIXED and getattr(self, field.name) is not field.default:
+                self.refuse(field.name)
+
     def _identity(self) -> tuple[Any, ...]:
-        # The spaces follow from these; the rest of navix's fields a task does not use.
-        sizes = (self.height, self.width, self.max_steps, self.room_min, self.room_max, self.n_keys)
-        extras = (self.n_lava, self.view_size, self.rendering, self.disable_autoreset)
-        return (type(self), *sizes, *extras, str(self.observation_fn))
+        # Two functions are told apart by their addresses; the spaces follow from the rest.
+        values = [getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in SPACES]
+        return (type(self), *(str(value) if callable(value) else value for value in values))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Task) and self._identity() == other._identity()
@@ -122,6 +134,14 @@ class Task(Environment):
         if not holds:
             raise UserError(f"impossible variant of {self.name}: {otherwise}")
 
+    @classmethod
+    def refuse(cls, parameter: str) -> NoReturn:
+        """Raise a UserError for a parameter that cannot be changed."""
+        raise UserError(
+            f"{parameter} of {cls.name} cannot be changed, its rules are MiniGrid's: change rewards, endings "
+            "or moves in an environment of your own around it"
+        )
+
     # ---- construction --------------------------------------------------------------------
 
     @classmethod
@@ -129,21 +149,31 @@ class Task(Environment):
         """Build the task with its defaults and these changes.
 
         Args:
-            **parameters: any of the fields above, `height`, `width`, `max_steps`, or navix's own.
+            **parameters: any of the fields above, `height`, `width`, `max_steps`, and of navix's own
+                `observation_fn` with its `observation_space`, `gamma` and `disable_autoreset`.
 
         Returns:
             The task.
 
         Raises:
-            UserError: for an impossible combination.
+            UserError: for an impossible combination, or a parameter that is unknown or cannot be changed.
         """
+        fixed = {*FIXED, "action_space", "reward_space"}
+        known = {field.name for field in dataclasses.fields(cls)} - fixed
+        for name in parameters:
+            if name in fixed:
+                cls.refuse(name)
+            if name not in known:
+                raise UserError(f"unknown parameter '{name}' of {cls.name}: {nearest(name, known)}")
         settings = {**cls.defaults, **parameters}
         height, width = settings["height"], settings["width"]
-        observation_fn = settings.pop("observation_fn", None)
+        observation_fn, space = settings.pop("observation_fn", None), settings.pop("observation_space", None)
         own = observation_fn is None
+        if own and space is not None:
+            raise UserError(f"observation_space of {cls.name} goes with an observation_fn: give both")
         task = cls.create(
             observation_fn=functools.partial(observe, width=width) if own else observation_fn,
-            observation_space=Discrete.create(256, (height, width, 4), jnp.uint8) if own else None,
+            observation_space=Discrete.create(256, (height, width, 4), jnp.uint8) if own else space,
             action_space=Discrete.create(c.N_ACTIONS),
             reward_space=Continuous.create((), jnp.asarray(0.0), jnp.asarray(1.0)),
             **settings,
