@@ -377,3 +377,18 @@ def test_answers_that_always_end_by_a_fault_are_not_counted(tmp_path, estimator)
     backend = FakeBackend(job.questions, batch=1)
     precompute(job, backend, out, "t", resume=True)
     assert len(backend.calls) == (18 - kept if estimator == "sample" else 12 - kept)
+
+
+def test_scores_after_a_thought_that_was_dropped_are_asked_for_again(tmp_path):
+    job, out = make_job(estimator="score"), tmp_path / "t.json"
+    thought = "<think>\nPlan: drop <key>\nNo.</think>\nA key.\nPlan: explore"
+    before = make(tmp_path, job, Saying(job.questions, thought))
+    header, *lines = log_path(out).read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    older = next(record for record in records if record["ask"] == "score")
+    assert older["prefill"] == "<think>\nPlan: drop <key>\nNo.</think>\nA key.\nPlan:"
+    older |= {"prefill": "<think>\nPlan:", "scores": {text: [-1.0, 1] for text in older["scores"]}}
+    log_path(out).write_text("\n".join([header, *map(json.dumps, records)]) + "\n")
+    backend = FakeBackend(job.questions)
+    assert precompute(job, backend, out, "mine", resume=True).sha256 == before.sha256
+    assert len(backend.calls) == 1

@@ -72,6 +72,8 @@ def test_common_forms_are_brought_to_the_grammar_s(text, plan):
         ("Plan: drop <key>. Wait, nothing is held. Plan: explore", ["explore"]),
         ("Plan: drop <key>\nActually, the final plan: explore", ["explore"]),
         ("Plan: explore\nPlan: use <key>", ["use <key>"]),
+        ('Plan: explore\nI wrote the plan on one line after "Plan:".', ["explore"]),
+        ('{"Plan": "explore"} or {"thought": "", "Plan": "open <door>"}', ["open <door>"]),
         ("Plan: explore\n\nQuestion: Agent sees <door>.\nAnswer: Plan: open <door>", ["explore"]),
     ],
 )

@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
@@ -92,6 +92,7 @@ def ask_all(
     """
     asks = wanted(job)
     rows = range(len(job.questions))
+    _forget_other_prefills(log, rows)
     # The unsaid state's scores are part of every state's distribution.
     waiting = {row: {ask.keys[0] for ask in asks if ask.state in (row, UNSAID)} for row in rows}
 
@@ -199,8 +200,7 @@ def _generate(job: Job, backend: Backend, ask: Ask, question: Question) -> list[
 
 def _score(job: Job, backend: Backend, log: AnswerLog, ask: Ask, question: Question) -> Record:
     """Scores of all options, after the thought if there is one."""
-    thought = log.records.get(("think", ask.state, 0))
-    prefill = f"{thought_of(thought['raw'])}\nPlan:" if thought else "Plan:"
+    prefill = _prefill(log, ask.state)
     options = [question.real(option) for option in all_options(tuple(question.real_names))]
     scores = backend.score(messages_for(job, ask), prefill, [f" {option.text}" for option in options])
     return _head(job, "score", ask.state, 0, question.real_state.text) | {
@@ -208,6 +208,20 @@ def _score(job: Job, backend: Backend, log: AnswerLog, ask: Ask, question: Quest
         "prefill": prefill,
         "scores": {o.text: [s.log_likelihood, s.tokens] for o, s in zip(options, scores, strict=True)},
     }
+
+
+def _prefill(log: AnswerLog, state: int) -> str:
+    """How the answer begins whose end is scored."""
+    thought = log.records.get(("think", state, 0))
+    return f"{thought_of(thought['raw'])}\nPlan:" if thought else "Plan:"
+
+
+def _forget_other_prefills(log: AnswerLog, rows: Iterable[int]) -> None:
+    """Ask again for scores that an older version took after another part of the thought."""
+    for row in rows:
+        scores = log.records.get(("score", row, 0))
+        if scores and scores.get("prefill", _prefill(log, row)) != _prefill(log, row):
+            del log.records["score", row, 0]
 
 
 def _head(job: Job, kind: str, state: int, number: int, caption: str) -> Record:

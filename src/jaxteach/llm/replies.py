@@ -34,7 +34,9 @@ _PLAN = re.compile(
     rf"{_DRESS}(?:{_NUMBER}{_DRESS})?{_WORDS}plan\b[ \t*_`\"')\]]*(?:(?:is|are)\b[ \t]*)?(->|[:=\-]|$)(.*)",
     re.IGNORECASE,
 )
-_LATER_PLAN = re.compile(r"\b(?:Plan|PLAN|(?<=\")plan(?=\"))[*_`\"' \t]*:")  # in the middle of a line
+_LATER_PLAN = re.compile(  # in the middle of a line; one in quotes only talks of plans, unless it is JSON's
+    r"(?:(?<![\"'`\w])(?:Plan|PLAN)|(?<=\")[Pp]lan(?=\"))[*_`\"' \t]*:"
+)
 _ANSWER = re.compile(
     r"(?:final[ \t]+)?(?:answer|output|response|solution|result)[ \t*_]*:(.*)", re.IGNORECASE
 )
