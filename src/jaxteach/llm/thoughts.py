@@ -126,7 +126,7 @@ class Reading:
 
 
 def read(text: str) -> Reading:
-    """Take a text apart at its markers; a thought without an end goes on to the end of the text.
+    """Take a text apart at its markers; a thought without an end lasts to the end of the text.
 
     Args:
         text: plain, see `wording.plain`.
