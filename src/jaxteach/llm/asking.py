@@ -2,12 +2,13 @@
 
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
+from jaxteach.errors import UserError
 from jaxteach.llm.answers import AnswerLog, Key, Record
-from jaxteach.llm.backend import Backend, seed_of
+from jaxteach.llm.backend import Backend, Reply, seed_of, was_broken, was_cut
 from jaxteach.llm.prompts import NO_CONTENT, Message, Style
 from jaxteach.llm.questions import Question
 from jaxteach.llm.replies import read_plan, read_weighed_plans, thought_of
@@ -16,6 +17,9 @@ from jaxteach.teacher import all_options
 
 UNSAID = -1
 """Number, in the log, of the state that says nothing (for calibration)."""
+
+TRIES = 3
+"""How often an answer that ends by a fault is asked for; a server's own tries come before."""
 
 Report = Callable[[int, int], None]
 """Told after every call how many answers there are, and of how many."""
@@ -88,6 +92,7 @@ def ask_all(
     """
     asks = wanted(job)
     rows = range(len(job.questions))
+    _forget_other_prefills(log, rows)
     # The unsaid state's scores are part of every state's distribution.
     waiting = {row: {ask.keys[0] for ask in asks if ask.state in (row, UNSAID)} for row in rows}
 
@@ -104,6 +109,12 @@ def ask_all(
         calls = [call for call in missing(asks, log, backend.batch) if call.kind in kinds]
         work = [functools.partial(_answer, job, backend, log, call) for call in calls]
         _run(work, backend.concurrency, settle, keep=log.append, stop=backend.stop)
+        lacking = sum(len(call.numbers) for call in missing(asks, log, 1) if call.kind in kinds)
+        if lacking:
+            raise UserError(
+                f"{lacking} answers ended by a fault or a filter (finish_reason) {TRIES} times and are not "
+                f"counted: nothing answered so far is lost, --resume asks for them again"
+            )
 
 
 def messages_for(job: Job, ask: Ask) -> list[Message]:
@@ -153,7 +164,7 @@ def _answer(job: Job, backend: Backend, log: AnswerLog, ask: Ask) -> list[Record
         records = [_score(job, backend, log, ask, question)]
     else:
         records = _generate(job, backend, ask, question)
-    seconds = round((time.perf_counter() - start) / len(records), 3)
+    seconds = round((time.perf_counter() - start) / max(len(records), 1), 3)
     return [record | {"seconds": seconds} for record in records]
 
 
@@ -162,28 +173,34 @@ def _generate(job: Job, backend: Backend, ask: Ask, question: Question) -> list[
     s, caption = job.settings, question.real_state.text
     seeds = [seed_of(s.seed, ask.kind, caption, number) for number in ask.numbers]
     temperature = 0.0 if ask.kind == "think" else s.temperature
-    replies = backend.generate(messages_for(job, ask), seeds, temperature, s.max_tokens)
+    replies: dict[int, Reply] = {}
+    for _ in range(TRIES):
+        left = [seed for seed in seeds if seed not in replies]
+        if left:
+            made = backend.generate(messages_for(job, ask), left, temperature, s.max_tokens)
+            whole = zip(left, made, strict=True)
+            replies |= {seed: reply for seed, reply in whole if not was_broken(reply.finish)}
     records = []
-    for number, seed, reply in zip(ask.numbers, seeds, replies, strict=True):
-        records.append(
-            _head(job, ask.kind, ask.state, number, caption)
-            | {
-                "seed": seed,
-                "raw": reply.text,
-                "parse": _parse(ask.kind, reply.text, question),
-                "finish": reply.finish,
-                "served_by": reply.served_by,
-                "tokens_in": reply.tokens_in,
-                "tokens_out": reply.tokens_out,
-            }
-        )
+    for number, seed in zip(ask.numbers, seeds, strict=True):
+        if reply := replies.get(seed):
+            records.append(
+                _head(job, ask.kind, ask.state, number, caption)
+                | {
+                    "seed": seed,
+                    "raw": reply.text,
+                    "parse": _parse(ask.kind, reply, question, s.max_tokens),
+                    "finish": reply.finish,
+                    "served_by": reply.served_by,
+                    "tokens_in": reply.tokens_in,
+                    "tokens_out": reply.tokens_out,
+                }
+            )
     return records
 
 
 def _score(job: Job, backend: Backend, log: AnswerLog, ask: Ask, question: Question) -> Record:
     """Scores of all options, after the thought if there is one."""
-    thought = log.records.get(("think", ask.state, 0))
-    prefill = f"{thought_of(thought['raw'])}\nPlan:" if thought else "Plan:"
+    prefill = _prefill(log, ask.state)
     options = [question.real(option) for option in all_options(tuple(question.real_names))]
     scores = backend.score(messages_for(job, ask), prefill, [f" {option.text}" for option in options])
     return _head(job, "score", ask.state, 0, question.real_state.text) | {
@@ -191,6 +208,20 @@ def _score(job: Job, backend: Backend, log: AnswerLog, ask: Ask, question: Quest
         "prefill": prefill,
         "scores": {o.text: [s.log_likelihood, s.tokens] for o, s in zip(options, scores, strict=True)},
     }
+
+
+def _prefill(log: AnswerLog, state: int) -> str:
+    """How the answer begins whose end is scored."""
+    thought = log.records.get(("think", state, 0))
+    return f"{thought_of(thought['raw'])}\nPlan:" if thought else "Plan:"
+
+
+def _forget_other_prefills(log: AnswerLog, rows: Iterable[int]) -> None:
+    """Ask again for scores that an older version took after another part of the thought."""
+    for row in rows:
+        scores = log.records.get(("score", row, 0))
+        if scores and scores.get("prefill", _prefill(log, row)) != _prefill(log, row):
+            del log.records["score", row, 0]
 
 
 def _head(job: Job, kind: str, state: int, number: int, caption: str) -> Record:
@@ -205,9 +236,10 @@ def _head(job: Job, kind: str, state: int, number: int, caption: str) -> Record:
     }
 
 
-def _parse(kind: str, text: str, question: Question) -> object:
+def _parse(kind: str, reply: Reply, question: Question, max_tokens: int) -> object:
     """What the parser makes of an answer, for whoever reads the log; the table is made from the raw text."""
+    cut = was_cut(reply.finish, reply.tokens_out, max_tokens)
     if kind == "verbalized":
-        weighed = read_weighed_plans(text, question.objects)
+        weighed = read_weighed_plans(reply.text, question.objects, cut)
         return [[[option.text for option in options], probability] for options, probability in weighed]
-    return [option.text for option in read_plan(text, question.objects)]
+    return [option.text for option in read_plan(reply.text, question.objects, cut)]

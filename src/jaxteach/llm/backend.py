@@ -1,6 +1,7 @@
 """What a backend is: something that answers prompts, and says what it can do and what it is."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,7 +18,7 @@ class Reply:
         text: as it came.
         tokens_in: tokens of the prompt; None if the backend does not say.
         tokens_out: tokens generated; None if the backend does not say.
-        finish: why it ended ("stop", "length"), as the backend calls it.
+        finish: why it ended ("stop", "length"), as the backend calls it; see `was_cut` and `was_broken`.
         served_by: the model the backend says it used, where that can differ from the one asked for.
     """
 
@@ -68,7 +69,7 @@ class Backend(Protocol):
             max_tokens: where to cut an answer off.
 
         Returns:
-            As many answers as seeds, in their order.
+            As many answers as seeds, in their order. One that ended by a fault (`was_broken`) is asked again.
         """
         ...
 
@@ -88,6 +89,43 @@ class Backend(Protocol):
             One score for each option, in their order.
         """
         ...
+
+
+# What servers call the end of an answer, OpenAI's, Gemini's, Mistral's, DeepSeek's and others'.
+_CUT = re.compile(r"length|max_.*tokens|token_?limit|truncat", re.IGNORECASE)
+_BROKEN = re.compile(
+    r"error|fail|filter|safety|sensitive|block|prohibit|recitation|spii|refus|guardrail|malformed|abort|cancel|"
+    r"interrupt|insufficient|overload|time_?out",
+    re.IGNORECASE,
+)
+
+
+def was_broken(finish: str | None) -> bool:
+    """Whether an answer ended by a fault or a filter: what there is of it is not what the model says.
+
+    Args:
+        finish: why it ended, as a backend calls it.
+
+    >>> was_broken("content_filter"), was_broken("stop"), was_broken(None)
+    (True, False, False)
+    """
+    return bool(finish and _BROKEN.search(finish))
+
+
+def was_cut(finish: str | None, tokens: int | None = None, limit: int | None = None) -> bool:
+    """Whether an answer was cut off at its limit of tokens.
+
+    Args:
+        finish: why it ended, as a backend calls it; servers that do not say are measured by the tokens.
+        tokens: how many there are; None if the backend does not say.
+        limit: how many there may be.
+
+    >>> was_cut("length"), was_cut("stop", 160, 160), was_cut(None, 160, 160), was_cut("eos_token")
+    (True, False, True, False)
+    """
+    if finish:
+        return bool(_CUT.search(finish))
+    return tokens is not None and limit is not None and tokens >= limit
 
 
 def require(backend: str, capabilities: frozenset[str], capability: str) -> None:

@@ -1,5 +1,6 @@
 """From the log of answers to the teacher's table."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from jaxteach.backend import versions
@@ -7,8 +8,9 @@ from jaxteach.errors import UserError, one_line
 from jaxteach.llm import estimators
 from jaxteach.llm.answers import AnswerLog, Record
 from jaxteach.llm.asking import UNSAID, wanted
+from jaxteach.llm.backend import was_cut
 from jaxteach.llm.questions import Question
-from jaxteach.llm.replies import is_rejected, read_plan, read_weighed_plans
+from jaxteach.llm.replies import closes_unopened, is_rejected, read_plan, read_weighed_plans
 from jaxteach.llm.rules import admissible
 from jaxteach.llm.settings import Job
 from jaxteach.teacher import Option, Plan, PlanTable, all_options
@@ -67,7 +69,7 @@ def _answered(job: Job, log: AnswerLog, row: int) -> tuple[Plan, ...]:
     """One state's distribution as it was answered, before any mask."""
     s, question = job.settings, job.questions[row]
     if s.estimator != "score":
-        return _from_words(_records(job, log, row), s.estimator, question)
+        return _from_words(job, log, row)
     baseline = _scores(log, UNSAID, question) if s.calibrate else None
     return estimators.score(_scores(log, row, question), s.score_temperature, baseline)
 
@@ -77,16 +79,42 @@ def _records(job: Job, log: AnswerLog, row: int) -> list[Record]:
     return [log.records[job.settings.estimator, row, number] for number in range(job.settings.samples)]
 
 
-def _from_words(records: list[Record], estimator: str, question: Question) -> tuple[Plan, ...]:
+def _from_words(job: Job, log: AnswerLog, row: int) -> tuple[Plan, ...]:
     """Estimate from free answers."""
+    question = job.questions[row]
 
     def canonical(options: tuple[Option, ...]) -> tuple[Option, ...]:
         return tuple(question.canonical(option) for option in options)
 
-    if estimator == "sample":
-        return estimators.sample([canonical(read_plan(r["raw"], question.objects)) for r in records])
-    answers = [read_weighed_plans(r["raw"], question.objects) for r in records]
-    return estimators.verbalized([[(canonical(o), p) for o, p in answer] for answer in answers])
+    answers = [
+        [(canonical(options), probability) for options, probability in _read(job, log, record)]
+        for record in _records(job, log, row)
+    ]
+    if job.settings.estimator == "sample":
+        return estimators.sample([options for ((options, _),) in answers])
+    return estimators.verbalized(answers)
+
+
+def _read(job: Job, log: AnswerLog, record: Record) -> list[tuple[tuple[Option, ...], float]]:
+    """The plans of one free answer, with their probabilities."""
+    text, cut, objects = record["raw"], _was_cut(job, record), job.questions[record["state"]].objects
+    if cut and not closes_unopened(text) and any(map(closes_unopened, _texts(log))):
+        text = f"<think>{text}"  # where the chat template begins the thought, it was cut off in it
+    if record["ask"] == "sample":
+        return [(read_plan(text, objects, cut), 1.0)]
+    return read_weighed_plans(text, objects, cut)
+
+
+def _was_cut(job: Job, record: Record) -> bool:
+    """Whether an answer ended at the limit of tokens; logs of older versions say it too."""
+    tokens = record.get("tokens_out")
+    counted = tokens if isinstance(tokens, int) else None
+    return was_cut(str(record.get("finish") or ""), counted, job.settings.max_tokens)
+
+
+def _texts(log: AnswerLog) -> Iterator[str]:
+    """All free answers there are."""
+    return (record["raw"] for record in log.records.values() if isinstance(record.get("raw"), str))
 
 
 def _scores(log: AnswerLog, row: int, question: Question) -> dict[Option, float]:
@@ -107,26 +135,20 @@ def _check_unparsed(plans: tuple[Plan, ...], job: Job, log: AnswerLog, row: int)
     share = estimators.mass(plans, is_rejected)
     if share <= limit + 1e-9:
         return
-    raw = next(r for r in _records(job, log, row) if _is_no_plan(r, question))
-    length = raw.get("tokens_out")
-    cut = f" (cut off at --max-tokens after {length})" if raw.get("finish") == "length" else ""
+    failed = [r for r in _records(job, log, row) if any(is_rejected(o[0]) for o, _ in _read(job, log, r))]
+    cut = sum(_was_cut(job, record) for record in failed)
+    told = f" ({cut} cut off at --max-tokens {job.settings.max_tokens})" if cut else ""
     raise UserError(
-        f"state {question.index} ({question.real_state.text}): {share:.0%} of the answers are no plan, "
-        f"more than --max-unparsed {limit:g}; one of them{cut}: {one_line(raw['raw'])[:200]!r}; the answers "
+        f"state {question.index} ({question.real_state.text}): {share:.0%} of the answers are no plan{told}, "
+        f"more than --max-unparsed {limit:g}; one of them: {one_line(failed[0]['raw'])[:200]!r}; the answers "
         f"are kept in {log.path}: --resume --max-unparsed 1 takes them as they are"
     )
-
-
-def _is_no_plan(record: Record, question: Question) -> bool:
-    """Whether any plan of an answer begins with words that the grammar rejected."""
-    if record["ask"] == "sample":
-        return is_rejected(read_plan(record["raw"], question.objects)[0])
-    return any(is_rejected(o[0]) for o, _ in read_weighed_plans(record["raw"], question.objects))
 
 
 def _provenance(job: Job, who: dict[str, Any], used: list[Record], unparsed: float) -> dict[str, Any]:
     """How the table came about; the same answers give the same provenance, so no dates and no timings."""
     s = job.settings
+    cut_off = sum(_was_cut(job, record) for record in used if record["ask"] != "score")
     served = sorted({r["served_by"] for r in used if r.get("served_by")})
     sampling: dict[str, Any] = {"max_tokens": s.max_tokens, "think": s.think, "examples": s.examples}
     if s.estimator == "score":
@@ -146,6 +168,7 @@ def _provenance(job: Job, who: dict[str, Any], used: list[Record], unparsed: flo
         "sampling": sampling | {"mask_inadmissible": s.mask_inadmissible},
         "asks": len(used),
         "unparsed": round(unparsed, DIGITS),
+        **({"cut_off": cut_off} if cut_off else {}),
         "versions": ours | who["versions"],
         "source": "python -m jaxteach.precompute",
         **({"served_by": served} if served else {}),

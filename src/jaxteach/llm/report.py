@@ -86,6 +86,8 @@ def describe(table: PlanTable, objects: Sequence[str], most: int = 6) -> str:
             rest = sum(plan.probability for plan in plans[most:])
             lines.append(f"  {rest:5.2f}   in {len(plans) - most} more")
     q = quality(table)
+    if cut_off := table.provenance.get("cut_off"):
+        lines += ["", f"{cut_off} of {table.provenance['asks']} answers were cut off at --max-tokens"]
     lines += ["", f"mean entropy {q.entropy:.2f} bits, unparsed {q.unparsed:.2f}"]
     lines += [
         f"mass on sensible options {q.sensible:.2f}; the most likely one is sensible in {q.accuracy:.2f}"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from jaxteach.errors import UserError, one_line
-from jaxteach.llm.backend import Reply, Score, at_least
+from jaxteach.llm.backend import Reply, Score, at_least, was_broken, was_cut
 from jaxteach.llm.prompts import Message
 
 MAX_BYTES = 8 * 2**20
@@ -272,11 +272,17 @@ def _read_reply(document: Any, accept_empty: bool) -> Reply:
     finish = (
         str(choice["finish_reason"]) if isinstance(choice, dict) and choice.get("finish_reason") else None
     )
+    if isinstance(choice, dict) and choice.get(
+        "error"
+    ):  # how a router passes on a fault of the server behind it
+        raise _Fault(f"the answer holds an error: {one_line(choice['error'])[:200]}")
+    if was_broken(finish):
+        raise _Fault(f"the server ended the answer with finish_reason {one_line(finish)[:80]!r}")
     if content is None and isinstance(message, dict):
         content = ""  # a model that spent all its tokens on reasoning says null
     if not isinstance(content, str):
         raise _Fault("the reply holds no text")
-    if not content.strip() and finish != "length" and not accept_empty:
+    if not content.strip() and not was_cut(finish) and not accept_empty:
         raise _Fault("the answer is empty")
     usage: Any = document.get("usage")
     usage = usage if isinstance(usage, dict) else {}

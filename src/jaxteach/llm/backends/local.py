@@ -14,6 +14,7 @@ from jaxteach.llm.backend import Reply, Score, at_least
 from jaxteach.llm.backends.weights import Weights, find_weights
 from jaxteach.llm.prompts import Message
 from jaxteach.surroundings import how_to_install
+from jaxteach.llm.thoughts import begun_thought, end_of
 
 _EXTRA = ("torch", "transformers", "accelerate", "gguf", "huggingface_hub")
 
@@ -100,7 +101,8 @@ class LocalBackend:
     ) -> list[Reply]:
         """Answer once for each seed, all in one batch."""
         with self._torch.inference_mode(), _told(f"{len(seeds)} answers at a time"):
-            ids = self._encode(self._render(messages))
+            prompt = self._render(messages)
+            ids = self._encode(prompt)
             cache = self._read(self._shared(messages, ids), ids[:-1])
             if len(seeds) > 1:
                 cache.batch_repeat_interleave(len(seeds))
@@ -108,8 +110,11 @@ class LocalBackend:
         replies = []
         for row in rows:
             stopped = row[-1] in self._end
-            text = self._tokenizer.decode(row[:-1] if stopped else row, skip_special_tokens=True)
-            replies.append(Reply(text, len(ids), len(row), "stop" if stopped else "length"))
+            # Special tokens stay: some mark what is only a thought, as may the one that the prompt ends with.
+            text = self._tokenizer.decode(row[:-1] if stopped else row, skip_special_tokens=False)
+            replies.append(
+                Reply(begun_thought(prompt) + text, len(ids), len(row), "stop" if stopped else "length")
+            )
         return replies
 
     def stop(self) -> None:
@@ -118,7 +123,8 @@ class LocalBackend:
     def score(self, messages: Sequence[Message], prefill: str, options: Sequence[str]) -> list[Score]:
         """Log-likelihood of every option, all in one padded batch."""
         torch = self._torch
-        begun = self._render(messages) + prefill
+        prompt = self._render(messages)
+        begun = prompt + _after_thought(begun_thought(prompt).strip(), prefill)
         rows = [self._encode(begun + option) for option in options]
         # Tokens that differ from the prefill's own, or straddle its end, belong to the option.
         known = min(_common(row, self._encode(begun)) for row in rows)
@@ -274,6 +280,13 @@ def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
     ends = model.generation_config.eos_token_id
     listed = ends if isinstance(ends, list) else [ends]
     return frozenset(token for token in (*listed, tokenizer.eos_token_id) if token is not None)
+
+
+def _after_thought(begun: str, prefill: str) -> str:
+    """A prefill for a prompt that ends by beginning a thought: the prefill holds that thought, or none."""
+    if not begun or prefill.startswith(begun):
+        return prefill.removeprefix(begun)
+    return f"{end_of(begun)}\n\n{prefill.lstrip()}"
 
 
 def _common(one: list[int], other: list[int]) -> int:
