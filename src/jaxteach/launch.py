@@ -18,6 +18,7 @@ from jaxteach.merge import merge
 from jaxteach.options import check_unchanged, read_config, read_options
 from jaxteach.run import report, say
 from jaxteach.shards import Shard, shards_in
+from jaxteach.stopping import tidied
 
 POLL = 1.0
 """Seconds between two looks at the jobs."""
@@ -188,7 +189,14 @@ def wait(jobs: dict[Shard, Any], options: Options) -> None:
     """Wait for jobs, and tell how they stand. On Ctrl-C those of a scheduler go on, local ones end."""
     told = time.monotonic()
     running = dict(jobs)
-    try:
+
+    def leave() -> None:
+        for job in tuple(running.values()) if options.cluster == "local" else ():
+            job.cancel()
+        if options.cluster == "slurm":
+            say("the jobs go on; launch again when they have ended, to join them")
+
+    with tidied(leave):
         while running:
             for shard in [shard for shard, job in running.items() if job.done()]:
                 running.pop(shard)
@@ -198,12 +206,6 @@ def wait(jobs: dict[Shard, Any], options: Options) -> None:
                 steps = sum(env_steps(shard, options.out) for shard in jobs)
                 say(f"{len(running)} shards to go, {steps:,} environment steps so far")
             time.sleep(POLL)
-    except KeyboardInterrupt:
-        for job in running.values() if options.cluster == "local" else ():
-            job.cancel()
-        if options.cluster == "slurm":
-            say("the jobs go on; launch again when they have ended, to join them")
-        raise
 
 
 def env_steps(shard: Shard, out: Path) -> int:
