@@ -6,6 +6,8 @@ import os
 import platform
 from pathlib import Path
 
+from jaxteach.errors import UserError
+
 CACHE_VARIABLE = "JAXTEACH_CACHE"
 DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 PACKAGES = ("jaxteach", "jax", "jaxlib", "flax", "optax", "chex", "navix", "numpy", "orbax-checkpoint")
@@ -72,6 +74,34 @@ def start_jax(
     jax.config.update("jax_compilation_cache_dir", None if folder is None else str(folder))
     if folder is not None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def check_width(width: int) -> None:
+    """Refuse a chunk whose seeds cannot be split evenly over the devices; starts them.
+
+    Args:
+        width: seeds in a chunk.
+
+    Raises:
+        UserError: saying what would do.
+    """
+    import jax
+
+    devices = jax.local_devices()
+    if width % len(devices):
+        fewer = {"cpu": "--host-devices", "gpu": "devices (CUDA_VISIBLE_DEVICES)"}
+        raise UserError(
+            f"--seeds-per-chunk {width} cannot be split over {len(devices)} devices: choose a multiple of "
+            f"{len(devices)}, or fewer {fewer.get(devices[0].platform, 'devices')}"
+        )
+
+
+def devices_in_words() -> str:
+    """What JAX computes on, such as "2 cpu devices"; starts them."""
+    import jax
+
+    devices = jax.devices()
+    return f"{len(devices)} {devices[0].device_kind} device{'s' if len(devices) > 1 else ''}"
 
 
 def versions() -> dict[str, str]:

@@ -19,6 +19,7 @@ from jaxteach.options import check_unchanged, read_config, read_options
 from jaxteach.run import report, say
 from jaxteach.shards import Shard, shards_in
 from jaxteach.stopping import tidied
+from jaxteach.sweep import n_chunks
 
 POLL = 1.0
 """Seconds between two looks at the jobs."""
@@ -106,18 +107,13 @@ def check_jobs(out: Path, commands: dict[Shard, list[str]]) -> None:
     Raises:
         UserError: naming the flag at fault.
     """
-    asked = {shard: read_options(command)[0] for shard, command in commands.items()}
-    from jaxteach.backend import start_jax
-
-    start_jax(platforms="cpu")  # accelerators are for the jobs
     from jaxteach.teacher.loading import load_teacher
-    from jaxteach.training import n_chunks
-    from jaxteach.training.state import make_plan
 
     begun = first_begun(out, commands)
-    for shard, options in asked.items():
+    for shard, command in commands.items():
+        options, _ = read_options(command)
         config = resolve(options.config)
-        make_plan(config, load_teacher(config.teacher, config.task) is not None)
+        load_teacher(config.teacher, config.task)
         if begun is not None:
             advice = "give the flags that it was started with, or choose another --out"
             check_unchanged(begun, dataclasses.replace(options, config=config), advice)
@@ -219,8 +215,10 @@ def env_steps(shard: Shard, out: Path) -> int:
 
 def join(out: Path) -> int:
     """Join the shards, which have all ended, and report."""
+    from jaxteach.backend import start_jax
     from jaxteach.lock import FolderLock
 
+    start_jax(platforms="cpu")  # accelerators are for the jobs
     with FolderLock(out, notice=say):
         report(merge(out, shards_in(out)))
     return 0
