@@ -36,10 +36,10 @@ class Bar:
         self._lively = lively(sys.stdout)
         self._console = Console(force_terminal=self._lively, force_interactive=self._lively)
         self._told = -math.inf  # when the last line was printed
-        self._evaluated = False
+        self._kinds: set[str] = set()  # of lines printed so far
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=12),
             TextColumn("{task.percentage:>3.0f}%"),
             TextColumn("{task.fields[note]}"),
             TimeRemainingColumn(),
@@ -75,17 +75,16 @@ class Bar:
             what: such as "compiling".
             only_bar: leave it out where there is no bar.
         """
-        self._progress.update(self._bar, description=what, total=None, note="")
+        self._progress.update(self._bar, description=what, total=None, note="", refresh=True)
         if not self._lively and not only_bar:
             self.say(f"{what} ...")
 
     def evaluation(self, chunk: int, n_chunks: int, n_students: int) -> None:
         """Tell that a chunk is evaluated; in lines at the first, and where there was none for a while."""
         what = f"evaluating chunk {chunk + 1}/{n_chunks}, {n_students} students"
-        self._progress.update(self._bar, description=what, note="")
-        if not self._lively and not (self._evaluated and self._recently_told(PLAIN_EVERY / 2)):
+        self._progress.update(self._bar, description=what, note="", refresh=True)
+        if self._due("evaluation", PLAIN_EVERY / 2):
             self.say(f"{what} ...")
-        self._evaluated = True
 
     def segment(self, standing: "Standing") -> None:
         """Show where training stands."""
@@ -94,16 +93,18 @@ class Bar:
         chunk = f"chunk {standing.chunk + 1}/{standing.n_chunks}"
         updates = f"update {standing.updates}" + (f"/{standing.all_updates}" if standing.all_updates else "")
         shown = "-" if math.isnan(success) else f"{success:.3f}"
-        note = f"{chunk}  {updates}  {rate:,.0f} env steps/s  success {shown}"
-        self._progress.update(
-            self._bar, description=self._title, total=1.0, completed=standing.share, note=note
-        )
-        if not self._lively and not self._recently_told(PLAIN_EVERY):
+        note = f"{updates}  {rate:,.0f} env steps/s  success {shown}"
+        what = self._title if standing.n_chunks == 1 else chunk  # both would not fit into 80 columns
+        self._progress.update(self._bar, description=what, total=1.0, completed=standing.share, note=note)
+        if self._due("segment", PLAIN_EVERY):
             left = standing.seconds * (1.0 / max(standing.share, 1e-9) - 1.0)
-            self.say(f"{standing.share:4.0%}  {note}  {left:.0f} s left")
+            self.say(f"{standing.share:4.0%}  {chunk}  {note}  {left:.0f} s left")
 
-    def _recently_told(self, seconds: float) -> bool:
-        return time.monotonic() - self._told < seconds
+    def _due(self, kind: str, seconds: float) -> bool:
+        """Whether to print a line: the first of its kind, or there was none for so long; never with a bar."""
+        first = kind not in self._kinds
+        self._kinds.add(kind)
+        return not self._lively and (first or time.monotonic() - self._told >= seconds)
 
 
 def log_line(standing: "Standing") -> dict[str, Any]:
