@@ -40,7 +40,7 @@ with AtOnce("interrupted"), tidied(lambda: pathlib.Path(sys.argv[1]).unlink()):
     print("ready", flush=True)
     threading.Event().wait(60)
 """
-# Python raises KeyboardInterrupt within a callback, such as JAX's at garbage collection, and ignores it there.
+# Python ignores a KeyboardInterrupt raised within a callback, such as JAX's at garbage collection.
 SWALLOWING = """
 import gc, time
 from jaxteach.errors import cli
@@ -53,10 +53,10 @@ cli(main)
 """
 # The first signal arrives while JAX computes or files are written, wherever the name below is called.
 PHASE = """
-import sys, threading
+import importlib, threading
 from jaxteach import run
 from jaxteach.errors import cli
-import {module} as module
+module = importlib.import_module("{module}")
 def deaf(*arguments, **more):
     print("ready", flush=True)
     threading.Event().wait(60)

@@ -41,17 +41,20 @@ def main() -> int:
     options = parse(Options, "conformance")
     if not options.files:
         raise UserError("no trace file given: name at least one .npz file")
-    from jaxteach.tasks import make_task, task_facts, task_names
+    from jaxteach.tasks import make_task, needs_jax, task_facts, task_names
     from jaxteach.teacher import load_table
     from jaxteach.teacher.traces import read_trace
 
     # All that needs no JAX is refused before it is imported.
     names = [options.task or task_of(file, task_names()) for file in options.files]
+    if early := needs_jax(*names):
+        start_jax()
     facts = [task_facts(name) for name in names]
     tables = [load_table(options.teacher, task.name, task.vocabulary) for task in facts]
     for file in options.files:
         read_trace(file)
-    start_jax()
+    if not early:
+        start_jax()
     from jaxteach.teacher.replay import replay
 
     failed = False

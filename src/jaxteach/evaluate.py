@@ -54,13 +54,17 @@ def main() -> int:
     if options.run is None and (options.who == "student" or options.task is None):
         raise UserError("give a run folder, or --who teacher with --task NAME")
     config = None if options.run is None else read_run(options.run)
+    from jaxteach.backend import start_jax
+    from jaxteach.tasks import needs_jax
+
+    if early := needs_jax(options.task, config.task if config else None):
+        start_jax()
     # All that needs no JAX is refused before it is imported.
     _ = wanted_teacher(options, config) if options.who == "teacher" else wanted_files(options, config)
     if sys.stderr.isatty():  # a person waits; in a log the result alone is of use
         print(f"compiling, then playing {options.episodes} episodes ...", file=sys.stderr, flush=True)
-    from jaxteach.backend import start_jax
-
-    start_jax()
+    if not early:
+        start_jax()
     result = evaluate_teacher(options, config) if options.who == "teacher" else evaluate_student(options)
     if options.run is None:
         print(json.dumps(result) if options.json else table_of(result))

@@ -107,11 +107,15 @@ def check_jobs(out: Path, commands: dict[Shard, list[str]]) -> None:
     Raises:
         UserError: naming the flag at fault.
     """
+    from jaxteach.backend import start_jax
+    from jaxteach.tasks import needs_jax
     from jaxteach.teacher.loading import load_teacher
 
     begun = first_begun(out, commands)
     for shard, command in commands.items():
         options, _ = read_options(command)
+        if needs_jax(options.config.task):
+            start_jax(platforms="cpu")
         config = resolve(options.config)
         load_teacher(config.teacher, config.task)
         if begun is not None:

@@ -48,19 +48,21 @@ def main() -> int:
     options = parse(Options, "render")
     out = options.out or options.run / "episode.gif"
     check(options, out)
+    from jaxteach.backend import start_jax
     from jaxteach.student.deployed import load_policy
+    from jaxteach.tasks import make_task, needs_jax
     from jaxteach.teacher.loading import load_teacher
 
     # All that needs no JAX is refused before it is imported.
     policy = load_policy(options.run, options.seed)
     config = read_config(options.run)
+    if early := needs_jax(options.task, config.task):
+        start_jax()
     name = task_of(options, config)
     load_teacher(options.teacher or config.teacher, name)
-    from jaxteach.backend import start_jax
-
-    start_jax()
+    if not early:
+        start_jax()
     from jaxteach.rendering import draw_frame, play_episode, write_gif
-    from jaxteach.tasks import make_task
 
     own = options.task is None and options.variant is None
     task = make_task(name, **dataclasses.asdict(config.variant)) if own else make_task(name)

@@ -15,6 +15,7 @@ from jaxteach.folders import check_free, held, in_words
 from jaxteach.options import Options, check_unchanged, read_options
 from jaxteach.stopping import Stopping
 from jaxteach.sweep import n_chunks
+from jaxteach.tasks import needs_jax
 
 if TYPE_CHECKING:
     from jaxteach.progress import Bar
@@ -65,7 +66,8 @@ def main() -> int:
         bar.begin("starting JAX", only_bar=True)
         from jaxteach.backend import check_width, devices_in_words, start_jax
 
-        start_jax(options.deterministic, options.devices, options.cache)
+        if not needs_jax(config.task):
+            start_jax(options.deterministic, options.devices, options.cache)
         assert config.seeds_per_chunk is not None
         if options.config.seeds_per_chunk is not None:
             check_width(config.seeds_per_chunk)
@@ -86,6 +88,10 @@ def read_request(args: list[str]) -> Request:
         UserError: naming what is wrong.
     """
     options, then = read_options(args)
+    if needs_jax(options.config.task):
+        from jaxteach.backend import start_jax
+
+        start_jax(options.deterministic, options.devices, options.cache)
     config = resolve(options.config)
     if then is not None:
         check_unchanged(then, dataclasses.replace(options, config=config))
@@ -232,8 +238,11 @@ def trained(
         for line in folder.differences(request.then):
             say(line)
 
-    def on_segment(progress: Progress) -> None:
+    def stop() -> bool:
         stopping.after = "this segment"
+        return stopping.asked
+
+    def on_segment(progress: Progress) -> None:
         bar.segment(progress)
         folder.append_line(log_line(progress))
 
@@ -248,7 +257,7 @@ def trained(
             checkpoints,
             on_segment=on_segment,
             on_evaluation=on_evaluation,
-            stop=lambda: stopping.asked,
+            stop=stop,
             notice=say,
             keep_params=options.keep_params == "all",
             debug_nans=options.debug_nans,

@@ -2,6 +2,7 @@
 
 from jaxteach.tasks.registry import (
     make_task,
+    needs_jax,
     register_navix,
     register_task,
     task_facts,
@@ -9,4 +10,12 @@ from jaxteach.tasks.registry import (
     vocabulary,
 )
 
-__all__ = ["make_task", "register_navix", "register_task", "task_facts", "task_names", "vocabulary"]
+__all__ = [
+    "make_task",
+    "needs_jax",
+    "register_navix",
+    "register_task",
+    "task_facts",
+    "task_names",
+    "vocabulary",
+]

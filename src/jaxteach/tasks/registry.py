@@ -64,10 +64,21 @@ def facts_class(name: str) -> type["Facts"]:
         UserError: if no task has that name.
     """
     _check_name(name)
+    return task_class(name) if needs_jax(name) else _defined_in(f"jaxteach.tasks.facts.{name}", name)
+
+
+def needs_jax(*names: str | None) -> bool:
+    """Whether the facts of any of some tasks are known to their classes alone, whose import starts JAX.
+
+    A command sets JAX up before it asks for such facts, and otherwise only once it has refused wrong input.
+
+    Args:
+        *names: as for `make_task`; None, and what is no task, counts for nothing.
+    """
     package = importlib.import_module("jaxteach.tasks.facts")
-    if name not in _registered and name in {module.name for module in pkgutil.iter_modules(package.__path__)}:
-        return _defined_in(f"jaxteach.tasks.facts.{name}", name)
-    return task_class(name)
+    stated = {module.name for module in pkgutil.iter_modules(package.__path__)}
+    bases = {name.partition(":")[0] for name in names if name is not None}
+    return not (bases & set(task_names())) <= stated
 
 
 def make_task(name: str, **parameters: Any) -> "Task":
@@ -100,10 +111,9 @@ def task_facts(name: str, **parameters: Any) -> "Facts":
     Raises:
         UserError: as `make_task` does.
     """
-    base = name.partition(":")[0]
-    cls = facts_class(base)
-    if base in _registered:
+    if needs_jax(name):
         return make_task(name, **parameters)
+    cls = facts_class(name.partition(":")[0])
     facts = cls(**_changes(cls, name, parameters))
     facts.check()
     return facts
