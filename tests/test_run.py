@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -51,7 +52,11 @@ def test_a_run_ends_well_and_says_how_it_went(run):
     folder, done = run
     assert (done.status, done.err) == (0, "")
     lines = done.out.splitlines()
-    assert lines[0].startswith(f"run folder: {folder} (up to ") and lines[0].endswith(" free)")
+    assert lines[0].startswith(f"run folder: {folder} (") and lines[0].endswith(" free)")
+    assert re.fullmatch(r"compiling for \d+ cpu devices? \.\.\.", lines[1])
+    assert re.fullmatch(r"compiled in .* s; up to .* of disk needed, .* free", lines[2])
+    assert re.fullmatch(r" *\d+%  chunk 1/2  update 8/64  .* steps/s  success .*  \d+ s left", lines[3])
+    assert lines[4] == "evaluating chunk 1/2, 2 students ..."
     assert any(line.startswith("student: IQM success ") and "over 3 seeds" in line for line in lines)
     teacher = json.loads((folder / "summary.json").read_text())["teacher_success_rate"]
     assert f"teacher: success {teacher:.3f} over 1000 episodes (chatglm)" in lines

@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 
 import pytest
 
 from jaxteach.stopping import SIGNALS, Stopping
+from tests.commands import TINY, started
 
 # A process that works in short steps until it is asked to stop, as a run does, or that never looks.
 PATIENT = """
@@ -30,14 +32,58 @@ with Stopping() as stopping:
     print("ready", flush=True)
     threading.Event().wait(60)
 """
+# Nothing can be lost yet, and the main thread is deaf.
+BLANK = """
+import pathlib, sys, threading
+from jaxteach.stopping import AtOnce, tidied
+with AtOnce("interrupted"), tidied(lambda: pathlib.Path(sys.argv[1]).unlink()):
+    print("ready", flush=True)
+    threading.Event().wait(60)
+"""
+# Python ignores a KeyboardInterrupt raised within a callback, such as JAX's at garbage collection.
+SWALLOWING = """
+import gc, time
+from jaxteach.errors import cli
+def main():
+    gc.callbacks.append(lambda phase, info: time.sleep(0.01))
+    print("ready", flush=True)
+    while True:
+        gc.collect()
+cli(main)
+"""
+# The first signal arrives while JAX computes or files are written, wherever the name below is called.
+PHASE = """
+import importlib, threading
+from jaxteach import run
+from jaxteach.errors import cli
+module = importlib.import_module("{module}")
+def deaf(*arguments, **more):
+    print("ready", flush=True)
+    threading.Event().wait(60)
+module.{name} = deaf
+cli(run.main)
+"""
 
 
-def start(code):
+def start(code, *arguments):
     process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    assert process.stdout.readline() == "ready\n"
+    while (line := process.stdout.readline()) != "ready\n":
+        assert line, process.communicate()
     return process
+
+
+def ended_at_once(process, number, says):
+    """It must end within two seconds, with one line and the signal's status."""
+    began = time.monotonic()
+    process.send_signal(number)
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (128 + number, says)
+    assert time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize(
@@ -81,3 +127,70 @@ def test_afterwards_signals_are_as_before():
             time.sleep(0.01)
         assert stopping.status == 143
     assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_where_nothing_can_be_lost_the_first_ends_at_once(tmp_path, number):
+    (tmp_path / "lock").touch()
+    ended_at_once(start(BLANK, tmp_path / "lock"), number, "interrupted\n")
+    assert not (tmp_path / "lock").exists()
+
+
+def test_it_is_not_lost_in_a_callback():
+    for _ in range(5):
+        ended_at_once(start(SWALLOWING), signal.SIGINT, "interrupted\n")
+
+
+def test_at_once_within_asking_and_after_it():
+    code = f"from jaxteach.errors import cli\ndef main():\n{textwrap.indent(PATIENT, '    ')}\ncli(main)"
+    process = start(code)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert (process.returncode, out) == (130, "saved\n")
+
+
+@pytest.mark.parametrize("command", ["run", "evaluate", "precompute", "launch", "merge", "render", "tables"])
+def test_a_command_that_is_still_importing_ends_at_once(command, tmp_path):
+    """Python alone starts within a tenth of a second; it and numpy, tyro and JAX take seconds."""
+    blocked = tmp_path / "tyro.py"
+    blocked.write_text("print('ready', flush=True)\nimport threading\nthreading.Event().wait(60)\n")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", ""), *sys.path])
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"jaxteach.{command}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+    assert process.stdout.readline() == "ready\n"
+    ended_at_once(process, signal.SIGINT, "interrupted\n")
+
+
+def test_a_run_that_compiles_ends_at_once_and_leaves_nothing(tmp_path):
+    """JAX is at work: it starts, traces, and compiles for as long as the machine takes."""
+    for wait in (0.0, 2.0, 6.0):
+        folder = tmp_path / "runs" / "one"
+        process = started("run", *TINY, "--out", folder, "--cache", "off", cwd=tmp_path)
+        while not (line := process.stdout.readline()).startswith("compiling"):
+            assert line, process.communicate()
+        assert folder.is_dir()
+        time.sleep(wait)
+        ended_at_once(process, signal.SIGINT, "interrupted\n")
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("module", "name", "after"),
+    [
+        ("jaxteach.training.train", "run_chunk", "this segment"),
+        ("jaxteach.training.session", "evaluate", "the evaluation of this chunk"),
+        ("jaxteach.training.session", "write_chunk", "the evaluation of this chunk"),
+        ("jaxteach.training", "write_summary", "the last files are written"),
+    ],
+)
+def test_a_run_that_has_something_to_lose_asks_first_and_ends_at_the_second(tmp_path, module, name, after):
+    process = start(PHASE.format(module=module, name=name), *TINY, "--seeds", 1, "--out", tmp_path / "run")
+    process.send_signal(signal.SIGINT)
+    assert process.stderr.readline() == f"stopping after {after} (Ctrl-C again: at once)\n"
+    ended_at_once(process, signal.SIGINT, "")

@@ -1,6 +1,7 @@
 """jaxteach: LLM4Teach as one compiled JAX program. Names load on first use, so importing this is free."""
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -42,3 +43,11 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+if sys.argv[:1] == ["-m"]:
+    # Python is looking for a command, as in `python -m jaxteach.run`. It takes seconds until it has been
+    # imported, and nothing can be lost until then; what can be lost later, the command guards itself.
+    from jaxteach.stopping import AtOnce
+
+    AtOnce().__enter__()

@@ -105,6 +105,34 @@ def import_matplotlib() -> None:
         ) from error
 
 
+def check_width(width: int) -> None:
+    """Refuse a chunk whose seeds cannot be split evenly over the devices; starts them.
+
+    Args:
+        width: seeds in a chunk.
+
+    Raises:
+        UserError: saying what would do.
+    """
+    import jax
+
+    devices = jax.local_devices()
+    if width % len(devices):
+        fewer = {"cpu": "--host-devices", "gpu": "devices (CUDA_VISIBLE_DEVICES)"}
+        raise UserError(
+            f"--seeds-per-chunk {width} cannot be split over {len(devices)} devices: choose a multiple of "
+            f"{len(devices)}, or fewer {fewer.get(devices[0].platform, 'devices')}"
+        )
+
+
+def devices_in_words() -> str:
+    """What JAX computes on, such as "2 cpu devices"; starts them."""
+    import jax
+
+    devices = jax.devices()
+    return f"{len(devices)} {devices[0].device_kind} device{'s' if len(devices) > 1 else ''}"
+
+
 def versions() -> dict[str, str]:
     """Versions of what a result depends on, for config.json."""
     found = {"python": platform.python_version()}

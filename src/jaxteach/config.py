@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from jaxteach.bounds import MOST, check_rollout
 from jaxteach.errors import UserError, nearest
 from jaxteach.jsonfile import own_fields, typed
-from jaxteach.tasks.registry import task_class, task_names
+from jaxteach.tasks.registry import facts_class, task_facts, task_names
 
 _Name = tyro.conf.arg(name="")
 STUDENTS = ("ego", "cnn", "gru")
@@ -20,8 +21,6 @@ METHODS = ("llm4teach", "hierarchical")
 DISTILLATIONS = ("forward_kl", "reverse_kl", "js")
 TEACHER_MODES = ("soft", "hard")
 RETURNS = ("gae", "monte_carlo")
-MOST = 2**24
-"""The largest count: up to here float32, in which counts are summed, holds every whole number."""
 MOST_ENV_STEPS = 2**31 - 2 * MOST
 """Environment steps a seed may train for: counted in int32, the last update may go beyond by `MOST`."""
 MOST_FLOAT = 3.4e38
@@ -222,8 +221,6 @@ def preset(name: str) -> Config:
 def resolve(config: Config) -> Config:
     """Fill in what was left to the preset, and refuse what cannot be run.
 
-    Imports the task, and with it JAX, for its own number of environment steps.
-
     Args:
         config: as parsed.
 
@@ -234,9 +231,10 @@ def resolve(config: Config) -> Config:
         UserError: naming the field at fault.
     """
     check(config)
+    check_rollout(config, task_facts(config.task, **dataclasses.asdict(config.variant)))
     env_steps = config.env_steps
     if env_steps is None:
-        task = task_class(config.task.partition(":")[0])
+        task = facts_class(config.task.partition(":")[0])
         env_steps = task.env_steps if config.preset == "fast" else PAPER_ENV_STEPS
     if config.method == "hierarchical":
         # Nobody teaches it; so that its folder does not name a teacher.

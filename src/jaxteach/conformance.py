@@ -41,18 +41,26 @@ def main() -> int:
     options = parse(Options, "conformance")
     if not options.files:
         raise UserError("no trace file given: name at least one .npz file")
-    start_jax()
-    from jaxteach.tasks import make_task, task_names
+    from jaxteach.tasks import make_task, needs_jax, task_facts, task_names
     from jaxteach.teacher import load_table
-    from jaxteach.teacher.replay import replay
     from jaxteach.teacher.traces import read_trace
 
-    failed = False
+    # All that needs no JAX is refused before it is imported.
+    names = [options.task or task_of(file, task_names()) for file in options.files]
+    if early := needs_jax(*names):
+        start_jax()
+    facts = [task_facts(name) for name in names]
+    tables = [load_table(options.teacher, task.name, task.vocabulary) for task in facts]
     for file in options.files:
-        name = options.task or task_of(file, task_names())
+        read_trace(file)
+    if not early:
+        start_jax()
+    from jaxteach.teacher.replay import replay
+
+    failed = False
+    for file, name, table in zip(options.files, names, tables, strict=True):
         task = make_task(name)
-        trace = read_trace(file)
-        result = replay(trace, task, load_table(options.teacher, task.name, task.vocabulary), str(file))
+        result = replay(read_trace(file), task, table, str(file))
         print(json.dumps({"file": file.name, "task": task.name, **result}), flush=True)
         failed |= any(result["mismatches"].values())
     return 1 if failed else 0

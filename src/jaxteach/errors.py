@@ -1,10 +1,13 @@
 """Errors a user can cause: one clear line, exit status 2, no traceback."""
 
+import contextlib
 import difflib
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable
 
+from jaxteach.stopping import AtOnce
 from jaxteach.surroundings import settle
 
 
@@ -39,14 +42,18 @@ def one_line(text: object) -> str:
 
 
 def cli(main: Callable[[], int | None]) -> None:
-    """Run an entry point: a `UserError` becomes one line on stderr and exit status 2, Ctrl-C status 130.
+    """Run an entry point: a `UserError` becomes one line on stderr and exit status 2.
+
+    A signal ends it at once, with status 130 for Ctrl-C, wherever it is not within `Stopping`.
 
     Args:
         main: the entry point; what it returns is the exit status (None means 0).
     """
     settle()
+    on_main_thread = threading.current_thread() is threading.main_thread()
     try:
-        status = main()
+        with AtOnce() if on_main_thread else contextlib.nullcontext():
+            status = main()
     except UserError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(2)

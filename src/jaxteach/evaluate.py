@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import tyro
 
 from jaxteach.cli import parse
-from jaxteach.config import MOST
+from jaxteach.bounds import MOST
 from jaxteach.errors import UserError, cli
+from jaxteach.stopping import Stopping
 
 if TYPE_CHECKING:
-    from jaxteach.config import Config
+    from jaxteach.config import Config, Corrupt
+    from jaxteach.teacher.table import PlanTable
 
 
 SEEDS_APART = 4096
@@ -54,15 +56,24 @@ def main() -> int:
         raise UserError(f"--seed {options.seed}: must be from 0 to {SEEDS_APART - 1}")
     if options.run is None and (options.who == "student" or options.task is None):
         raise UserError("give a run folder, or --who teacher with --task NAME")
-    from jaxteach.backend import start_jax
-
-    start_jax()
     config = None if options.run is None else read_run(options.run)
+    from jaxteach.backend import start_jax
+    from jaxteach.tasks import needs_jax
+
+    if early := needs_jax(options.task, config.task if config else None):
+        start_jax()
+    # All that needs no JAX is refused before it is imported.
+    _ = wanted_teacher(options, config) if options.who == "teacher" else wanted_files(options, config)
+    if sys.stderr.isatty():  # a person waits; in a log the result alone is of use
+        print(f"compiling, then playing {options.episodes} episodes ...", file=sys.stderr, flush=True)
+    if not early:
+        start_jax()
     result = evaluate_teacher(options, config) if options.who == "teacher" else evaluate_student(options)
-    print(json.dumps(result) if options.json else table_of(result), flush=True)
-    if options.run is not None:
-        save(result, options.run / "evaluation.json")
-    return 0
+    with Stopping("the result is written") as stopping:
+        print(json.dumps(result) if options.json else table_of(result), flush=True)
+        if options.run is not None:
+            save(result, options.run / "evaluation.json")
+    return stopping.status if stopping.asked else 0
 
 
 def save(result: dict[str, Any], path: Path) -> None:
@@ -83,33 +94,97 @@ def read_run(folder: Path) -> "Config":
     return from_json(load_run(folder).config, str(folder / "config.json"))
 
 
-def evaluate_teacher(options: Options, config: "Config | None") -> dict[str, Any]:
-    """The teacher alone, its actions sampled from q(a|s)."""
-    import numpy as np
+@dataclass(frozen=True)
+class Wanted:
+    """The teacher to evaluate.
 
+    Attributes:
+        task: its task's name.
+        changes: to the task's numbers.
+        table: its table.
+        corrupt: the errors put into it.
+    """
+
+    task: str
+    changes: dict[str, Any]
+    table: "PlanTable"
+    corrupt: "Corrupt"
+
+
+def wanted_teacher(options: Options, config: "Config | None") -> Wanted:
+    """Which teacher is to be evaluated; without JAX.
+
+    Raises:
+        UserError: there is no such task or teacher.
+    """
     from jaxteach.config import Corrupt
-    from jaxteach.tasks import make_task
-    from jaxteach.teacher.corruption import make_teacher
+    from jaxteach.tasks import task_facts
     from jaxteach.teacher.loading import load_teacher
-    from jaxteach.training import as_arrays, play_teacher, summarise
 
     name = options.task or (config.task if config else "")
     # The run's own task is the one it was trained on, changes and all.
     changes = dataclasses.asdict(config.variant) if config and options.task is None else {}
-    task = make_task(name, **changes)
-    wanted = options.teacher or (config.teacher if config and config.teacher != "none" else "chatglm")
-    table = load_teacher(wanted, name)
+    task_facts(name, **changes)
+    teacher = options.teacher or (config.teacher if config and config.teacher != "none" else "chatglm")
+    table = load_teacher(teacher, name)
     if table is None:
         raise UserError("--teacher none: there is no teacher to evaluate")
     # The errors a run put into its teacher belong to that teacher, not to another one.
     corrupt = config.corrupt if config and options.teacher is None else Corrupt()
+    return Wanted(name, changes, table, corrupt)
+
+
+def wanted_files(options: Options, config: "Config | None") -> list[Path]:
+    """The parameters of the students to evaluate; without JAX.
+
+    Raises:
+        UserError: there are none, or they cannot play the task.
+    """
+    from jaxteach.student.deployed import read_params
+    from jaxteach.tasks import task_facts
+
+    assert options.run is not None and config is not None
+    own = task_facts(config.task, **dataclasses.asdict(config.variant))
+    task = task_facts(options.task) if options.task else own
+    files = sorted((options.run / "params").glob("*.npz"))
+    if not files:
+        raise UserError(
+            f"{options.run} holds no parameters: it was interrupted too early, or run without them"
+        )
+    read_params(files[0])
+    if (task.height, task.width) != (own.height, own.width):
+        raise UserError(
+            f"the students of {options.run} read {own.height}x{own.width} maps; "
+            f"{options.task} has {task.height}x{task.width}"
+        )
+    if config.method == "hierarchical" and task.vocabulary.objects != own.vocabulary.objects:
+        raise UserError(f"the students of {options.run} choose among other options than {options.task} has")
+    own_view, view = own.key_class_colours, task.key_class_colours
+    if own_view != view:
+        raise UserError(
+            f"the students of {options.run} tell {len(own_view)} kinds of key apart, "
+            f"{options.task} has {len(view)}"
+        )
+    return files
+
+
+def evaluate_teacher(options: Options, config: "Config | None") -> dict[str, Any]:
+    """The teacher alone, its actions sampled from q(a|s)."""
+    import numpy as np
+
+    from jaxteach.tasks import make_task
+    from jaxteach.teacher.corruption import make_teacher
+    from jaxteach.training import as_arrays, play_teacher, summarise
+
+    wanted = wanted_teacher(options, config)
+    task, table, corrupt = make_task(wanted.task, **wanted.changes), wanted.table, wanted.corrupt
     teacher = make_teacher(table, task, corrupt)
     played = play_teacher(task, teacher, np.uint32(options.seed), options.episodes, options.greedy)
     return {
         "who": "teacher",
         "teacher": {"name": table.name, "sha256": table.sha256},
         "corrupt": dataclasses.asdict(corrupt) if corrupt.share else None,
-        **asked(options, name),
+        **asked(options, wanted.task),
         **summarise(as_arrays(played)),
     }
 
@@ -126,27 +201,10 @@ def evaluate_student(options: Options) -> dict[str, Any]:
 
     assert options.run is not None
     config = read_run(options.run)
+    files = wanted_files(options, config)
     plan = make_plan(config, taught=False)
     task = make_task(options.task) if options.task else plan.task
-    files = sorted((options.run / "params").glob("*.npz"))
-    if not files:
-        raise UserError(
-            f"{options.run} holds no parameters: it was interrupted too early, or run without them"
-        )
-    if (task.height, task.width) != (plan.task.height, plan.task.width):
-        raise UserError(
-            f"the students of {options.run} read {plan.task.height}x{plan.task.width} maps; "
-            f"{options.task} has {task.height}x{task.width}"
-        )
     menu = plan.menu and make_menu(task)
-    if menu and plan.menu and menu.options != plan.menu.options:
-        raise UserError(f"the students of {options.run} choose among other options than {options.task} has")
-    own_view, view = plan.task.key_class_colours, task.key_class_colours
-    if own_view != view:
-        raise UserError(
-            f"the students of {options.run} tell {len(own_view)} kinds of key apart, "
-            f"{options.task} has {len(view)}"
-        )
     seeds: list[int] = []
     parts = []
     for file in files:

@@ -18,7 +18,9 @@ from jaxteach.merge import merge
 from jaxteach.options import check_unchanged, read_config, read_options
 from jaxteach.run import report, say
 from jaxteach.shards import Shard, shards_in
+from jaxteach.stopping import tidied
 from jaxteach.surroundings import how_to_install
+from jaxteach.sweep import n_chunks
 
 POLL = 1.0
 """Seconds between two looks at the jobs."""
@@ -106,18 +108,17 @@ def check_jobs(out: Path, commands: dict[Shard, list[str]]) -> None:
     Raises:
         UserError: naming the flag at fault.
     """
-    asked = {shard: read_options(command)[0] for shard, command in commands.items()}
     from jaxteach.backend import start_jax
-
-    start_jax(platforms="cpu")  # accelerators are for the jobs
+    from jaxteach.tasks import needs_jax
     from jaxteach.teacher.loading import load_teacher
-    from jaxteach.training import n_chunks
-    from jaxteach.training.state import make_plan
 
     begun = first_begun(out, commands)
-    for shard, options in asked.items():
+    for shard, command in commands.items():
+        options, _ = read_options(command)
+        if needs_jax(options.config.task):
+            start_jax(platforms="cpu")
         config = resolve(options.config)
-        make_plan(config, load_teacher(config.teacher, config.task) is not None)
+        load_teacher(config.teacher, config.task)
         if begun is not None:
             advice = "give the flags that it was started with, or choose another --out"
             check_unchanged(begun, dataclasses.replace(options, config=config), advice)
@@ -189,7 +190,14 @@ def wait(jobs: dict[Shard, Any], options: Options) -> None:
     """Wait for jobs, and tell how they stand. On Ctrl-C those of a scheduler go on, local ones end."""
     told = time.monotonic()
     running = dict(jobs)
-    try:
+
+    def leave() -> None:
+        for job in tuple(running.values()) if options.cluster == "local" else ():
+            job.cancel()
+        if options.cluster == "slurm":
+            say("the jobs go on; launch again when they have ended, to join them")
+
+    with tidied(leave):
         while running:
             for shard in [shard for shard, job in running.items() if job.done()]:
                 running.pop(shard)
@@ -199,12 +207,6 @@ def wait(jobs: dict[Shard, Any], options: Options) -> None:
                 steps = sum(env_steps(shard, options.out) for shard in jobs)
                 say(f"{len(running)} shards to go, {steps:,} environment steps so far")
             time.sleep(POLL)
-    except KeyboardInterrupt:
-        for job in running.values() if options.cluster == "local" else ():
-            job.cancel()
-        if options.cluster == "slurm":
-            say("the jobs go on; launch again when they have ended, to join them")
-        raise
 
 
 def env_steps(shard: Shard, out: Path) -> int:
@@ -218,8 +220,10 @@ def env_steps(shard: Shard, out: Path) -> int:
 
 def join(out: Path) -> int:
     """Join the shards, which have all ended, and report."""
+    from jaxteach.backend import start_jax
     from jaxteach.lock import FolderLock
 
+    start_jax(platforms="cpu")  # accelerators are for the jobs
     with FolderLock(out, notice=say):
         report(merge(out, shards_in(out)))
     return 0

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from jaxteach.errors import UserError
+from jaxteach.stopping import tidied
 
 BEAT = 5.0
 """Seconds between two signs of life of a lock's holder."""
@@ -37,7 +38,7 @@ class FolderLock:
     def __init__(self, folder: Path, watch: float = WATCH, notice: Any = lambda line: None) -> None:
         self._folder, self._path = folder, folder / "lock"
         self._watch, self._notice = watch, notice
-        self._stop = threading.Event()
+        self._stop, self._held = threading.Event(), contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         """Take the lock.
@@ -64,11 +65,13 @@ class FolderLock:
             raise
         self._thread = threading.Thread(target=self._beat, name="jaxteach-lock", daemon=True)
         self._thread.start()
+        self._held.enter_context(tidied(self._path.unlink))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._held.close()
         self._stop.set()
         self._thread.join()
         with contextlib.suppress(OSError):

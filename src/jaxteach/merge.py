@@ -11,6 +11,7 @@ from jaxteach.cli import parse
 from jaxteach.config import from_json
 from jaxteach.errors import UserError, cli
 from jaxteach.files import write_atomic
+from jaxteach.folders import in_words, make_folder
 from jaxteach.jsonfile import read_object, typed
 from jaxteach.lock import FolderLock
 from jaxteach.numerics import differences
@@ -35,11 +36,8 @@ class Options:
 
 def main() -> None:
     """Join and report."""
-    from jaxteach.backend import start_jax
-
     out = parse(Options, "merge").out
     shards = shards_in(out)
-    start_jax()
     with FolderLock(out, notice=say):
         summary = merge(out, shards)
     report(summary)
@@ -60,29 +58,33 @@ def merge(out: Path, shards: list[Shard]) -> dict[str, Any]:
     Raises:
         UserError: naming shards that are missing, or that belong to another run.
     """
-    from jaxteach.teacher.corruption import make_teacher
     from jaxteach.teacher.loading import load_teacher
-    from jaxteach.training import RunFolder, describe, write_metrics, write_summary
-    from jaxteach.training.session import Outcome
-    from jaxteach.training.state import make_plan
-    from jaxteach.training.train import split
 
     then = check_same(out, shards)
     config = from_json(then)
     assert config.seeds_per_chunk is not None
     check_complete(out, shards)
     table = load_teacher(config.teacher, config.task)
-    if then["teacher_table"] != describe(table):
+    if then["teacher_table"] != (table and {"name": table.name, "sha256": table.sha256}):
         sha256 = (then["teacher_table"] or {}).get("sha256")
         raise UserError(
             f"the teacher table {config.teacher} has changed since the shards of {out} were trained: bring "
             f"back the file with sha256 {sha256}"
         )
+    check_room(out, shards)
+    from jaxteach.backend import start_jax
+
+    # Only now, for all of the above is refused without it.
+    start_jax()
     from jaxteach.sweep import grid
+    from jaxteach.teacher.corruption import make_teacher
+    from jaxteach.training import RunFolder, write_metrics, write_summary
+    from jaxteach.training.session import Outcome
+    from jaxteach.training.state import make_plan
+    from jaxteach.training.train import split
 
     plan, points, folder = make_plan(config, table is not None), grid(config), RunFolder(out)
     teacher = make_teacher(table, plan.task, config.corrupt) if table is not None else None
-    check_room(out, shards)
     (out / "summary.json").unlink(missing_ok=True)
     write_atomic(out / "config.json", (shards[0].folder(out) / "config.json").read_bytes())
     chunks = split(config, config.seeds_per_chunk)
@@ -173,8 +175,6 @@ def check_room(out: Path, shards: list[Shard]) -> None:
     Raises:
         UserError: saying how much is needed and free.
     """
-    from jaxteach.training.resources import in_words
-
     parts = [path for shard in shards for path in arrays_in(shard.folder(out))]
     joined = [path for path in arrays_in(out) if "shards" not in path.relative_to(out).parts]
     need = sum(path.stat().st_size for path in parts) - sum(path.stat().st_size for path in joined)
@@ -207,7 +207,7 @@ def take_chunk(folder: Any, shard: Shard, chunk: int, lanes: Any, then: dict[str
     from jaxteach.sweep import grid
     from jaxteach.training.chunks import read_chunk
     from jaxteach.training.lanes import points_of
-    from jaxteach.training.runfolder import RunFolder, make_folder
+    from jaxteach.training.runfolder import RunFolder
 
     points, keep = grid(from_json(then)), then["keep_params"] == "all"
     own = RunFolder(shard.folder(folder.path))

@@ -89,10 +89,10 @@ def main() -> int:
 
     start_jax(platforms="cpu")  # a task's words are all that is needed: leave accelerators to the LLM
     from jaxteach import llm
-    from jaxteach.tasks import make_task
+    from jaxteach.tasks import task_facts
     from jaxteach.teacher.checks import check_name
 
-    task = make_task(options.task)
+    task = task_facts(options.task)
     questions = llm.questions(task.vocabulary)
     # A variant is asked as its task, and its table is the task's.
     name = options.task.partition(":")[0]

@@ -1,69 +1,119 @@
-"""The progress bar of a training run, and its line-by-line log."""
+"""What a person sees of a run: a bar on a terminal, else a line from time to time."""
 
 import math
+import os
+import sys
+import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
     from jaxteach.training import Progress as Standing
-    from jaxteach.training import RunFolder
 
 PLAIN_EVERY = 10.0
-"""Seconds between lines where the output is no terminal."""
+"""Seconds between lines where there is no bar."""
+DUMB = ("dumb", "unknown")
+"""Terminals that cannot move their cursor, as TERM names them."""
+
+
+def lively(stream: Any) -> bool:
+    """Whether a bar can be drawn on a stream: a terminal that moves its cursor, whatever FORCE_COLOR says."""
+    return stream.isatty() and os.environ.get("TERM", "").lower() not in DUMB
 
 
 class Bar:
-    """Shows updates, environment steps a second, success so far and the time left.
+    """Shows what a run is at: what has begun, updates, environment steps a second, success, the time left.
 
     Args:
         title: what is trained, such as "8 seeds".
-        folder: metrics.jsonl is written into it.
     """
 
-    def __init__(self, title: str, folder: "RunFolder") -> None:
-        self._folder = folder
-        self._console = Console()
-        self._last_line = 0.0
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._lively = lively(sys.stdout)
+        self._console = Console(force_terminal=self._lively, force_interactive=self._lively)
+        self._told = -math.inf  # when the last line was printed
+        self._kinds: set[str] = set()  # of lines printed so far
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=12),
             TextColumn("{task.percentage:>3.0f}%"),
             TextColumn("{task.fields[note]}"),
             TimeRemainingColumn(),
             console=self._console,
-            disable=not self._console.is_terminal,
+            disable=not self._lively,
         )
-        self._bar = self._progress.add_task(title, total=1.0, note="")
+        self._bar = self._progress.add_task(title, total=None, note="")
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        if self._lively:
+            self._progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        self.close()
+
+    def close(self) -> None:
+        """Leave the bar as it is; what is printed from now on follows it."""
+        if self._lively:
+            self._progress.stop()
+
+    def say(self, line: str) -> None:
+        """Print a line, above the bar if there is one."""
+        self._told = time.monotonic()
+        print(line, flush=True)
+
+    def begin(self, what: str, only_bar: bool = False) -> None:
+        """Tell that something begins which takes its time.
+
+        Args:
+            what: such as "compiling".
+            only_bar: leave it out where there is no bar.
+        """
+        self._progress.update(self._bar, description=what, total=None, note="", refresh=True)
+        if not self._lively and not only_bar:
+            self.say(f"{what} ...")
+
+    def evaluation(self, chunk: int, n_chunks: int, n_students: int) -> None:
+        """Tell that a chunk is evaluated; in lines at the first, and where there was none for a while."""
+        what = f"evaluating chunk {chunk + 1}/{n_chunks}, {n_students} students"
+        self._progress.update(self._bar, description=what, note="", refresh=True)
+        if self._due("evaluation", PLAIN_EVERY / 2):
+            self.say(f"{what} ...")
 
     def segment(self, standing: "Standing") -> None:
-        """Show and log where training stands."""
+        """Show where training stands."""
         success = standing.log.recent_success()
         rate = standing.env_steps / max(standing.seconds, 1e-9)
+        chunk = f"chunk {standing.chunk + 1}/{standing.n_chunks}"
+        updates = f"update {standing.updates}" + (f"/{standing.all_updates}" if standing.all_updates else "")
         shown = "-" if math.isnan(success) else f"{success:.3f}"
-        note = f"update {standing.log.n_updates}  {rate:,.0f} env steps/s  success {shown}"
-        self._progress.update(self._bar, completed=standing.share, note=note)
-        if not self._console.is_terminal and standing.seconds - self._last_line >= PLAIN_EVERY:
-            self._last_line = standing.seconds
+        note = f"{updates}  {rate:,.0f} env steps/s  success {shown}"
+        what = self._title if standing.n_chunks == 1 else chunk  # both would not fit into 80 columns
+        self._progress.update(self._bar, description=what, total=1.0, completed=standing.share, note=note)
+        if self._due("segment", PLAIN_EVERY):
             left = standing.seconds * (1.0 / max(standing.share, 1e-9) - 1.0)
-            print(f"{standing.share:4.0%}  {note}  {left:.0f} s left", flush=True)
-        self._folder.append_line(
-            {
-                "chunk": standing.chunk,
-                "update": standing.log.n_updates,
-                "env_steps": standing.env_steps,
-                "success": None if math.isnan(success) else success,
-                "seconds": standing.seconds,
-            }
-        )
+            self.say(f"{standing.share:4.0%}  {chunk}  {note}  {left:.0f} s left")
+
+    def _due(self, kind: str, seconds: float) -> bool:
+        """Whether to print a line: the first of its kind, or there was none for so long; never with a bar."""
+        first = kind not in self._kinds
+        self._kinds.add(kind)
+        return not self._lively and (first or time.monotonic() - self._told >= seconds)
+
+
+def log_line(standing: "Standing") -> dict[str, Any]:
+    """A segment's line of metrics.jsonl."""
+    success = standing.log.recent_success()
+    return {
+        "chunk": standing.chunk,
+        "update": standing.log.n_updates,
+        "env_steps": standing.env_steps,
+        "success": None if math.isnan(success) else success,
+        "seconds": standing.seconds,
+    }

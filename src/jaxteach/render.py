@@ -12,6 +12,7 @@ from jaxteach.errors import UserError, cli
 
 if TYPE_CHECKING:
     from jaxteach.config import Config
+    from jaxteach.tasks.engine.facts import Facts
     from jaxteach.tasks.engine.task import Task
     from jaxteach.teacher import Plan, PlanTable
 
@@ -48,14 +49,23 @@ def main() -> int:
     out = options.out or options.run / "episode.gif"
     check(options, out)
     from jaxteach.backend import start_jax
-
-    start_jax()
-    from jaxteach.rendering import draw_frame, play_episode, write_gif
     from jaxteach.student.deployed import load_policy
+    from jaxteach.tasks import make_task, needs_jax
+    from jaxteach.teacher.loading import load_teacher
 
+    # All that needs no JAX is refused before it is imported.
     policy = load_policy(options.run, options.seed)
     config = read_config(options.run)
-    name, task = task_of(options, config)
+    if early := needs_jax(options.task, config.task):
+        start_jax()
+    name = task_of(options, config)
+    load_teacher(options.teacher or config.teacher, name)
+    if not early:
+        start_jax()
+    from jaxteach.rendering import draw_frame, play_episode, write_gif
+
+    own = options.task is None and options.variant is None
+    task = make_task(name, **dataclasses.asdict(config.variant)) if own else make_task(name)
     table = table_of(options, config, name, task)
     episode = play_episode(task, policy, table, options.episode, options.seed, options.greedy)
     who = f"{config.student.name} student, seed {options.seed}, layout {options.episode}"
@@ -90,30 +100,30 @@ def read_config(run: Path) -> "Config":
     return from_json(read_object(run / "config.json"), str(run / "config.json"))
 
 
-def task_of(options: Options, config: "Config") -> "tuple[str, Task]":
-    """The task to play, by name: the run's own, or another one with maps of the same shape."""
-    from jaxteach.tasks import make_task
+def task_of(options: Options, config: "Config") -> str:
+    """The name of the task to play: the run's own, or another one with maps of the same shape."""
+    from jaxteach.tasks import task_facts
 
-    own = make_task(config.task, **dataclasses.asdict(config.variant))
+    own = task_facts(config.task, **dataclasses.asdict(config.variant))
     name = options.task or config.task
     if options.variant is not None:
         if options.task is not None and ":" in options.task:
             raise UserError(f"--task {options.task} names a variant already: leave out --variant")
         name = f"{name.partition(':')[0]}:{options.variant}"
     if options.task is None and options.variant is None:
-        return name, own
-    task = make_task(name)
+        return name
+    task = task_facts(name)
     if view_of(task) != view_of(own):
         raise UserError(f"the students of {options.run} read {described(own)}; {name} has {described(task)}")
-    return name, task
+    return name
 
 
-def view_of(task: "Task") -> tuple[int, int, tuple[int | None, ...]]:
+def view_of(task: "Facts") -> tuple[int, int, tuple[int | None, ...]]:
     """What a student's input depends on."""
     return task.height, task.width, task.key_class_colours
 
 
-def described(task: "Task") -> str:
+def described(task: "Facts") -> str:
     """A task's maps in words."""
     height, width, kinds = view_of(task)
     return f"{height}x{width} maps with {len(kinds)} {'kind' if len(kinds) == 1 else 'kinds'} of key"

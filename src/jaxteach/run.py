@@ -2,20 +2,25 @@
 
 import dataclasses
 import datetime
+import shutil
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxteach.config import Config, resolve
 from jaxteach.errors import UserError, cli
-from jaxteach.files import new_folder
-from jaxteach.lock import FolderLock
+from jaxteach.folders import check_free, held, in_words
 from jaxteach.options import Options, check_unchanged, read_options
 from jaxteach.stopping import Stopping
+from jaxteach.sweep import n_chunks
+from jaxteach.tasks import needs_jax
 
 if TYPE_CHECKING:
+    from jaxteach.progress import Bar
     from jaxteach.teacher.table import PlanTable
+    from jaxteach.training import Program
 
 
 def default_folder(config: Config) -> Path:
@@ -25,64 +30,197 @@ def default_folder(config: Config) -> Path:
     return Path("runs") / f"{config.task.replace(':', '-')}-{teacher}-{config.decay.name}-{now}"
 
 
+@dataclass(frozen=True)
+class Request:
+    """What is to be run, checked as far as that needs no JAX.
+
+    Attributes:
+        options: the command line's.
+        config: resolved.
+        table: the teacher's, or None.
+        then: config.json of the run to go on with; None for a new one.
+        out: the run folder.
+    """
+
+    options: Options
+    config: Config
+    table: "PlanTable | None"
+    then: dict[str, Any] | None
+    out: Path
+
+    @property
+    def only(self) -> range | None:
+        """The chunks of its shard; None for all."""
+        part = self.options.part
+        return None if part is None else part.chunks(n_chunks(self.config))
+
+
 def main() -> int:
     """Train, evaluate, and leave a run folder."""
-    options, then = read_options(sys.argv[1:])
-    from jaxteach.backend import start_jax
+    request = read_request(sys.argv[1:])
+    from jaxteach.progress import Bar
 
-    start_jax(options.deterministic, options.devices, options.cache)
+    options, config, out = request.options, request.config, request.out
+    part = "" if options.part is None else f", shard {options.part}"
+    with Bar(f"{config.seeds} seeds{part}") as bar:
+        bar.begin("starting JAX", only_bar=True)
+        from jaxteach.backend import check_width, devices_in_words, start_jax
+
+        if not needs_jax(config.task):
+            start_jax(options.deterministic, options.devices, options.cache)
+        assert config.seeds_per_chunk is not None
+        if options.config.seeds_per_chunk is not None:
+            check_width(config.seeds_per_chunk)
+        with held(out, notice=say, anew=options.folder is None) as out:
+            request = dataclasses.replace(request, out=out)
+            if not ended(request):
+                bar.say(f"run folder: {out} ({in_words(shutil.disk_usage(out).free)} free)")
+                bar.begin(f"compiling for {devices_in_words()}")
+            return run(request, bar)
+
+
+def read_request(args: list[str]) -> Request:
+    """Read and check a command line: what can be refused without JAX is refused here, in a moment.
+
+    Args:
+        args: the command line.
+
+    Raises:
+        UserError: naming what is wrong.
+    """
+    options, then = read_options(args)
+    if needs_jax(options.config.task):
+        from jaxteach.backend import start_jax
+
+        start_jax(options.deterministic, options.devices, options.cache)
     config = resolve(options.config)
     if then is not None:
         check_unchanged(then, dataclasses.replace(options, config=config))
     from jaxteach.teacher.loading import load_teacher
-    from jaxteach.training import check_program, choose_width, make_folder, n_chunks, on_cpu, told_of_memory
 
-    # All that can be refused is refused before a folder is made.
     table = load_teacher(config.teacher, config.task)
-    if options.config.seeds_per_chunk is None and not on_cpu():
-        with told_of_memory():
-            config = dataclasses.replace(config, seeds_per_chunk=choose_width(config, table))
-    check_program(config, table)
-    only = None if options.part is None else options.part.chunks(n_chunks(config))
-    out = options.folder or new_folder(default_folder(config))
-    make_folder(out)
-    # Until here nothing can be lost, and a signal ends the process whatever JAX is busy with.
-    with Stopping() as stopping, FolderLock(out, notice=say):
-        return run(config, table, options, then, out, only, stopping)
+    request = Request(options, config, table, then, options.folder or default_folder(config))
+    check_table(request)
+    if options.config.seeds_per_chunk is not None:
+        _ = request.only  # refuses more shards than there are chunks
+    # A folder by default gets a name that is free when it is made.
+    where = request.out if options.folder is not None else request.out.parent
+    check_free(where, new=then is None, notice=say)
+    return request
 
 
-def run(
-    config: Config,
-    table: "PlanTable | None",
-    options: Options,
-    then: dict[str, Any] | None,
-    out: Path,
-    only: range | None,
-    stopping: Stopping,
-) -> int:
+def check_table(request: Request) -> None:
+    """Refuse to go on with a run under another teacher table than it was started with.
+
+    Raises:
+        UserError: if the table has changed, or what config.json says of it.
+    """
+    then, table, out = request.then, request.table, request.out
+    if then is None:
+        return
+    was: dict[str, str] | None = then.get("teacher_table")
+    if (table is None) != (was is None):
+        raise UserError(
+            f"{out}/config.json has been changed: its teacher_table is not that of "
+            f"--teacher {request.config.teacher}"
+        )
+    if table is not None and was is not None and was != {"name": table.name, "sha256": table.sha256}:
+        raise UserError(
+            f"the teacher table {request.config.teacher} has changed since {out} was started: bring back the "
+            f"file with sha256 {was.get('sha256')}, or choose another --out"
+        )
+
+
+def ended(request: Request) -> bool:
+    """Whether the run has come to its end already."""
+    return request.then is not None and (request.out / "summary.json").exists()
+
+
+def run(request: Request, bar: "Bar") -> int:
     """Begin a run, or go on with it, in a folder that nobody else writes to.
 
     Args:
-        config: resolved.
-        table: the teacher's, or None.
-        options: the command line's.
-        then: config.json of the run to go on with; None for a new one.
-        out: its folder.
-        only: the chunks of its shard; None for all.
-        stopping: signals.
+        request: what is to be run.
+        bar: where it is told how far it is.
 
     Returns:
-        The exit status: 0, or 130 or 143 if a signal stopped the run.
+        The exit status: 0, or 130, 143 or 140 if a signal stopped the run.
     """
-    from jaxteach.progress import Bar
+    from jaxteach.training import RunFolder, choose_width, fingerprint, on_cpu, told_of_memory
+
+    began = time.perf_counter()
+    options, config, then, out = request.options, request.config, request.then, request.out
+    if options.config.seeds_per_chunk is None and not on_cpu():
+        with told_of_memory():
+            config = dataclasses.replace(config, seeds_per_chunk=choose_width(config, request.table))
+        request = dataclasses.replace(request, config=config)
+    if then is not None and then.get("fingerprint") != fingerprint(
+        config, request.table, options.deterministic
+    ):
+        raise UserError(
+            f"{out / 'config.json'} has been changed since the run was started: bring back what it said, "
+            "or choose another --out"
+        )
+    if ended(request):
+        if request.only is None:
+            RunFolder(out).clean()
+        print(f"{out} has ended already: nothing is left to do")
+        return 0
+    if then is None and options.resume:
+        bar.say(f"{out} holds no run to go on with: a new one begins")
+    program, compile_seconds = compiled(request, bar)
+    # Until here nothing has been written, and a signal ends the process at once.
+    with Stopping() as stopping:
+        return trained(request, bar, program, compile_seconds, began, stopping)
+
+
+def compiled(request: Request, bar: "Bar") -> "tuple[Program, float]":
+    """Compile all that a run needs, and see that there is room for it.
+
+    Returns:
+        The program, and how many seconds that took.
+    """
     from jaxteach.training import (
-        Checkpoints,
-        RunFolder,
         check_disk,
         check_memory,
         compile_program,
         count_lanes,
-        describe,
+        told_of_memory,
+    )
+
+    compiling = time.perf_counter()
+    with told_of_memory():
+        program = compile_program(request.config, request.table)
+        program.evaluation()
+    seconds = time.perf_counter() - compiling
+    check_memory(program, begun=request.then is not None)
+    n_lanes, n_finished = count_lanes(program, request.out, request.only)
+    room = check_disk(program, request.out, n_lanes, request.options.keep_params == "all", n_finished)
+    bar.say(f"compiled in {seconds:.1f} s; {room}")
+    return program, seconds
+
+
+def trained(
+    request: Request, bar: "Bar", program: "Program", compile_seconds: float, began: float, stopping: Stopping
+) -> int:
+    """Train and evaluate until all is done or a signal asks to stop, and write what it has come to.
+
+    Args:
+        request: what is to be run.
+        bar: where it is told how far it is.
+        program: the run's.
+        compile_seconds: what compiling took.
+        began: when the run began, by `time.perf_counter`.
+        stopping: signals.
+
+    Returns:
+        The exit status.
+    """
+    from jaxteach.progress import log_line
+    from jaxteach.training import (
+        Checkpoints,
+        Progress,
+        RunFolder,
         fingerprint,
         origins,
         run_session,
@@ -92,79 +230,60 @@ def run(
         write_summary,
     )
 
-    began = time.perf_counter()
-    if then is not None and (table is None) != (then.get("teacher_table") is None):
-        raise UserError(
-            f"{out}/config.json has been changed: its teacher_table is not that of --teacher {config.teacher}"
-        )
-    if then is not None and then.get("teacher_table") != describe(table):
-        raise UserError(
-            f"the teacher table {config.teacher} has changed since {out} was started: bring back the file "
-            f"with sha256 {(then.get('teacher_table') or {}).get('sha256')}, or choose another --out"
-        )
-    identity = fingerprint(config, table, options.deterministic)
-    if then is not None and then.get("fingerprint") != identity:
-        raise UserError(
-            f"{out / 'config.json'} has been changed since the run was started: bring back what it said, "
-            "or choose another --out"
-        )
-    folder = RunFolder.create(out) if then is None else RunFolder(out)
-    if then is not None and folder.ended:
-        if only is None:
-            folder.clean()
-        print(f"{out} has ended already: nothing is left to do")
-        return 0
-    if then is None and options.resume:
-        print(f"{out} holds no run to go on with: a new one begins")
-    keep = options.keep_params == "all"
-    compiling = time.perf_counter()
-    with told_of_memory():
-        program = compile_program(config, table)
-        program.evaluation()
-    compile_seconds = time.perf_counter() - compiling
-    check_memory(program, begun=then is not None)
-    n_lanes, n_finished = count_lanes(program, out, only)
-    room = check_disk(program, out, n_lanes, keep, n_finished)
-    print(f"run folder: {out} ({room})", flush=True)
-    if then is None:
+    options, config, table, out = request.options, request.config, request.table, request.out
+    facts = config, table, options.deterministic
+    if request.then is None:
+        folder = RunFolder.create(out)
         folder.write_config(config, program.plan.task, table, options.deterministic, options.keep_params)
     else:
+        folder = RunFolder(out)
         folder.tidy()
-        for line in folder.differences(then):
+        for line in folder.differences(request.then):
             say(line)
 
-    with (
-        Checkpoints(
-            out, identity, options.checkpoint_every, say, origins(config, table, options.deterministic)
-        ) as checkpoints,
-        Bar(f"{config.seeds} seeds" + (f", shard {options.part}" if only else ""), folder) as bar,
-    ):
+    def stop() -> bool:
+        stopping.after = "this segment"
+        return stopping.asked
+
+    def on_segment(progress: Progress) -> None:
+        bar.segment(progress)
+        folder.append_line(log_line(progress))
+
+    def on_evaluation(chunk: int, n_lanes: int) -> None:
+        stopping.after = "the evaluation of this chunk"
+        bar.evaluation(chunk, n_chunks(config), n_lanes)
+
+    with Checkpoints(out, fingerprint(*facts), options.checkpoint_every, say, origins(*facts)) as checkpoints:
         outcome = run_session(
             program,
             folder,
             checkpoints,
-            on_segment=bar.segment,
-            stop=lambda: stopping.asked,
+            on_segment=on_segment,
+            on_evaluation=on_evaluation,
+            stop=stop,
             notice=say,
-            keep_params=keep,
+            keep_params=options.keep_params == "all",
             debug_nans=options.debug_nans,
-            only=only,
+            only=request.only,
         )
+    stopping.after = "the last files are written"
     write_metrics(program.plan, program.points, folder, outcome, table)
     if not outcome.complete:
+        bar.close()
         part = f" --shard {options.part}" if options.part else ""
         say(f"stopped; go on with: python -m jaxteach.run --resume --out {config.out or out}{part}")
         return stopping.status
-    total = time.perf_counter() - began + outcome.earlier_seconds
-    wall = {"compile": compile_seconds, "total": total}
+    wall = {"compile": compile_seconds, "total": time.perf_counter() - began + outcome.earlier_seconds}
     if options.part is not None:
         write_shard(options.part, folder, outcome, wall)
+        bar.close()
         print(f"shard {options.part} has ended; join all of them with: python -m jaxteach.merge {config.out}")
         return 0
-    parts = program.plan, program.points, program.teacher
+    bar.begin("measuring the teacher" if table is not None else "writing the summary", only_bar=True)
     with told_of_memory(program):
-        summary = write_summary(*parts, folder, outcome, table, wall)
+        summary = write_summary(program.plan, program.points, program.teacher, folder, outcome, table, wall)
     folder.clean()
+    bar.close()
     report(summary)
     return 0
 

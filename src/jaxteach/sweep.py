@@ -136,3 +136,9 @@ def _short(value: Any) -> str:
     """A value in few characters, another for every value: points are told apart by it."""
     short = f"{value:g}" if isinstance(value, float) else str(value)
     return short if not isinstance(value, float) or float(short) == value else repr(value)
+
+
+def n_chunks(config: Config) -> int:
+    """How many chunks the run of a configuration has, its `seeds_per_chunk` being set."""
+    assert config.seeds_per_chunk is not None
+    return -(-len(grid(config)) * config.seeds // config.seeds_per_chunk)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from jaxteach.analysis import success_while_learning
 from jaxteach.training.metrics import ARRAYS, LOSSES, MetricsLog, credit_to_start, join_chunks
 
 
@@ -64,9 +65,46 @@ def test_log_by_hand(log):
     assert {array.dtype.kind for name, array in arrays.items() if name in ARRAYS[:4]} == {"i"}
 
 
-def test_standing_of_the_last_segment(log):
+def test_live_success_is_of_episodes_that_started(log):
     assert log.n_updates == 3
-    assert log.recent_success() == pytest.approx(3 / 6)
+    # Update 2 has episodes that go on: known are updates 0 and 1, of six episodes each.
+    assert log.recent_success(window=6) == pytest.approx(3 / 6)
+    assert log.recent_success(window=12) == pytest.approx(6 / 12)
+    assert np.isnan(log.recent_success(window=13))
+
+
+def test_live_success_does_not_flatter():
+    """Successes end in the update they began in, failures three updates later, as the time runs out."""
+    log, success = MetricsLog(2), 0.14
+    for _ in range(2):
+        metrics = segment(3, n_seeds=2) | {"outcomes": np.zeros((3, 2, 4, 4), np.float32)}
+        metrics["started"] = np.full((3, 2), 100)
+        metrics["outcomes"][:, :, 0, :2] = 14
+        if log.n_updates:
+            metrics["outcomes"][:, :, 3, 0] = 86
+        log.add(metrics)
+        shown = log.recent_success()
+    assert shown == pytest.approx(success)
+    # At first all that has ended has succeeded, and nothing is known yet.
+    first = MetricsLog(2)
+    first.add({**metrics, "outcomes": metrics["outcomes"] * (np.arange(4) < 3)[:, None]})
+    assert np.isnan(first.recent_success())
+
+
+@pytest.mark.parametrize("n_updates", [1, 3, 8, 40])
+def test_live_success_is_the_last_point_of_the_figure(n_updates):
+    chance, log = np.random.default_rng(n_updates), MetricsLog(3)
+    for _ in range(n_updates):
+        metrics = segment(2) | {"outcomes": np.zeros((2, 3, 2, 4), np.float32)}
+        metrics["started"] = chance.integers(0, 9, (2, 3))
+        metrics["outcomes"][:, :, 0, 0] = metrics["started"]
+        metrics["outcomes"][:, :, 0, 1] = chance.binomial(metrics["started"], 0.4)
+        log.add(metrics)
+    arrays = log.arrays()
+    rates = success_while_learning(arrays["started"], arrays["finished"], arrays["succeeded"], window=20)
+    known = rates[:, ~np.isnan(rates).any(axis=0)]
+    expected = known[:, -1].mean() if known.size else np.nan
+    np.testing.assert_allclose(log.recent_success(window=20), expected)
 
 
 def test_where_no_episode_has_finished_there_is_no_mean():

@@ -8,6 +8,7 @@ from jaxteach.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from jaxteach.tasks.engine.captions import Vocabulary
+    from jaxteach.tasks.engine.facts import Facts
     from jaxteach.tasks.engine.task import Task
 
 _registered: dict[str, type["Task"]] = {}
@@ -47,13 +48,37 @@ def task_class(name: str) -> type["Task"]:
     Raises:
         UserError: if no task has that name.
     """
-    if name not in task_names():
-        raise UserError(f"unknown task '{name}': {nearest(name, task_names())}")
+    _check_name(name)
     if name not in _registered:
-        module = importlib.import_module(f"jaxteach.tasks.{name}")
-        found = [v for v in vars(module).values() if isinstance(v, type) and getattr(v, "name", None) == name]
-        _registered[name] = found[0]
+        _registered[name] = _defined_in(f"jaxteach.tasks.{name}", name)
     return _registered[name]
+
+
+def facts_class(name: str) -> type["Facts"]:
+    """The class of a task's facts: without JAX if the task has a module in `tasks.facts`, else its own.
+
+    Args:
+        name: the task's name.
+
+    Raises:
+        UserError: if no task has that name.
+    """
+    _check_name(name)
+    return task_class(name) if needs_jax(name) else _defined_in(f"jaxteach.tasks.facts.{name}", name)
+
+
+def needs_jax(*names: str | None) -> bool:
+    """Whether the facts of any of some tasks are known to their classes alone, whose import starts JAX.
+
+    A command sets JAX up before it asks for such facts, and otherwise only once it has refused wrong input.
+
+    Args:
+        *names: as for `make_task`; None, and what is no task, counts for nothing.
+    """
+    package = importlib.import_module("jaxteach.tasks.facts")
+    stated = {module.name for module in pkgutil.iter_modules(package.__path__)}
+    bases = {name.partition(":")[0] for name in names if name is not None}
+    return not (bases & set(task_names())) <= stated
 
 
 def make_task(name: str, **parameters: Any) -> "Task":
@@ -69,17 +94,54 @@ def make_task(name: str, **parameters: Any) -> "Task":
     Raises:
         UserError: for an unknown task or variant, or impossible parameters.
     """
-    base, _, variant = name.partition(":")
-    cls = task_class(base)
-    if variant and variant not in cls.variants:
-        raise UserError(f"unknown variant '{variant}' of task '{base}': {nearest(variant, cls.variants)}")
-    changes = {key: value for key, value in parameters.items() if value is not None}
-    return cls.make(**{**cls.variants.get(variant, {}), **changes})
+    cls = task_class(name.partition(":")[0])
+    return cls.make(**_changes(cls, name, parameters))
+
+
+def task_facts(name: str, **parameters: Any) -> "Facts":
+    """The facts of a task, such as its words and the numbers that a run depends on; see `facts_class`.
+
+    Args:
+        name: as for `make_task`.
+        **parameters: as for `make_task`, numbers only.
+
+    Returns:
+        The facts.
+
+    Raises:
+        UserError: as `make_task` does.
+    """
+    if needs_jax(name):
+        return make_task(name, **parameters)
+    cls = facts_class(name.partition(":")[0])
+    facts = cls(**_changes(cls, name, parameters))
+    facts.check()
+    return facts
 
 
 def vocabulary(name: str) -> "Vocabulary":
     """How captions and plans of a task name its objects (of its variant, for `name:variant`)."""
-    return make_task(name).vocabulary
+    return task_facts(name).vocabulary
+
+
+def _check_name(name: str) -> None:
+    if name not in task_names():
+        raise UserError(f"unknown task '{name}': {nearest(name, task_names())}")
+
+
+def _defined_in(module: str, name: str) -> Any:
+    """The class that a module defines under a task's name."""
+    found = [v for v in vars(importlib.import_module(module)).values() if isinstance(v, type)]
+    return next(v for v in found if v.__module__ == module and getattr(v, "name", None) == name)
+
+
+def _changes(cls: type["Facts"], name: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """What a variant's name and parameters change, the parameters last."""
+    base, _, variant = name.partition(":")
+    if variant and variant not in cls.variants:
+        raise UserError(f"unknown variant '{variant}' of task '{base}': {nearest(variant, cls.variants)}")
+    changes = {key: value for key, value in parameters.items() if value is not None}
+    return {**cls.variants.get(variant, {}), **changes}
 
 
 def register_navix() -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxteach.errors import UserError
-from jaxteach.tasks.engine.task import Task
+from jaxteach.tasks.engine.facts import Facts
 
 Trace = dict[str, np.ndarray]
 """Arrays by name, spatial ones [x, y]."""
@@ -65,7 +65,7 @@ def read_trace(file: Path) -> Trace:
         raise UserError(f"{file}: not a readable trace file (.npz): {error}") from error
 
 
-def check_trace(trace: Trace, task: Task, source: str) -> None:
+def check_trace(trace: Trace, task: Facts, source: str) -> None:
     """Refuse a trace that cannot be replayed.
 
     Args:

@@ -1,5 +1,7 @@
 """Training: the loop, its compiled program, evaluation, and what a run leaves behind."""
 
+from jaxteach.folders import make_folder
+from jaxteach.sweep import n_chunks
 from jaxteach.training.checkpoints import Checkpoints
 from jaxteach.training.evaluation import as_arrays, play_students, play_teacher, summarise
 from jaxteach.training.program import Program, check_program, compile_program, reuse_program
@@ -16,13 +18,12 @@ from jaxteach.training.runfolder import (
     describe,
     fingerprint,
     flatten,
-    make_folder,
     origins,
     unflatten,
 )
 from jaxteach.training.session import Outcome, run_session
 from jaxteach.training.summary import write_metrics, write_shard, write_summary
-from jaxteach.training.train import ChunkResult, Progress, Training, n_chunks, train
+from jaxteach.training.train import ChunkResult, Progress, Training, train
 
 __all__ = [
     "Checkpoints",

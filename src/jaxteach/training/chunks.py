@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from jaxteach.errors import UserError
+from jaxteach.folders import make_folder
 from jaxteach.student.deployed import read_params
 from jaxteach.sweep import Point
 from jaxteach.training.checkpoints import GONE
 from jaxteach.training.lanes import IntArray, points_of, seeds_of
-from jaxteach.training.runfolder import RunFolder, make_folder
+from jaxteach.training.runfolder import RunFolder
 
 FINAL = "final_"
 """Before the names of a chunk's final evaluation, for some are those of metrics too."""

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from jaxteach.analysis.curves import WINDOW, success_while_learning
+
 FloatArray = npt.NDArray[np.float64]
 
 LOSSES = ("lambda", "distill", "entropy", "approx_kl", "policy_loss", "value_loss")
@@ -32,10 +34,38 @@ class MetricsLog:
         """Append a segment's metrics, [update, seed, ...] each."""
         self._segments.append({name: np.asarray(x)[:, : self._n_seeds] for name, x in segment.items()})
 
-    def recent_success(self) -> float:
-        """Success among the episodes that ended in the last segment, over all seeds; NaN if none did."""
-        outcomes = self._segments[-1]["outcomes"].sum(axis=(0, 1, 2))
-        return float(outcomes[1] / outcomes[0]) if outcomes[0] else float("nan")
+    def recent_success(self, window: int = WINDOW) -> float:
+        """Success as figures show it, at the latest update at which it is known for every seed.
+
+        Of the last `window` episodes that a seed has started, as a mean over seeds. Those that have ended
+        lately would flatter the students, for success ends an episode sooner than failure does.
+
+        Args:
+            window: episodes of a seed to look back on.
+
+        Returns:
+            0 to 1; NaN while it is not known.
+        """
+        n_lags = self._segments[-1]["outcomes"].shape[2]
+        tail = 4 * n_lags
+        while True:  # the more updates the longer it takes, and the last few will mostly do
+            started, outcomes = self._last("started", tail), self._last("outcomes", tail)
+            ended, succeeded = np.rint(np.moveaxis(credit_to_start(outcomes)[..., :2], -1, 0))
+            rates = success_while_learning(started, ended, succeeded, window)
+            known = np.flatnonzero(~np.isnan(rates).any(axis=0))
+            if known.size or tail >= self.n_updates:
+                return float(rates[:, known[-1]].mean()) if known.size else float("nan")
+            tail *= 2
+
+    def _last(self, name: str, n_updates: int) -> npt.NDArray[Any]:
+        """A metric of the last updates, or of all if there are fewer: [seed, update, ...]."""
+        taken, arrays = 0, []
+        for segment in reversed(self._segments):
+            arrays.append(segment[name][-(n_updates - taken) :])
+            taken += len(arrays[-1])
+            if taken == n_updates:
+                break
+        return np.concatenate(arrays[::-1]).swapaxes(0, 1)
 
     def raw(self) -> dict[str, npt.NDArray[Any]]:
         """All metrics so far as they came in, [update, seed, ...] each."""

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jaxteach.backend import check_width
 from jaxteach.config import Config
-from jaxteach.errors import UserError
 from jaxteach.numerics import as_fixed
 from jaxteach.student.decay import REACTIVE
 from jaxteach.sweep import Point, grid
@@ -245,14 +245,8 @@ def seed_mesh(width: int) -> Mesh:
     Raises:
         UserError: if they cannot be split evenly.
     """
-    devices = jax.local_devices()
-    if width % len(devices):
-        fewer = {"cpu": "--host-devices", "gpu": "devices (CUDA_VISIBLE_DEVICES)"}
-        raise UserError(
-            f"--seeds-per-chunk {width} cannot be split over {len(devices)} devices: choose a multiple of "
-            f"{len(devices)}, or fewer {fewer.get(devices[0].platform, 'devices')}"
-        )
-    return Mesh(np.asarray(devices), ("seed",))
+    check_width(width)
+    return Mesh(np.asarray(jax.local_devices()), ("seed",))
 
 
 def run_chunk(

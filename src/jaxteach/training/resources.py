@@ -13,6 +13,7 @@ import numpy as np
 
 from jaxteach.config import Config
 from jaxteach.errors import UserError
+from jaxteach.folders import in_words
 from jaxteach.teacher.table import PlanTable
 from jaxteach.training.checkpoints import KEPT
 from jaxteach.training.loop import init_chunk
@@ -191,14 +192,3 @@ def check_disk(program: Program, folder: Path, n_lanes: int, keep_params: bool, 
 def bytes_of(tree: Any) -> int:
     """Bytes of all arrays of a tree."""
     return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(tree))
-
-
-def in_words(n_bytes: float) -> str:
-    """A number of bytes for a person.
-
-    >>> in_words(1_500), in_words(23_400_000), in_words(8e9)
-    ('2 kB', '23 MB', '8.0 GB')
-    """
-    if n_bytes >= 1e9:
-        return f"{n_bytes / 1e9:.1f} GB"
-    return f"{n_bytes / 1e6:.0f} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e3:.0f} kB"

@@ -5,7 +5,6 @@ import dataclasses
 import hashlib
 import io
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from jaxteach.backend import versions
 from jaxteach.config import Config, to_json
 from jaxteach.errors import UserError
 from jaxteach.files import write_atomic
+from jaxteach.folders import check_new, make_folder
 from jaxteach.numerics import settings
 from jaxteach.student.deployed import read_params
 from jaxteach.student.features import View
@@ -48,10 +48,7 @@ class RunFolder:
         Raises:
             UserError: if it holds a run, is no folder, or cannot be written.
         """
-        if (path / "config.json").exists():
-            raise UserError(
-                f"{path} already holds a run: go on with it (--resume), choose another --out, or remove it"
-            )
+        check_new(path)
         make_folder(path)
         return cls(path)
 
@@ -169,24 +166,6 @@ class RunFolder:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **arrays)
         write_atomic(self.path / name, buffer.getvalue())
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder that can be written to.
-
-    Raises:
-        UserError: if it cannot be made, or not be written.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise UserError(
-            f"{path} cannot be a folder, there is a file in the way: choose another --out"
-        ) from error
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
-    if not os.access(path, os.W_OK):
-        raise UserError(f"cannot write {path}: permission denied")
 
 
 def fingerprint(config: Config, table: PlanTable | None, deterministic: bool) -> str:

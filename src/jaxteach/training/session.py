@@ -82,6 +82,7 @@ def run_session(
     checkpoints: Checkpoints,
     *,
     on_segment: Callable[[Progress], None] = lambda progress: None,
+    on_evaluation: Callable[[int, int], None] = lambda chunk, n_lanes: None,
     stop: Stop = lambda: False,
     notice: Callable[[str], None] = lambda line: None,
     keep_params: bool = True,
@@ -98,6 +99,7 @@ def run_session(
         folder: the run's.
         checkpoints: the run's.
         on_segment: called after each segment.
+        on_evaluation: called before a chunk is evaluated, with its number and how many lanes it has.
         stop: asked after each segment; the state is then saved, and the session ends.
         notice: told in one line what a user should know.
         keep_params: whether parameters are written, or gone once they are evaluated.
@@ -114,7 +116,8 @@ def run_session(
     points, run = program.points, checkpoints.fingerprint
     numbered = list(enumerate(split(program.plan.config, program.width)))
     chunks = numbered if only is None else [numbered[chunk] for chunk in only]
-    tally, finished, earlier = Tally(sum(len(lanes) for _, lanes in chunks)), [], 0.0
+    tally = Tally.of(program.plan, [lanes for _, lanes in chunks], len(numbered))
+    finished, earlier = [], 0.0
     watch = DivergenceWatch(program, notice, debug_nans)
 
     def after_segment(progress: Progress) -> None:
@@ -125,7 +128,8 @@ def run_session(
     for chunk, lanes in chunks:
         done = read_chunk(folder, points, chunk, lanes, run, keep_params, notice)
         if done is not None:
-            tally.add(len(lanes), int(done.metrics["env_steps"][:, -1].sum()), done.seconds)
+            env_steps = done.metrics["env_steps"]
+            tally.add(len(lanes), env_steps.shape[1], int(env_steps[:, -1].sum()), done.seconds)
             finished.append(done)
             earlier += done.seconds + done.evaluate_seconds
             checkpoints.finish(chunk)
@@ -146,6 +150,7 @@ def run_session(
             write_params(folder, points, chunk, lanes, result.params, finished=False)
             return Outcome([*finished, came_to], False, earlier)
         began = time.perf_counter()
+        on_evaluation(chunk, len(lanes))
         with told_of_memory(program):
             final = evaluate(program, lanes, result.params)
         came_to = dataclasses.replace(came_to, final=final, evaluate_seconds=time.perf_counter() - began)

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
-from jaxteach.config import MOST, Config
+from jaxteach.bounds import check_rollout
+from jaxteach.config import Config
 from jaxteach.errors import UserError
 from jaxteach.student.decay import DECAY_NAMES, DecayParameters, in_updates
 from jaxteach.student.features import View
@@ -138,29 +139,14 @@ def make_plan(config: Config, taught: bool) -> Plan:
     """
     parameters = dataclasses.asdict(config.variant)
     task = make_task(config.task, **parameters)
+    check_rollout(config, task)
     view = View(task.height, task.width, task.key_class_colours)
     menu = make_menu(task) if config.method == "hierarchical" else None
     if menu is not None and taught:
         raise UserError("--method hierarchical learns without a teacher: leave the table out")
     n_actions = N_ACTIONS if menu is None else len(menu.options)
     student = make_student(config.student.name, config.student.hidden, view, n_actions)
-    plan = Plan(task, student, config, taught, menu)
-    rollout = config.rollout
-    if not plan.by_episodes and rollout.steps > task.max_steps:
-        raise UserError(f"--rollout.steps {rollout.steps}: at most an episode's {task.max_steps} steps")
-    if plan.by_episodes and rollout.min_env_steps >= rollout.envs * task.max_steps:
-        raise UserError(
-            f"--rollout.min-env-steps {rollout.min_env_steps}: must be below {rollout.envs * task.max_steps}"
-        )
-    if plan.n_steps * rollout.envs > MOST:
-        raise UserError(
-            f"--rollout.envs {rollout.envs}: an update of episodes of up to {task.max_steps} steps could "
-            f"collect {plan.n_steps * rollout.envs} environment steps, must be at most {MOST}"
-        )
-    rows = rollout.min_env_steps if plan.by_episodes else rollout.envs * rollout.steps
-    if config.ppo.minibatch > rows and not plan.student.recurrent:
-        raise UserError(f"--ppo.minibatch {config.ppo.minibatch}: an update may collect only {rows} rows")
-    return plan
+    return Plan(task, student, config, taught, menu)
 
 
 def make_hyper(config: Config, n_updates: int, teacher_success: float = 0.0) -> Hyper:

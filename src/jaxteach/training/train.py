@@ -16,7 +16,7 @@ from jaxteach.teacher.table import PlanTable
 from jaxteach.training.lanes import IntArray, lanes_of, seeds_of
 from jaxteach.training.metrics import MetricsLog, join_chunks
 from jaxteach.training.program import Program, compile_program, run_chunk
-from jaxteach.training.state import SeedState
+from jaxteach.training.state import Plan, SeedState
 
 Stop = Callable[[], bool]
 
@@ -54,9 +54,12 @@ class Progress:
     """Where training stands after a segment.
 
     Attributes:
-        chunk: number of the running chunk.
-        lanes: its lanes.
+        chunk: number of the running chunk, from 0.
+        n_chunks: chunks of the whole run, all shards together.
+        lanes: the chunk's lanes.
         log: its metrics so far.
+        updates: taken so far, all chunks together.
+        all_updates: what `updates` ends at; None where that is not known ahead (whole episodes).
         share: how much of the whole run is done, 0 to 1.
         env_steps: environment steps taken so far, all chunks together.
         seconds: spent training so far, all chunks together.
@@ -67,8 +70,11 @@ class Progress:
     """
 
     chunk: int
+    n_chunks: int
     lanes: IntArray
     log: MetricsLog
+    updates: int
+    all_updates: int | None
     share: float
     env_steps: int
     seconds: float
@@ -112,16 +118,37 @@ class Start:
 
 @dataclasses.dataclass
 class Tally:
-    """What the chunks that have ended come to: lanes (of how many in total), environment steps, seconds."""
+    """What the chunks that have ended come to, and what there is to do.
+
+    Attributes:
+        total: lanes to train.
+        n_chunks: chunks of the whole run, all shards together.
+        all_updates: updates to take, all chunks together; None where that is not known ahead.
+        lanes: of the chunks that have ended; so are the other numbers.
+        updates: taken.
+        env_steps: taken.
+        seconds: of training.
+    """
 
     total: int
+    n_chunks: int
+    all_updates: int | None
     lanes: int = 0
+    updates: int = 0
     env_steps: int = 0
     seconds: float = 0.0
 
-    def add(self, lanes: int, env_steps: int, seconds: float) -> None:
+    @classmethod
+    def of(cls, plan: Plan, chunks: Sequence[IntArray], n_chunks: int | None = None) -> "Tally":
+        """Before the first of some chunks; `n_chunks` if they are not all of the run's."""
+        lanes = sum(len(chunk) for chunk in chunks)
+        all_updates = None if plan.by_episodes else plan.n_updates * len(chunks)
+        return cls(lanes, n_chunks or len(chunks), all_updates)
+
+    def add(self, lanes: int, updates: int, env_steps: int, seconds: float) -> None:
         """Count a chunk that has ended."""
         self.lanes += lanes
+        self.updates += updates
         self.env_steps += env_steps
         self.seconds += seconds
 
@@ -158,7 +185,7 @@ def train(
     config = resolve(config)
     program = program or compile_program(config, teacher)
     chunks = split(config, program.width, seed_ids)
-    tally, results = Tally(sum(len(lanes) for lanes in chunks)), []
+    tally, results = Tally.of(program.plan, chunks), []
     for chunk, lanes in enumerate(chunks):
         results.append(train_chunk(program, chunk, lanes, tally, on_segment=on_segment, stop=stop))
         on_chunk(results[-1])
@@ -180,12 +207,6 @@ def split(config: Config, width: int, seed_ids: Sequence[int] | None = None) -> 
     first, count = config.first_seed, config.seeds
     lanes = lanes_of(len(grid(config)), range(first, first + count) if seed_ids is None else seed_ids)
     return [lanes[start : start + width] for start in range(0, len(lanes), width)]
-
-
-def n_chunks(config: Config) -> int:
-    """How many chunks a resolved configuration's run has."""
-    assert config.seeds_per_chunk is not None
-    return len(split(config, config.seeds_per_chunk))
 
 
 def train_chunk(
@@ -222,8 +243,11 @@ def train_chunk(
         seconds, complete = time.perf_counter() - began, within >= 1.0
         progress = Progress(
             chunk=chunk,
+            n_chunks=tally.n_chunks,
             lanes=lanes,
             log=log,
+            updates=tally.updates + log.n_updates,
+            all_updates=tally.all_updates,
             share=(tally.lanes + within * n) / tally.total,
             env_steps=tally.env_steps + int(np.sum(done)),
             seconds=tally.seconds + seconds,
@@ -237,6 +261,6 @@ def train_chunk(
             break
     seconds = time.perf_counter() - began
     if complete:
-        tally.add(n, int(np.sum(done)), seconds)
+        tally.add(n, log.n_updates, int(np.sum(done)), seconds)
     params = jax.tree.map(lambda x: np.asarray(x)[:n], state.params)
     return ChunkResult(chunk, lanes, params, log.arrays(), log.diverged_at(), seconds, complete)

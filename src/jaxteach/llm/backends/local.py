@@ -13,8 +13,8 @@ from jaxteach.errors import UserError, one_line
 from jaxteach.llm.backend import Reply, Score, at_least
 from jaxteach.llm.backends.weights import Weights, find_weights
 from jaxteach.llm.prompts import Message
-from jaxteach.surroundings import how_to_install
 from jaxteach.llm.thoughts import begun_thought, end_of
+from jaxteach.surroundings import how_to_install
 
 _EXTRA = ("torch", "transformers", "accelerate", "gguf", "huggingface_hub")
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from typing import Any, ClassVar, NoReturn, Self
+from typing import Any, NoReturn, Self
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +15,9 @@ from navix.spaces import Continuous, Discrete
 
 from jaxteach.errors import UserError, nearest
 from jaxteach.tasks.engine import constants as c
-from jaxteach.tasks.engine.captions import AbstractState, Vocabulary
+from jaxteach.tasks.engine.captions import AbstractState
 from jaxteach.tasks.engine.dynamics import Outcome, transition
+from jaxteach.tasks.engine.facts import NUMBERS, Facts
 from jaxteach.tasks.engine.grids import read_grid
 from jaxteach.tasks.engine.layout import Draws, Layout
 from jaxteach.tasks.engine.percept import Percept, perceive, sight_table
@@ -29,7 +30,7 @@ SPACES = ("observation_space", "action_space", "reward_space")
 """Fields that hold arrays."""
 
 
-class Task(Environment):
+class Task(Facts, Environment):
     """A room with keys and locked doors, of which the agent sees a small window at a time.
 
     A task is one subclass: its name, its facts (for an LLM), its words, its layout, and how many
@@ -48,17 +49,11 @@ class Task(Environment):
         n_draws: how many random words one reset needs.
     """
 
-    name: ClassVar[str]
-    facts: ClassVar[str] = ""
-    defaults: ClassVar[dict[str, Any]]
-    variants: ClassVar[dict[str, dict[str, Any]]] = {}
-    env_steps: ClassVar[int] = 49_152
-
-    room_min: int = struct.field(pytree_node=False, default=5)
-    room_max: int = struct.field(pytree_node=False, default=10)
-    n_keys: int = struct.field(pytree_node=False, default=1)
-    n_lava: int = struct.field(pytree_node=False, default=0)
-    view_size: int = struct.field(pytree_node=False, default=3)
+    room_min: int = struct.field(pytree_node=False, default=NUMBERS["room_min"])
+    room_max: int = struct.field(pytree_node=False, default=NUMBERS["room_max"])
+    n_keys: int = struct.field(pytree_node=False, default=NUMBERS["n_keys"])
+    n_lava: int = struct.field(pytree_node=False, default=NUMBERS["n_lava"])
+    view_size: int = struct.field(pytree_node=False, default=NUMBERS["view_size"])
     rendering: bool = struct.field(pytree_node=False, default=False)
     n_draws: int = struct.field(pytree_node=False, default=1)
 
@@ -84,55 +79,11 @@ class Task(Environment):
     def __hash__(self) -> int:
         return hash(self._identity())
 
-    # ---- what a task defines -------------------------------------------------------------
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """How captions and plans name the objects."""
-        raise NotImplementedError
-
-    @property
-    def key_classes(self) -> tuple[int, ...]:
-        """The class of each key, length n_keys; by default all are of one class."""
-        return (0,) * self.n_keys
-
-    @property
-    def key_class_colours(self) -> tuple[int | None, ...]:
-        """The colour of each key class; None (the default's only class) takes keys of any colour."""
-        return (None,)
+    # ---- what a task defines, beside its facts ---------------------------------------------
 
     def layout(self, draws: Draws) -> Layout:
         """Draw where everything lies when an episode starts."""
         raise NotImplementedError
-
-    def check(self) -> None:
-        """Refuse parameters no layout can satisfy.
-
-        Raises:
-            UserError: naming the parameter and its bounds.
-        """
-        low, high, grid = self.room_min, self.room_max, f"{self.height}x{self.width} grid"
-        self.require(self.view_size % 2 == 1, f"view size {self.view_size}, it must be odd")
-        self.require(3 <= self.view_size <= 31, f"view size {self.view_size}, it must be 3 to 31")
-        self.require(4 <= low <= high, f"room sides {low}..{high}, they must satisfy 4 <= min <= max")
-        self.require(high <= min(self.height, self.width), f"room side {high} does not fit the {grid}")
-        self.require(max(self.height, self.width) <= 32, f"{grid}, sides can be at most 32")
-        # The reward's clock is float32, which counts that far.
-        self.require(1 <= self.max_steps <= 2**24, f"{self.max_steps} steps, from 1 to {2**24}")
-        self.require(self.n_keys >= 1, f"{self.n_keys} keys, at least 1")
-        self.require(self.n_lava >= 0, f"{self.n_lava} lava cells, at least 0")
-        # The agent, keys and lava need a cell each, and the cell before each door must stay free.
-        needed = 1 + self.n_keys + self.n_lava + len(self.vocabulary.doors)
-        self.require(
-            (low - 2) ** 2 >= needed,
-            f"a room of side {low} has {(low - 2) ** 2} cells inside but its objects need {needed}: "
-            "use larger rooms, fewer keys or less lava",
-        )
-
-    def require(self, holds: bool, otherwise: str) -> None:
-        """Raise a UserError that names this task unless the condition holds."""
-        if not holds:
-            raise UserError(f"impossible variant of {self.name}: {otherwise}")
 
     @classmethod
     def refuse(cls, parameter: str) -> NoReturn:

@@ -1,0 +1,1 @@
+"""The facts of each task, in a module of the task's name: what is known of it without JAX."""
