@@ -17,7 +17,7 @@ from jaxteach.errors import UserError, cli, one_line
 from jaxteach.merge import merge
 from jaxteach.options import check_unchanged, read_config, read_options
 from jaxteach.run import report, say
-from jaxteach.shards import Shard, shards_in
+from jaxteach.shards import Shard, shards_in, split_of
 
 POLL = 1.0
 """Seconds between two looks at the jobs."""
@@ -226,16 +226,12 @@ def join(out: Path) -> int:
 
 def check_split(options: Options) -> None:
     """Refuse to split a run in another way than it has been split before."""
-    if (options.out / "shards").exists():
-        try:
-            before = shards_in(options.out)[0].count
-        except UserError:
-            return
-        if before != options.shards:
-            raise UserError(
-                f"--shards {options.shards}: {options.out} has been split into {before} before; choose "
-                "that, or another --out"
-            )
+    before = split_of(options.out)
+    if before is not None and before != options.shards:
+        raise UserError(
+            f"--shards {options.shards}: {options.out} has been split into {before} before; choose "
+            "that, or another --out"
+        )
 
 
 def last_words(job: Any) -> str:

@@ -11,6 +11,7 @@ from jaxteach.config import Config, resolve
 from jaxteach.errors import UserError, cli
 from jaxteach.lock import FolderLock
 from jaxteach.options import Options, check_unchanged, read_options
+from jaxteach.shards import note_tasks
 from jaxteach.stopping import Stopping
 
 if TYPE_CHECKING:
@@ -131,6 +132,8 @@ def run(
         folder.tidy()
         for line in folder.differences(then):
             say(line)
+    if options.shard == "slurm" and config.out is not None:
+        note_tasks(config.out)
 
     with (
         Checkpoints(
