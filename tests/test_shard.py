@@ -116,7 +116,7 @@ def test_an_array_that_starts_elsewhere_is_remembered(tmp_path):
     with pytest.raises(UserError, match="--array=1-3 or some of it"):
         read_shard("slurm", tasks(0, 0, 0, 1), out)
     (out / "shards/array.json").write_text('{"first": "1"}')
-    with pytest.raises(UserError, match="array.json: first"):
+    with pytest.raises(UserError, match=r"array\.json: first"):
         read_shard("slurm", tasks(3, 3, 3, 1), out)
 
 
