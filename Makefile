@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 12))
 
-.PHONY: run test lint figures figures-quick test-llm
+.PHONY: run test lint figures figures-quick test-slurm test-llm
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -23,6 +23,10 @@ figures: $(VENV)/.installed
 
 figures-quick: $(VENV)/.installed
 	set -e; for script in experiments/fig_*.py; do $(BIN)/python "$$script" --quick; done
+
+# Starts a scheduler of its own, on this machine: needs root, and Debian's slurm-wlm and munge.
+test-slurm: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m slow tests/test_slurm.py
 
 test-llm: $(VENV)/.installed-test-llm
 	$(BIN)/python -m pytest tests/llm_extra

@@ -25,7 +25,7 @@ def launch(out, *arguments, of=started):
     return of("launch", "--cluster", "local", "--shards", "2", "--out", out, "--", *FLAGS, *arguments)
 
 
-def kill(folder, seconds=120.0):
+def kill(folder, seconds=300.0):
     """SIGKILL the run in a folder once it trains."""
     end = time.monotonic() + seconds
     while not (folder / "metrics.jsonl").exists():

@@ -3,7 +3,7 @@
 import pytest
 
 from jaxteach.errors import UserError
-from jaxteach.shards import Shard, read_shard, shards_in
+from jaxteach.shards import Shard, note_tasks, read_shard, shards_in
 from tests.commands import TINY, here
 
 
@@ -46,6 +46,99 @@ def test_an_array_with_gaps_is_refused(bounds):
     array = {"SLURM_ARRAY_TASK_ID": "6", "SLURM_ARRAY_TASK_COUNT": "4"}
     with pytest.raises(UserError, match=r"the 4 tasks of this array are numbered with gaps.*--array=0-3"):
         read_shard("slurm", array | bounds)
+
+
+def tasks(own, first, last, count):
+    names = ("ID", "MIN", "MAX", "COUNT")
+    return {
+        f"SLURM_ARRAY_TASK_{name}": str(value)
+        for name, value in zip(names, (own, first, last, count), strict=True)
+    }
+
+
+def begin(out, count, indices):
+    for index in indices:
+        (out / f"shards/{index}-of-{count}").mkdir(parents=True)
+        (out / f"shards/{index}-of-{count}/config.json").write_text("{}")
+    return out
+
+
+@pytest.mark.parametrize(
+    ("environment", "shard"),
+    [
+        (tasks(1, 1, 1, 1), Shard(1, 3)),
+        (tasks(0, 0, 0, 1), Shard(0, 3)),
+        (tasks(2, 0, 2, 2), Shard(2, 3)),
+        (tasks(2, 1, 2, 2), Shard(2, 3)),
+        (tasks(2, 0, 2, 3), Shard(2, 3)),
+        (tasks(5, 4, 6, 3), Shard(1, 3)),
+        ({"SLURM_PROCID": "1", "SLURM_NTASKS": "3"}, Shard(1, 3)),
+    ],
+    ids=["the second", "the first", "the outer two", "the last two", "all", "all, from four", "no array"],
+)
+@pytest.mark.parametrize("begun", [(0, 1, 2), (0, 2)])
+def test_some_tasks_of_an_array_are_told_by_the_folder(environment, shard, begun, tmp_path):
+    assert read_shard("slurm", environment, begin(tmp_path, 3, begun)) == shard
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        tasks(5, 5, 5, 1),
+        tasks(2, 0, 4, 3),
+        tasks(1, 0, 4, 5),
+        tasks(1, 0, 3, 2),
+        {"SLURM_PROCID": "0", "SLURM_NTASKS": "1"},
+        {"SLURM_PROCID": "0", "SLURM_NTASKS": "4"},
+    ],
+    ids=["out of range", "gaps out of range", "more", "one out of range", "one of a job", "more of a job"],
+)
+def test_tasks_that_the_folder_contradicts_are_refused(environment, tmp_path):
+    out = begin(tmp_path, 3, range(3))
+    with pytest.raises(UserError, match=r"against 3 shards.*--array=0-2 or some of it.*--shard I/3"):
+        read_shard("slurm", environment, out)
+
+
+def test_one_task_alone_does_not_say_how_many_there_are(tmp_path):
+    for environment in (tasks(1, 1, 1, 1), tasks(0, 0, 0, 1)):
+        with pytest.raises(UserError, match="does not say of how many shards"):
+            read_shard("slurm", environment, tmp_path)
+
+
+def test_an_array_that_starts_elsewhere_is_remembered(tmp_path):
+    """Tasks 1 to 3 are shards 0 to 2, also when some of them are submitted again."""
+    out = begin(tmp_path, 3, range(3))
+    note_tasks(out, tasks(2, 1, 3, 3))
+    assert read_shard("slurm", tasks(3, 3, 3, 1), out) == Shard(2, 3)
+    assert read_shard("slurm", tasks(3, 1, 3, 2), out) == Shard(2, 3)
+    assert read_shard("slurm", tasks(0, 0, 2, 3), out) == Shard(0, 3)
+    note_tasks(out, tasks(3, 3, 3, 1))
+    with pytest.raises(UserError, match="--array=1-3 or some of it"):
+        read_shard("slurm", tasks(0, 0, 0, 1), out)
+    (out / "shards/array.json").write_text('{"first": "1"}')
+    with pytest.raises(UserError, match=r"array\.json: first"):
+        read_shard("slurm", tasks(3, 3, 3, 1), out)
+
+
+def test_variables_that_are_no_numbers(tmp_path):
+    with pytest.raises(UserError, match="is no number"):
+        read_shard("slurm", tasks("x", 0, 2, 3), tmp_path)
+
+
+def test_a_task_submitted_again_goes_on_with_its_own_shard(tmp_path, monkeypatch):
+    """An array of two from number 4, of which 5 stops and is submitted again alone."""
+    run = ("run", *TINY, "--out", tmp_path / "run", "--resume", "--shard", "slurm")
+
+    def submit(own, *array):
+        for name, value in tasks(own, *array).items():
+            monkeypatch.setenv(name, value)
+        return here(*run)
+
+    assert submit(4, 4, 5, 2).status == 0
+    assert submit(5, 5, 5, 1).status == 0
+    assert sorted(path.name for path in (tmp_path / "run/shards").glob("*-of-*")) == ["0-of-2", "1-of-2"]
+    refused = submit(1, 1, 1, 1)
+    assert refused.status == 2 and "against 2 shards" in refused.err
 
 
 def test_a_run_split_in_two_ways(tmp_path):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
-from jaxteach.cli import parse
 from jaxteach.bounds import MOST
+from jaxteach.cli import parse
 from jaxteach.errors import UserError, cli
 from jaxteach.stopping import Stopping
 

@@ -1,7 +1,6 @@
 """`python -m jaxteach.launch`: train the shards of a run on a cluster's scheduler, or here, and join them."""
 
 import dataclasses
-import json
 import sys
 import time
 from collections.abc import Iterable
@@ -14,18 +13,32 @@ import tyro
 from jaxteach.cli import parse
 from jaxteach.config import from_json, resolve
 from jaxteach.errors import UserError, cli, one_line
+from jaxteach.jobs import (
+    OVER,
+    Queue,
+    ShardJob,
+    env_steps,
+    last_words,
+    logs,
+    read_jobs,
+    saved,
+    write_jobs,
+)
 from jaxteach.merge import merge
 from jaxteach.options import check_unchanged, read_config, read_options
 from jaxteach.run import report, say
-from jaxteach.shards import Shard, shards_in
+from jaxteach.shards import Shard, shards_in, split_of
 from jaxteach.stopping import tidied
-from jaxteach.surroundings import how_to_install
 from jaxteach.sweep import n_chunks
 
 POLL = 1.0
 """Seconds between two looks at the jobs."""
 TELL = 30.0
 """Seconds between two lines of progress."""
+PATIENCE = 3
+"""How often in a row a shard's job may be lost without anything saved before it counts as failed."""
+WARNING = 90
+"""Seconds before its time limit at which a job is told to save, if the limit is long enough."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +55,10 @@ class Options:
     cluster: Literal["slurm", "local"] = "slurm"
     """slurm: a job array; local: processes of this machine, all at once."""
     minutes: int = 24 * 60
-    """Time limit of a job, in minutes."""
+    """Time limit of a job, in minutes. A shard that takes longer is saved and queued again (slurm)."""
+    warn_seconds: int | None = None
+    """How long before the limit a job is told to save, in seconds (slurm); SLURM may do so half a minute
+    earlier. By default 90, or a quarter of a shorter limit."""
     partition: str | None = None
     """Partition (slurm)."""
     cpus: int | None = None
@@ -64,23 +80,30 @@ def main() -> int:
             raise UserError(f"--{name} {getattr(options, name)}: must be at least 1")
     for text in options.sbatch:
         read_pair(text)
+    if not 0 < warning(options) < 60 * options.minutes:
+        raise UserError(
+            f"--warn-seconds {options.warn_seconds}: must be from 1 to below the limit of a job, "
+            f"{60 * options.minutes} s"
+        )
     check_split(options)
     commands = commands_of(options, theirs)
     check_jobs(options.out, commands)
-    missing = [shard for shard in commands if not _ended(shard, options.out)]
+    missing = {shard: command for shard, command in commands.items() if not _ended(shard, options.out)}
     say(f"{options.out}: {len(missing)} of {options.shards} shards to train")
     if missing:
-        submitted = submit(options, [commands[shard] for shard in missing])
-        jobs = dict(zip(missing, submitted, strict=True))
-        wait(jobs, options)
-        failed = {shard: job for shard, job in jobs.items() if not _ended(shard, options.out)}
+        failed = Launch(options, missing).wait()
+        for shard, why in failed.items():
+            say(f"shard {shard} has failed: {why}")
         if failed:
-            for shard, job in failed.items():
-                say(f"shard {shard} has failed: {last_words(job)} (log: {job.paths.stderr})")
             ended = options.shards - len(failed)
             say(f"{ended} of {options.shards} shards have ended; launch again for the rest")
             return 1
     return join(options.out)
+
+
+def warning(options: Options) -> int:
+    """Seconds before its time limit at which a job is told to save."""
+    return min(WARNING, 15 * options.minutes) if options.warn_seconds is None else options.warn_seconds
 
 
 def commands_of(options: Options, theirs: list[str]) -> dict[Shard, list[str]]:
@@ -131,12 +154,12 @@ def first_begun(out: Path, shards: Iterable[Shard]) -> dict[str, Any] | None:
     return next((then for then in found if then is not None), None)
 
 
-def submit(options: Options, commands: list[list[str]]) -> list[Any]:
+def submit(options: Options, commands: list[tuple[Shard, list[str]]]) -> list[Any]:
     """Hand jobs to the scheduler.
 
     Args:
         options: the command line.
-        commands: arguments of `python -m jaxteach.run` for each job.
+        commands: shards, and the arguments of `python -m jaxteach.run` for each.
 
     Returns:
         The jobs, as submitit has them.
@@ -144,31 +167,46 @@ def submit(options: Options, commands: list[list[str]]) -> list[Any]:
     Raises:
         UserError: submitit is not installed, or there is no such scheduler.
     """
+    submitit = load_submitit()
     try:
-        import submitit
-    except ImportError:
-        raise UserError(f"submitit is not installed: {how_to_install('cluster')}") from None
-    logs = options.out / "shards" / "logs"
-    try:
-        executor = submitit.AutoExecutor(folder=logs, cluster=options.cluster)
+        executor = submitit.AutoExecutor(folder=logs(options.out), cluster=options.cluster)
         executor.update_parameters(name="jaxteach", timeout_min=options.minutes)
         if options.cluster == "slurm":
             given = {
                 "slurm_partition": options.partition,
+                "slurm_signal_delay_s": warning(options),
                 "cpus_per_task": options.cpus,
                 "gpus_per_node": options.gpus or None,
                 "slurm_additional_parameters": dict(read_pair(text) for text in options.sbatch),
             }
             executor.update_parameters(**{name: value for name, value in given.items() if value is not None})
-        with executor.batch():
+        # Some clusters queue nothing again unless it asks for that.
+        with submitit.helpers.environment_variables(SBATCH_REQUEUE="1"), executor.batch():
             return [
                 executor.submit(
-                    submitit.helpers.CommandFunction([sys.executable, "-m", "jaxteach.run", *command])
+                    ShardJob(
+                        [sys.executable, "-m", "jaxteach.run", *command],
+                        shard.folder(options.out),
+                        submitit.helpers.DelayedSubmission,
+                    )
                 )
-                for command in commands
+                for shard, command in commands
             ]
     except (RuntimeError, OSError) as error:
         raise UserError(f"--cluster {options.cluster}: {one_line(error)}") from error
+
+
+def load_submitit() -> Any:
+    """The package that speaks to schedulers.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        import submitit
+    except ImportError:
+        raise UserError(f"submitit is not installed: {how_to_install('cluster')}") from None
+    return submitit
 
 
 def read_pair(text: str) -> tuple[str, str]:
@@ -186,36 +224,111 @@ def read_pair(text: str) -> tuple[str, str]:
     return name.lstrip("-").replace("-", "_"), value
 
 
-def wait(jobs: dict[Shard, Any], options: Options) -> None:
-    """Wait for jobs, and tell how they stand. On Ctrl-C those of a scheduler go on, local ones end."""
-    told = time.monotonic()
-    running = dict(jobs)
+class Launch:
+    """The jobs of a launch, each followed until its shard has ended or has failed.
 
-    def leave() -> None:
-        for job in tuple(running.values()) if options.cluster == "local" else ():
-            job.cancel()
+    A job that is lost (its node failed, it was killed or did not save in time) is submitted again, as long
+    as its shard got further; one whose run ended with an error, or that was cancelled, is not.
+
+    Args:
+        options: the command line.
+        commands: arguments of `python -m jaxteach.run` for each shard to train.
+    """
+
+    def __init__(self, options: Options, commands: dict[Shard, list[str]]) -> None:
+        self._options, self._commands, self._out = options, commands, options.out
+        self._jobs: dict[Shard, Any] = {}
+        self._queue = Queue()
+        self._lost = dict.fromkeys(commands, 0)
+        self._saved = {shard: saved(shard.folder(self._out)) for shard in commands}
+        self._failed: dict[Shard, str] = {}
         if options.cluster == "slurm":
-            say("the jobs go on; launch again when they have ended, to join them")
+            self._take_up()
+        self._submit([shard for shard in commands if shard not in self._jobs])
 
-    with tidied(leave):
-        while running:
-            for shard in [shard for shard, job in running.items() if job.done()]:
-                running.pop(shard)
-                say(f"shard {shard} {'has ended' if _ended(shard, options.out) else 'has stopped'}")
-            if running and time.monotonic() - told > TELL:
-                told = time.monotonic()
-                steps = sum(env_steps(shard, options.out) for shard in jobs)
-                say(f"{len(running)} shards to go, {steps:,} environment steps so far")
-            time.sleep(POLL)
+    def _take_up(self) -> None:
+        """Find jobs of an earlier launch that may yet run: a second one would find its folder locked."""
+        before = read_jobs(self._out)
+        own = {shard: before[str(shard)] for shard in self._commands if str(shard) in before}
+        self._queue.look(list(own.values()))
+        for shard, job in own.items():
+            if self._queue.state(job) not in ("", *OVER):
+                self._jobs[shard] = load_submitit().SlurmJob(folder=logs(self._out), job_id=job)
+                say(f"shard {shard} is in the queue already (job {job})")
 
+    def _submit(self, shards: list[Shard]) -> None:
+        if shards:
+            jobs = submit(self._options, [(shard, self._commands[shard]) for shard in shards])
+            self._jobs.update(zip(shards, jobs, strict=True))
+            if self._options.cluster == "slurm":
+                write_jobs(self._out, {str(shard): self._jobs[shard].job_id for shard in shards})
 
-def env_steps(shard: Shard, out: Path) -> int:
-    """Environment steps a shard has taken so far."""
-    try:
-        lines = (shard.folder(out) / "metrics.jsonl").read_text().splitlines()
-        return int(json.loads(lines[-1])["env_steps"])
-    except (OSError, ValueError, IndexError):
-        return 0
+    def wait(self) -> dict[Shard, str]:
+        """Wait until no job is left, and tell how they stand. On Ctrl-C a scheduler's go on, local ones end.
+
+        Returns:
+            The shards that have failed, and why.
+        """
+        told = time.monotonic()
+        running = dict.fromkeys(self._jobs)
+
+        def leave() -> None:
+            for shard in running if self._options.cluster == "local" else ():
+                self._jobs[shard].cancel()
+            if self._options.cluster == "slurm":
+                say("the jobs go on; launch again, now or when they have ended, to join them")
+
+        with tidied(leave):
+            while running:
+                if self._options.cluster == "slurm":
+                    self._queue.look([self._jobs[shard].job_id for shard in running])
+                for shard in list(running):
+                    if self._settled(shard):
+                        running.pop(shard)
+                if running and time.monotonic() - told > TELL:
+                    told = time.monotonic()
+                    steps = sum(env_steps(shard.folder(self._out)) for shard in self._jobs)
+                    states = f" ({self._queue})" if str(self._queue) else ""
+                    say(f"{len(running)} shards to go{states}, {steps:,} environment steps so far")
+                time.sleep(POLL)
+        return self._failed
+
+    def _settled(self, shard: Shard) -> bool:
+        """Whether a shard has ended or failed; if its job was lost, it is submitted again."""
+        job = self._jobs[shard]
+        if _ended(shard, self._out):
+            say(f"shard {shard} has ended")
+            return True
+        local = self._options.cluster == "local"
+        if not (job.done() if local else self._queue.over(job.job_id)):
+            return False
+        state = "" if local else self._queue.state(job.job_id)
+        if job.paths.result_pickle.exists():
+            why = last_words(job.paths.stderr)
+        elif state == "CANCELLED":
+            why = "its job was cancelled"
+        else:
+            why = f"its job was lost ({state or 'gone'})"
+            try:
+                if self._again(shard):
+                    say(f"shard {shard}: {why}; submitted again, to go on from what it had saved")
+                    return False
+                said = last_words(job.paths.stderr)
+                why += f", {PATIENCE} times in a row before anything was saved: {said}"
+            except UserError as error:  # the others may go on
+                why += f" and not submitted again: {error}"
+        self._failed[shard] = f"{why} (log: {job.paths.stderr})"
+        say(f"shard {shard} has stopped")
+        return True
+
+    def _again(self, shard: Shard) -> bool:
+        """Submit a shard again whose job was lost, unless that keeps happening before it gets further."""
+        now = saved(shard.folder(self._out))
+        self._lost[shard] = 0 if now > self._saved[shard] else self._lost[shard] + 1
+        self._saved[shard] = now
+        if self._lost[shard] < PATIENCE:
+            self._submit([shard])
+        return self._lost[shard] < PATIENCE
 
 
 def join(out: Path) -> int:
@@ -231,25 +344,12 @@ def join(out: Path) -> int:
 
 def check_split(options: Options) -> None:
     """Refuse to split a run in another way than it has been split before."""
-    if (options.out / "shards").exists():
-        try:
-            before = shards_in(options.out)[0].count
-        except UserError:
-            return
-        if before != options.shards:
-            raise UserError(
-                f"--shards {options.shards}: {options.out} has been split into {before} before; choose "
-                "that, or another --out"
-            )
-
-
-def last_words(job: Any) -> str:
-    """The last line a job wrote to its stderr."""
-    try:
-        lines = [line for line in (job.stderr() or "").splitlines() if line.strip()]
-    except OSError:
-        lines = []
-    return one_line(lines[-1]) if lines else "it said nothing"
+    before = split_of(options.out)
+    if before is not None and before != options.shards:
+        raise UserError(
+            f"--shards {options.shards}: {options.out} has been split into {before} before; choose "
+            "that, or another --out"
+        )
 
 
 def _ended(shard: Shard, out: Path) -> bool:

@@ -1,5 +1,6 @@
 """The command line of a training run, and what it has to agree with when a run goes on. No JAX here."""
 
+import functools
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -81,10 +82,10 @@ class Options:
         config = self.config
         return self.host_devices or devices_for(config.seeds_per_chunk or CHUNK[config.preset])
 
-    @property
+    @functools.cached_property
     def part(self) -> Shard | None:
         """The part of the run to train; None for all of it."""
-        return None if self.shard is None else read_shard(self.shard)
+        return None if self.shard is None else read_shard(self.shard, out=self.config.out)
 
     @property
     def folder(self) -> Path | None:

@@ -13,6 +13,7 @@ from jaxteach.config import Config, resolve
 from jaxteach.errors import UserError, cli
 from jaxteach.folders import check_free, held, in_words
 from jaxteach.options import Options, check_unchanged, read_options
+from jaxteach.shards import note_tasks
 from jaxteach.stopping import Stopping
 from jaxteach.sweep import n_chunks
 from jaxteach.tasks import needs_jax
@@ -240,6 +241,8 @@ def trained(
         folder.tidy()
         for line in folder.differences(request.then):
             say(line)
+    if options.shard == "slurm" and config.out is not None:
+        note_tasks(config.out)
 
     def stop() -> bool:
         stopping.after = "this segment"
