@@ -110,6 +110,8 @@ def _check_unparsed(plans: tuple[Plan, ...], job: Job, log: AnswerLog, row: int)
     raw = next(r for r in _records(job, log, row) if _is_no_plan(r, question))
     length = raw.get("tokens_out")
     cut = f" (cut off at --max-tokens after {length})" if raw.get("finish") == "length" else ""
+    if raw.get("reasoning_alone"):
+        cut += f" (thoughts in {raw['reasoning_alone']} and no answer)"
     raise UserError(
         f"state {question.index} ({question.real_state.text}): {share:.0%} of the answers are no plan, "
         f"more than --max-unparsed {limit:g}; one of them{cut}: {one_line(raw['raw'])[:200]!r}; the answers "
@@ -128,6 +130,7 @@ def _provenance(job: Job, who: dict[str, Any], used: list[Record], unparsed: flo
     """How the table came about; the same answers give the same provenance, so no dates and no timings."""
     s = job.settings
     served = sorted({r["served_by"] for r in used if r.get("served_by")})
+    left_out = sorted({left for r in used for left in r.get("left_out", ())})
     sampling: dict[str, Any] = {"max_tokens": s.max_tokens, "think": s.think, "examples": s.examples}
     if s.estimator == "score":
         sampling |= {"score_temperature": s.score_temperature, "calibrate": s.calibrate}
@@ -149,5 +152,6 @@ def _provenance(job: Job, who: dict[str, Any], used: list[Record], unparsed: flo
         "versions": ours | who["versions"],
         "source": "python -m jaxteach.precompute",
         **({"served_by": served} if served else {}),
+        **({"left_out": left_out} if left_out else {}),
         **{key: who[key] for key in ("dtype", "device", "chat_template") if key in who},
     }
