@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from jaxteach.cli import parse
 from jaxteach.errors import cli
+from jaxteach.interrupt import Interruptible
 
 if TYPE_CHECKING:
     from jaxteach.llm import Estimator, Settings
@@ -81,8 +81,20 @@ class Options:
     """transformers: never use the network."""
 
 
+STOPPED = "stopped; the answers are kept: --resume continues"
+"""What Ctrl-C ends with."""
+
+
 def main() -> int:
     """Read the flags, run, print the report."""
+    with Interruptible(STOPPED):
+        return _main()
+
+
+def _main() -> int:
+    """What Ctrl-C may end at any time."""
+    from jaxteach.cli import parse
+
     options = parse(Options, "precompute")
     settings = _settings(options)
     settings.check()
@@ -120,7 +132,7 @@ def main() -> int:
         with llm.ProgressBar() as bar:
             table = llm.precompute(job, backend, options.out, title, options.resume, options.overwrite, bar)
     except KeyboardInterrupt:
-        print("stopped; the answers are kept: --resume continues", file=sys.stderr)
+        print(STOPPED, file=sys.stderr)
         return 130
     print(llm.describe(table, task.vocabulary.objects))
     print(f"\nwritten: {options.out} (sha256 {table.sha256[:12]})")

@@ -188,7 +188,8 @@ class EndpointBackend:
         What a server calls its own error may be by chance: it is believed at the first try if it names what
         it does not like, at the second if it names nothing, and not later.
         """
-        if refused.status < 500 or tries == forms.says_nothing(refused.said):
+        no_reason = forms.says_nothing(refused.said)
+        if refused.status < 500 or tries == no_reason:
             for other in forms.trials(refused.status, refused.said, form, self._mixed):
                 if put(other) == put(form):
                     continue  # there is no such thing in this request
@@ -196,7 +197,8 @@ class EndpointBackend:
                     return other, self._try(put, other, last)
                 except Refusal as again:
                     refused = again
-                    if forms.named(again.status, again.said) - other:
+                    named = forms.named(again.status, again.said) - other
+                    if named or (forms.says_nothing(again.said) and not no_reason):
                         return self._try_without(put, other, again, tries, last)
         self._check_key(refused)
         what = f"{refused}: {self._clean(refused.said)[:300]}"

@@ -39,12 +39,12 @@ _ECHOES = frozenset({"input", "ctx", "url", "body", "request"})
 # A refusal of these words alone does not say what it is about.
 _SAYS_NOTHING = frozenset(
     """a allowed an and are argument bad badrequesterror be been cannot client code content could
-    detail details entity error errors exception extra failed field fields find forbidden found has
-    have html http in input inputs internal internalservererror invalid is message name no not null
-    object occurred of one or page param parameter parameters params permitted process processed
-    processing properties property request server status supplied supported the title to type
-    unexpected unknown unprocessable unrecognised unrecognized unsupported valid validation value
-    was we web with xml your""".split()
+    detail details entity error errors exception extra failed field fields forbidden has have html
+    http in input inputs internal internalservererror invalid is message name no not null object
+    occurred of one or page param parameter parameters params permitted process processed processing
+    properties property request server status supplied supported the title to type unexpected
+    unknown unprocessable unrecognised unrecognized unsupported valid validation value was we web
+    with xml your""".split()
 )
 
 
