@@ -1,7 +1,6 @@
 """`python -m jaxteach.precompute`: ask an LLM about every abstract state of a task and write a table."""
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -64,7 +63,7 @@ class Options:
     concurrency: int = 4
     """openai: requests at the same time."""
     timeout: float = 120.0
-    """openai: seconds to wait for a reply."""
+    """openai: seconds for a whole reply."""
     retries: int = 6
     """openai: further tries after 429, 5xx, a time-out, a dropped connection or a broken reply."""
     threads: int | None = None
@@ -92,7 +91,7 @@ def main() -> int:
 
 
 def _main() -> int:
-    """What Ctrl-C may end at any time."""
+    """The same; Ctrl-C may end it anywhere."""
     from jaxteach.cli import parse
 
     options = parse(Options, "precompute")
@@ -128,12 +127,8 @@ def _main() -> int:
             k: getattr(options, k) for k in ("base_url", "key_variable", "concurrency", "timeout", "retries")
         },
     )
-    try:
-        with llm.ProgressBar() as bar:
-            table = llm.precompute(job, backend, options.out, title, options.resume, options.overwrite, bar)
-    except KeyboardInterrupt:
-        print(STOPPED, file=sys.stderr)
-        return 130
+    with llm.ProgressBar() as bar:
+        table = llm.precompute(job, backend, options.out, title, options.resume, options.overwrite, bar)
     print(llm.describe(table, task.vocabulary.objects))
     print(f"\nwritten: {options.out} (sha256 {table.sha256[:12]})")
     return 0
