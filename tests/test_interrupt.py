@@ -32,9 +32,9 @@ HELD_UP = """
 """
 
 
-def begun(program):
+def begun(program, before=""):
     process = subprocess.Popen(
-        [sys.executable, "-c", START + program],
+        [sys.executable, "-c", before + START + program],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -65,6 +65,14 @@ def test_what_fails_because_of_it_is_an_interruption():
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=20)[1].endswith("\nlast words\n")
         assert process.returncode == 130
+
+
+def test_within_other_handlers_each_signal_still_ends_it():
+    ignoring = "import signal\nfor n in (2, 15): signal.signal(n, lambda *args: None)\n"
+    for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        with begun(" time.sleep(60)", before=ignoring) as process:
+            process.send_signal(number)
+            assert process.wait(20) == status
 
 
 def test_a_program_that_ends_by_itself_has_the_last_word():

@@ -7,7 +7,7 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from jaxteach.stopping import end_now
+from jaxteach.stopping import SIGNALS, end_now
 
 LIMIT = 2.0
 """Seconds after Ctrl-C in which the program may end by itself."""
@@ -19,8 +19,8 @@ class Interruptible:
     Python raises KeyboardInterrupt in the main thread, but not while that is inside compiled code or looks up
     a name, and what is raised within a callback of the garbage collector (JAX has one) or a finaliser is
     lost. So a thread reads the signal too, and ends the process when its time is over. What is done in time
-    counts: who leaves the context without an exception after all goes on. To be entered by the main thread; a
-    signal that is ignored (`nohup`, a background job) stays ignored.
+    counts: who leaves the context without an exception after all goes on. A signal that is ignored (`nohup`, a
+    background job) stays ignored. In another thread than the main one, which hears no signals, it does nothing.
 
     Args:
         last_words: said on stderr at the end.
@@ -29,8 +29,14 @@ class Interruptible:
     def __init__(self, last_words: str) -> None:
         self._last_words = last_words
         self._heard = 0
+        self._on_main_thread = threading.current_thread() is threading.main_thread()
 
     def __enter__(self) -> Self:
+        if not self._on_main_thread:
+            return self
+        self._before = signal.getsignal(signal.SIGINT) or signal.SIG_DFL
+        if self._before is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         self._receiver, self._sender = socket.socketpair()
         self._sender.setblocking(False)
         self._wakeup = signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
@@ -41,6 +47,9 @@ class Interruptible:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if not self._on_main_thread:
+            return
+        signal.signal(signal.SIGINT, self._before)
         signal.set_wakeup_fd(self._wakeup)
         self._sender.close()
         self._thread.join()
@@ -54,6 +63,9 @@ class Interruptible:
         """Read signal numbers, one byte each, until the socket is closed or time is over."""
         try:
             while received := self._receiver.recv(64):
+                for number in received:
+                    if number in SIGNALS and number != signal.SIGINT:
+                        end_now(number)  # this thread has taken it from whoever listened before
                 self._heard += received.count(signal.SIGINT)
                 if self._heard > 1:
                     break

@@ -63,7 +63,7 @@ class Refusal(Exception):
 
 
 def read_document(answer: Answer) -> Any:
-    """The JSON of a reply with status 200.
+    """The JSON of a reply that is no error by its status.
 
     Args:
         answer: the reply.
@@ -89,7 +89,7 @@ def read_document(answer: Answer) -> Any:
 
 
 def refusal(answer: Answer) -> Refusal:
-    """What a reply with another status than 200 says.
+    """What a reply says that is an error by its status.
 
     Args:
         answer: the reply.

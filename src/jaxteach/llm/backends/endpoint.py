@@ -128,7 +128,7 @@ class EndpointBackend:
             return  # it answers, if not well; the questions have tries of their own
         except OSError as error:
             raise UserError(f"no answer from {self._wire}: {self._clean(error)}: check --base-url") from error
-        if answer.status != 200:
+        if not 200 <= answer.status < 300:
             self._check_key(refusal(answer))
 
     def _ask(self, messages: Sequence[Message], seed: int, temperature: float, max_tokens: int) -> Reply:
@@ -176,7 +176,7 @@ class EndpointBackend:
             raise Fault(f"the connection broke off ({type(error).__name__})") from error
         except OSError as error:
             raise Fault(f"no reply ({self._clean(error)})") from error
-        if answer.status != 200:
+        if not 200 <= answer.status < 300:
             raise refusal(answer)
         return read_reply(self._without_key(read_document(answer)), accept_empty=last)
 
