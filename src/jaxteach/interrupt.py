@@ -19,8 +19,8 @@ class Interruptible:
     Python raises KeyboardInterrupt in the main thread, but not while that is inside compiled code or looks up
     a name, and what is raised within a callback of the garbage collector (JAX has one) or a finaliser is
     lost. So a thread reads the signal too, and ends the process when its time is over. What is done in time
-    counts: who leaves the context without an exception after all goes on. A signal that is ignored (`nohup`, a
-    background job) stays ignored. In another thread than the main one, which hears no signals, it does nothing.
+    counts: who leaves the context without an exception continues. A signal that is ignored (`nohup`, a
+    background job) stays ignored. Off the main thread, which alone hears signals, it does nothing.
 
     Args:
         last_words: said on stderr at the end.

@@ -111,7 +111,7 @@ class Wire:
 
 
 class _Exchange:
-    """One request and its reply, in a thread of its own that can be told to end."""
+    """One request and its reply, in one thread, which another can end."""
 
     def __init__(self, url: urllib.parse.SplitResult, proxy: Proxy | None, timeout: float) -> None:
         self.future: Future[Answer] = Future()
