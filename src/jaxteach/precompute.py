@@ -1,12 +1,11 @@
 """`python -m jaxteach.precompute`: ask an LLM about every abstract state of a task and write a table."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from jaxteach.cli import parse
 from jaxteach.errors import cli
+from jaxteach.interrupt import Interruptible
 
 if TYPE_CHECKING:
     from jaxteach.llm import Estimator, Settings
@@ -63,7 +62,7 @@ class Options:
     concurrency: int = 4
     """openai: requests at the same time."""
     timeout: float = 120.0
-    """openai: seconds to wait for a reply."""
+    """openai: seconds for a whole reply."""
     retries: int = 6
     """openai: further tries after 429, 5xx, a time-out, a dropped connection or a broken reply."""
     threads: int | None = None
@@ -80,8 +79,20 @@ class Options:
     """transformers: never use the network."""
 
 
+STOPPED = "stopped; the answers are kept: --resume continues"
+"""What Ctrl-C ends with."""
+
+
 def main() -> int:
     """Read the flags, run, print the report."""
+    with Interruptible(STOPPED):
+        return _main()
+
+
+def _main() -> int:
+    """The same; Ctrl-C may end it anywhere."""
+    from jaxteach.cli import parse
+
     options = parse(Options, "precompute")
     settings = _settings(options)
     settings.check()
@@ -115,12 +126,8 @@ def main() -> int:
             k: getattr(options, k) for k in ("base_url", "key_variable", "concurrency", "timeout", "retries")
         },
     )
-    try:
-        with llm.ProgressBar() as bar:
-            table = llm.precompute(job, backend, options.out, title, options.resume, options.overwrite, bar)
-    except KeyboardInterrupt:
-        print("stopped; the answers are kept: --resume continues", file=sys.stderr)
-        return 130
+    with llm.ProgressBar() as bar:
+        table = llm.precompute(job, backend, options.out, title, options.resume, options.overwrite, bar)
     print(llm.describe(table, task.vocabulary.objects))
     print(f"\nwritten: {options.out} (sha256 {table.sha256[:12]})")
     return 0

@@ -30,6 +30,11 @@ class FakeServer:
         style: "ollama" or "vllm".
         faulty: whether to misbehave.
         hostile: share of answers that are hostile texts.
+
+    Attributes:
+        refusals: whole replies (status, body, headers) to all requests for "models" or "chat".
+        refuse: what it says to a request's body that it refuses, as (status, body); None to answer.
+        play: takes over the handler of a chat request, to send what it likes.
     """
 
     def __init__(self, style="ollama", faulty=False, hostile=0.0):
@@ -37,6 +42,8 @@ class FakeServer:
         self.tries, self.answered, self.faults = Counter(), Counter(), Counter()
         self.bodies, self.headers = [], []
         self.refusals = {}
+        self.refuse = lambda body: None
+        self.play = None
         self.patience = threading.Event()
         self._lock = threading.Lock()
 
@@ -83,6 +90,14 @@ class FakeServer:
             tried = self.tries[raw]
         if "chat" in self.refusals:
             return self.send(handler, *self.refusals["chat"])
+        if self.play:
+            handler.close_connection = True
+            with contextlib.suppress(OSError):  # who gives up hangs up
+                self.play(handler)
+            return None
+        refused = self.refuse(body)
+        if refused:
+            return self.send(handler, *refused)
         chance = random.Random(raw)
         failing_tries = chance.randrange(4)
         if self.faulty and tried <= failing_tries:
@@ -136,6 +151,12 @@ class FakeServer:
             "usage": usage | {"prompt_tokens_details": None},
             "prompt_logprobs": None,
         }
+
+    def drip(self, handler, start, more):
+        """Send a start, and then more every tenth of a second until the test is over."""
+        handler.wfile.write(start)
+        while not self.patience.wait(0.1):
+            handler.wfile.write(more)
 
     def misbehave(self, handler, fault, body):
         """Do one thing that servers do on a bad day."""

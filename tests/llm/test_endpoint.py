@@ -8,7 +8,8 @@ import pytest
 
 from jaxteach.errors import UserError
 from jaxteach.llm import log_path, precompute
-from jaxteach.llm.backends.endpoint import LONGEST_WAIT, EndpointBackend, _pause, _seconds
+from jaxteach.llm.backends.chat import LONGEST_WAIT, seconds
+from jaxteach.llm.backends.endpoint import EndpointBackend, _pause
 from tests.llm.fakes import make_job
 from tests.llm.server import FAULTS, FakeServer
 
@@ -298,7 +299,7 @@ def test_pauses_grow_and_obey_the_server():
     assert 4 <= _pause(5, None) <= 8
     assert _pause(1, 7.5) == 7.5
     assert _pause(30, None) == _pause(5000, None) == LONGEST_WAIT
-    assert [_seconds(h) for h in ("3", "0", None, "Wed, 21 Oct 2026", "1e9", "nan")] == [
+    assert [seconds(h) for h in ("3", "0", None, "Wed, 21 Oct 2026", "1e9", "nan")] == [
         3.0,
         0.0,
         None,

@@ -1,9 +1,10 @@
 """Ask what has not been answered yet, and put every answer into the log as it comes."""
 
 import functools
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed, wait
 from dataclasses import dataclass
 
 from jaxteach.errors import UserError
@@ -20,6 +21,8 @@ UNSAID = -1
 
 TRIES = 3
 """How often an answer that ends by a fault is asked for; a server's own tries come before."""
+PATIENCE = 1.0
+"""Seconds that answers under way are waited for after Ctrl-C."""
 
 Report = Callable[[int, int], None]
 """Told after every call how many answers there are, and of how many."""
@@ -139,21 +142,47 @@ def _run(
         for call in calls:
             settle(call())
         return
-    with ThreadPoolExecutor(concurrency) as pool:
-        futures = [pool.submit(call) for call in calls]
-        settled: set[Future[list[Record]]] = set()
-        try:
-            for future in as_completed(futures):
-                settled.add(future)
-                settle(future.result())
-        except BaseException:
-            stop()  # a call that waits for its next try must not hold up the end
-            for future in futures:
-                future.cancel()
-            for future in futures:  # what is under way is paid for: wait for it and keep it
-                if future not in settled and not future.cancelled() and future.exception() is None:
+    work = [(call, Future[list[Record]]()) for call in calls]
+    _start_threads(work, concurrency)
+    futures = [future for _, future in work]
+    settled: set[Future[list[Record]]] = set()
+    try:
+        for future in as_completed(futures):
+            settled.add(future)
+            settle(future.result())
+    except BaseException as error:
+        stop()  # a call that waits for its next try must not hold up the end
+        under_way = [future for future in futures if not future.cancel() and future not in settled]
+        try:  # what is under way is paid for: wait for it, and keep it
+            wait(under_way, PATIENCE if isinstance(error, KeyboardInterrupt) else None)
+        finally:
+            for future in under_way:
+                if future.done() and future.exception() is None:
                     keep(future.result())
-            raise
+        raise
+
+
+def _start_threads(
+    work: Sequence[tuple[Callable[[], list[Record]], Future[list[Record]]]], concurrency: int
+) -> None:
+    """Let threads make the calls; at its end Python does not wait for them, as it does for a pool's."""
+    waiting = iter(work)
+    turn = threading.Lock()
+
+    def make_calls() -> None:
+        while True:
+            with turn:
+                call, future = next(waiting, (None, None))
+            if call is None or future is None:
+                return
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(call())
+                except BaseException as error:
+                    future.set_exception(error)
+
+    for _ in range(min(concurrency, len(work))):
+        threading.Thread(target=make_calls, name="jaxteach-call", daemon=True).start()
 
 
 def _answer(job: Job, backend: Backend, log: AnswerLog, ask: Ask) -> list[Record]:
@@ -194,6 +223,8 @@ def _generate(job: Job, backend: Backend, ask: Ask, question: Question) -> list[
                     "tokens_in": reply.tokens_in,
                     "tokens_out": reply.tokens_out,
                 }
+                | ({"left_out": list(reply.left_out)} if reply.left_out else {})
+                | ({"reasoning_alone": reply.reasoning_alone} if reply.reasoning_alone else {})
             )
     return records
 

@@ -20,6 +20,8 @@ class Reply:
         tokens_out: tokens generated; None if the backend does not say.
         finish: why it ended ("stop", "length"), as the backend calls it; see `was_cut` and `was_broken`.
         served_by: the model the backend says it used, where that can differ from the one asked for.
+        left_out: what the request lacked because the server refuses it.
+        reasoning_alone: where the thoughts are that came without an answer, if so.
     """
 
     text: str
@@ -27,6 +29,8 @@ class Reply:
     tokens_out: int | None = None
     finish: str | None = None
     served_by: str | None = None
+    left_out: tuple[str, ...] = ()
+    reasoning_alone: str | None = None
 
 
 @dataclass(frozen=True)

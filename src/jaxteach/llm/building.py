@@ -138,6 +138,8 @@ def _check_unparsed(plans: tuple[Plan, ...], job: Job, log: AnswerLog, row: int)
     failed = [r for r in _records(job, log, row) if any(is_rejected(o[0]) for o, _ in _read(job, log, r))]
     cut = sum(_was_cut(job, record) for record in failed)
     told = f" ({cut} cut off at --max-tokens {job.settings.max_tokens})" if cut else ""
+    if failed[0].get("reasoning_alone"):
+        told += f" (thoughts in {failed[0]['reasoning_alone']} and no answer)"
     raise UserError(
         f"state {question.index} ({question.real_state.text}): {share:.0%} of the answers are no plan{told}, "
         f"more than --max-unparsed {limit:g}; one of them: {one_line(failed[0]['raw'])[:200]!r}; the answers "
@@ -150,6 +152,7 @@ def _provenance(job: Job, who: dict[str, Any], used: list[Record], unparsed: flo
     s = job.settings
     cut_off = sum(_was_cut(job, record) for record in used if record["ask"] != "score")
     served = sorted({r["served_by"] for r in used if r.get("served_by")})
+    left_out = sorted({left for r in used for left in r.get("left_out", ())})
     sampling: dict[str, Any] = {"max_tokens": s.max_tokens, "think": s.think, "examples": s.examples}
     if s.estimator == "score":
         sampling |= {"score_temperature": s.score_temperature, "calibrate": s.calibrate}
@@ -172,5 +175,6 @@ def _provenance(job: Job, who: dict[str, Any], used: list[Record], unparsed: flo
         "versions": ours | who["versions"],
         "source": "python -m jaxteach.precompute",
         **({"served_by": served} if served else {}),
+        **({"left_out": left_out} if left_out else {}),
         **{key: who[key] for key in ("dtype", "device", "chat_template") if key in who},
     }

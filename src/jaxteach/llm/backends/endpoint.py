@@ -1,24 +1,33 @@
 """A backend for any server with the OpenAI chat API: vLLM, Ollama, llama.cpp, OpenAI and others."""
 
+import dataclasses
+import functools
 import http.client
 import json
 import os
 import random
+import sys
 import threading
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from jaxteach.errors import UserError, one_line
-from jaxteach.llm.backend import Reply, Score, at_least, was_broken, was_cut
+from jaxteach.llm.backend import Reply, Score, at_least
+from jaxteach.llm.backends import forms
+from jaxteach.llm.backends.chat import (
+    LONGEST_WAIT,
+    Fault,
+    NoChat,
+    Refusal,
+    read_document,
+    read_reply,
+    refusal,
+)
+from jaxteach.llm.backends.forms import Form
+from jaxteach.llm.backends.remedies import better_url, remedy
+from jaxteach.llm.backends.wire import Wire
 from jaxteach.llm.prompts import Message
-
-MAX_BYTES = 8 * 2**20
-"""Longest reply that is read; a server can send anything."""
-LONGEST_WAIT = 60.0
-"""Most seconds to wait before another try, whatever the server asks for."""
 
 DAY = 86_400.0
 """Longest time-out; a socket cannot wait for ever longer ones."""
@@ -26,26 +35,10 @@ SECRET = 8
 """Fewest characters of a key that is looked for in answers: shorter ones, such as "x" for a server that wants
 no key, are no secrets, and could be part of any word."""
 
-_TRY_AGAIN = frozenset({408, 409, 425, 429})  # and all from 500 on
 
-
-class _Fault(Exception):
-    """A reply that may be better next time; carries the seconds the server asks to wait, if any."""
-
-    def __init__(self, what: str, wait: float | None = None) -> None:
-        super().__init__(what)
-        self.wait = wait
-
-
-class _OtherName(Exception):
-    """The server has another name for the limit on tokens."""
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect would carry the key to another address: it is an error instead."""
-
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        return None
+def _tell(text: str) -> None:
+    """Say something beside the progress bar."""
+    print(f"\n{text}" if sys.stderr.isatty() else text, file=sys.stderr, flush=True)
 
 
 class EndpointBackend:
@@ -56,9 +49,10 @@ class EndpointBackend:
         model: as the server calls it.
         key_variable: the environment variable that holds the key; a server without keys needs none.
         concurrency: requests at the same time.
-        timeout: seconds to wait for a reply.
+        timeout: seconds for a whole reply, from the look-up of the server's name to the last byte.
         retries: further tries after a fault that may pass.
         sleep: waits between tries; replaced in tests. By default a wait that `stop` ends.
+        notice: told once what the server is asked without; by default a line on stderr.
 
     Raises:
         UserError: the URL or a number makes no sense, or nobody answers there.
@@ -76,6 +70,7 @@ class EndpointBackend:
         timeout: float = 120.0,
         retries: int = 6,
         sleep: Callable[[float], object] | None = None,
+        notice: Callable[[str], object] = _tell,
     ) -> None:
         self._host = _host(base_url)
         at_least("concurrency", concurrency, 1)
@@ -89,12 +84,15 @@ class EndpointBackend:
         self._key = os.environ.get(key_variable, "").strip()
         if any(not "!" <= c <= "~" for c in self._key):
             raise UserError(f"the key in {key_variable} holds blanks or characters that no key has")
-        self._timeout = timeout
         self._retries = retries
         self._stopped = threading.Event()
         self._sleep = sleep or self._stopped.wait
-        self._limit_field = "max_tokens"
-        self._opener = urllib.request.build_opener(_NoRedirect)
+        self._notice = notice
+        self._lock = threading.Lock()
+        self._form: Form = frozenset()
+        self._mixed = False  # whether anything but one and the same refusal has come
+        self._told = False
+        self._wire = Wire(self._url, timeout)
         self._knock()
 
     def describe(self) -> dict[str, Any]:
@@ -125,95 +123,117 @@ class EndpointBackend:
     def _knock(self) -> None:
         """Find out before the first question whether anybody answers."""
         try:
-            self._send(urllib.request.Request(f"{self._url}/models", headers=self._headers()))
-        except urllib.error.HTTPError as error:
-            with error:
-                self._check_key(error.code, "")
-        except _Fault:
-            pass  # it answers, if not well; the questions have tries of their own
+            answer = self._wire.send("GET", "/models", self._headers())
+        except http.client.HTTPException:
+            return  # it answers, if not well; the questions have tries of their own
         except OSError as error:
-            reason = getattr(error, "reason", error)
-            raise UserError(
-                f"no answer from {self._host}: {self._clean(reason)}: check --base-url"
-            ) from error
+            raise UserError(f"no answer from {self._wire}: {self._clean(error)}: check --base-url") from error
+        if not 200 <= answer.status < 300:
+            self._check_key(refusal(answer))
 
     def _ask(self, messages: Sequence[Message], seed: int, temperature: float, max_tokens: int) -> Reply:
         """Ask until a usable reply comes or the tries are used up."""
+        put = functools.partial(
+            forms.body,
+            model=self._model,
+            messages=messages,
+            seed=seed,
+            temperature=temperature,
+            max_tokens=max_tokens,
+        )
         tries = 0
         while True:
-            limit = self._limit_field
-            body = {
-                "model": self._model,
-                "messages": list(messages),
-                "temperature": temperature,
-                "seed": seed,
-                limit: max_tokens,
-            }
+            form, last = self._form, tries == self._retries
             try:
-                return self._try(json.dumps(body).encode(), limit, last=tries == self._retries)
-            except _OtherName:
-                self._limit_field = "max_completion_tokens"  # for the other threads too; costs no try
-                continue
-            except _Fault as error:
-                fault = error
+                try:
+                    reply = self._try(put, form, last)
+                except Refusal as error:
+                    form, reply = self._try_without(put, form, error, tries, last)
+                self._mixed = True
+                self._adopt(form)
+                self._note(reply)
+                return dataclasses.replace(reply, left_out=tuple(sorted(form & forms.NOTICES.keys())))
+            except Fault as error:
+                fault, cause = error, error.__cause__
+                self._mixed |= not (isinstance(cause, Refusal) and cause.status == 500)
+            except NoChat as error:
+                raise UserError(f"{self._wire}: {self._clean(error)}{better_url(self._url)}") from error
             tries += 1
             if tries <= self._retries:
                 self._sleep(_pause(tries, fault.wait))
             if tries > self._retries or self._stopped.is_set():
                 raise UserError(
-                    f"{self._host}: gave up after {tries} tries: {fault}: "
+                    f"{self._wire}: gave up after {tries} tries: {fault}: "
                     f"nothing answered so far is lost, --resume continues"
                 ) from fault
 
-    def _try(self, body: bytes, limit: str, last: bool) -> Reply:
-        """One request; raises a `_Fault` for whatever another try may mend."""
-        url = f"{self._url}/chat/completions"
+    def _try(self, put: Callable[[Form], dict[str, Any]], form: Form, last: bool) -> Reply:
+        """One request; raises a `Fault` for whatever another try may mend."""
+        body = json.dumps(put(form)).encode()
         try:
-            data = self._send(urllib.request.Request(url, data=body, headers=self._headers()))
-            return _read_reply(self._without_key(json.loads(data)), accept_empty=last)
-        except urllib.error.HTTPError as error:
-            self._refused(error, limit)
-        except (ValueError, RecursionError) as error:
-            raise _Fault(f"the reply is not JSON ({self._clean(error)})") from error
-        except OSError as error:
-            raise _Fault(f"no reply ({self._clean(getattr(error, 'reason', error))})") from error
-
-    def _send(self, request: urllib.request.Request) -> bytes:
-        """Send a request and read the whole reply."""
-        try:
-            with self._opener.open(request, timeout=self._timeout) as reply:
-                data: bytes = reply.read(MAX_BYTES + 1)
+            answer = self._wire.send("POST", "/chat/completions", self._headers(), body)
         except http.client.HTTPException as error:
-            raise _Fault(f"the connection broke off ({type(error).__name__})") from error
-        if len(data) > MAX_BYTES:
-            raise _Fault(f"the reply is longer than {MAX_BYTES >> 20} MB")
-        return data
+            raise Fault(f"the connection broke off ({type(error).__name__})") from error
+        except OSError as error:
+            raise Fault(f"no reply ({self._clean(error)})") from error
+        if not 200 <= answer.status < 300:
+            raise refusal(answer)
+        return read_reply(self._without_key(read_document(answer)), accept_empty=last)
 
-    def _refused(self, error: urllib.error.HTTPError, limit: str) -> NoReturn:
-        """Sort a refusal into what may pass and what the user has to mend."""
-        with error:
-            try:
-                said = error.read(4000).decode("utf-8", "replace")
-            except (OSError, http.client.HTTPException):
-                said = ""
-        what = f"status {error.code}: {self._clean(said)[:300]}"
-        if error.code in _TRY_AGAIN or error.code >= 500:
-            raise _Fault(what, _seconds(error.headers.get("Retry-After"))) from error
-        if error.code == 400 and "max_completion_tokens" in said and limit == "max_tokens":
-            raise _OtherName from error  # newer OpenAI models
-        self._check_key(error.code, what)
-        hint = (
-            f" (is --model {self._model} right, and does --base-url end in /v1?)" if error.code == 404 else ""
-        )
-        raise UserError(f"{self._host} refused: {what}{hint}") from error
+    def _try_without(
+        self, put: Callable[[Form], dict[str, Any]], form: Form, refused: Refusal, tries: int, last: bool
+    ) -> tuple[Form, Reply]:
+        """Ask again without what the server refuses; if that is no help, say what is.
 
-    def _check_key(self, code: int, what: str) -> None:
+        What a server calls its own error may be by chance: it is believed at the first try if it names what
+        it does not like, at the second if it names nothing, and not later.
+        """
+        no_reason = forms.says_nothing(refused.said)
+        if refused.status < 500 or tries == no_reason:
+            for other in forms.trials(refused.status, refused.said, form, self._mixed):
+                if put(other) == put(form):
+                    continue  # there is no such thing in this request
+                try:
+                    return other, self._try(put, other, last)
+                except Refusal as again:
+                    refused = again
+                    named = forms.named(again.status, again.said) - other
+                    if named or (forms.says_nothing(again.said) and not no_reason):
+                        return self._try_without(put, other, again, tries, last)
+        self._check_key(refused)
+        what = f"{refused}: {self._clean(refused.said)[:300]}"
+        if refused.may_pass:
+            raise Fault(what, refused.wait) from refused
+        raise UserError(f"{self._wire} refused: {what}{remedy(refused, self._url, self._model)}") from refused
+
+    def _adopt(self, form: Form) -> None:
+        """Put all further requests as this one was, and say once what they lack."""
+        with self._lock:
+            new = form - self._form
+            self._form |= new
+        for left in sorted(new & forms.NOTICES.keys()):
+            self._notice(f"{self._host} {forms.NOTICES[left]}; the table says so under left_out")
+
+    def _note(self, reply: Reply) -> None:
+        """Say once if answers are none, only thoughts."""
+        with self._lock:
+            told, self._told = self._told, self._told or reply.reasoning_alone is not None
+        if reply.reasoning_alone and not told:
+            self._notice(
+                f"{self._host} sent thoughts ({reply.reasoning_alone}) and no answer: raise --max-tokens, or "
+                f"see how the server parses reasoning; such answers count as no plan"
+            )
+
+    def _check_key(self, refused: Refusal) -> None:
         """Say what to do when a key is missing or wrong."""
-        if code in (401, 403):
+        if refused.status in (401, 403):
             state = "the key in" if self._key else "no key: set"
             raise UserError(
-                f"{self._host} refused {state} the environment variable {self._key_variable} {what}"
+                f"{self._wire} refused {state} the environment variable {self._key_variable} "
+                f"{refused}: {self._clean(refused.said)[:300]}"
             )
+        if refused.status == 407:
+            raise UserError(f"no answer from {self._wire}: the proxy wants a name and a password")
 
     def _headers(self) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "User-Agent": "jaxteach"}
@@ -252,65 +272,7 @@ def _host(base_url: str) -> str:
     return parts.netloc
 
 
-def _read_reply(document: Any, accept_empty: bool) -> Reply:
-    """Check that a reply holds what was asked for, and take it out.
-
-    Args:
-        document: the reply's JSON.
-        accept_empty: take an answer without words as it is; before the last try it counts as a fault.
-    """
-    if (
-        not isinstance(document, dict)
-        or not isinstance(document.get("choices"), list)
-        or not document["choices"]
-    ):
-        said = document.get("error") if isinstance(document, dict) else document
-        raise _Fault(f"the reply holds no choices: {one_line(said)[:200]}")
-    choice = document["choices"][0]
-    message = choice.get("message") if isinstance(choice, dict) else None
-    content = message.get("content") if isinstance(message, dict) else None
-    finish = (
-        str(choice["finish_reason"]) if isinstance(choice, dict) and choice.get("finish_reason") else None
-    )
-    if isinstance(choice, dict) and choice.get(
-        "error"
-    ):  # how a router passes on a fault of the server behind it
-        raise _Fault(f"the answer holds an error: {one_line(choice['error'])[:200]}")
-    if was_broken(finish):
-        raise _Fault(f"the server ended the answer with finish_reason {one_line(finish)[:80]!r}")
-    if content is None and isinstance(message, dict):
-        content = ""  # a model that spent all its tokens on reasoning says null
-    if not isinstance(content, str):
-        raise _Fault("the reply holds no text")
-    if not content.strip() and not was_cut(finish) and not accept_empty:
-        raise _Fault("the answer is empty")
-    usage: Any = document.get("usage")
-    usage = usage if isinstance(usage, dict) else {}
-    served_by = document.get("model")
-    return Reply(
-        text=content.encode("utf-8", "replace").decode(),
-        tokens_in=_count(usage.get("prompt_tokens")),
-        tokens_out=_count(usage.get("completion_tokens")),
-        finish=finish,
-        served_by=one_line(served_by) if isinstance(served_by, str) else None,
-    )
-
-
 def _pause(attempt: int, asked: float | None) -> float:
     """Seconds before another try: what the server asks, else twice as long each time, spread by chance."""
     grown = 0.5 * 2.0 ** min(attempt - 1, 16) * random.uniform(0.5, 1.0)
     return min(LONGEST_WAIT, grown if asked is None else max(asked, 0.0))
-
-
-def _seconds(header: str | None) -> float | None:
-    """A Retry-After header in seconds; its other form, a date, is not worth reading."""
-    try:
-        seconds = float(header or "")
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds <= LONGEST_WAIT else LONGEST_WAIT
-
-
-def _count(value: Any) -> int | None:
-    """A count of tokens, if that is what a server sent."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None
