@@ -10,10 +10,16 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from jaxteach.errors import UserError, nearest
-from jaxteach.jsonfile import own_fields, typed
+from jaxteach.jsonfile import finite, own_fields, typed
 from jaxteach.tasks.registry import task_class, task_names
 
 _Name = tyro.conf.arg(name="")
+Moment = int | float
+"""A point of a schedule: what kind of number it is says what it counts, see `share_of_run`."""
+MOMENTS = ("plateau_at", "off_at")
+"""Fields of `Decay` that are one."""
+SCHEMA_VERSION = 2
+"""Of config.json. In version 1 the flags 1 and 1.0 were one value, which meant update 1."""
 STUDENTS = ("ego", "cnn", "gru")
 PRESETS = ("fast", "paper")
 METHODS = ("llm4teach", "hierarchical")
@@ -23,11 +29,23 @@ RETURNS = ("gae", "monte_carlo")
 DECAYS = ("linear_plateau", "linear", "constant", "exponential", "cosine", "step", "none", "adaptive")
 
 
+def share_of_run(at: Moment) -> float | None:
+    """The fraction of the run that a point of a schedule stands for; None if it counts updates.
+
+    A float above 0 and up to 1.0 is a fraction, anything else counts updates: 1.0 is the end of the run,
+    and 1, as 1980 or 1980.0, an update.
+
+    >>> share_of_run(0.2), share_of_run(1.0), share_of_run(1), share_of_run(1980.0)
+    (0.2, 1.0, None, None)
+    """
+    return at if isinstance(at, float) and 0.0 < at <= 1.0 else None
+
+
 @dataclass(frozen=True)
 class Decay:
     """How the weight lambda of the distillation term falls.
 
-    Integers count updates; values strictly between 0 and 1 are fractions of the run's updates.
+    Points of the schedule are fractions of the run (0.2, 1.0) or updates (1, 1980), see `share_of_run`.
     """
 
     name: Annotated[str, _Name] = "linear_plateau"
@@ -36,10 +54,11 @@ class Decay:
     """Lambda at the first update."""
     floor: float = 0.05
     """Lambda on the plateau (not linear, constant); with adaptive, once the student matches its teacher."""
-    plateau_at: float = 0.2
-    """Where the plateau begins: updates, or a fraction of the run (not linear, constant, adaptive)."""
-    off_at: float = 0.6
-    """From where on lambda is zero: updates, or a fraction of the run."""
+    plateau_at: Moment = 0.2
+    """Where the plateau begins (not linear, constant, adaptive): a fraction of the run up to 1.0, or
+    updates: 1 is update 1."""
+    off_at: Moment = 0.6
+    """From where on lambda is zero (not constant): a fraction of the run up to 1.0, or updates."""
 
 
 @dataclass(frozen=True)
@@ -302,7 +321,7 @@ def _check_numbers(config: Config) -> None:
         "decay.off-at": (config.decay.off_at, 0.0, float("inf")),
     }
     for name, (value, low, high) in bounds.items():
-        if not (low <= value <= high and math.isfinite(value)):
+        if not (low <= value <= high and finite(value)):
             allowed = f"from {low:g} to {high:g}" if math.isfinite(high) else f"of at least {low:g}"
             raise UserError(f"--{name} {value}: must be a number {allowed}")
 
@@ -328,4 +347,8 @@ def from_json(values: Mapping[str, Any], file: str = "config.json") -> Config:
     Raises:
         UserError: if a field is missing, unknown or of another type.
     """
-    return typed(Config, own_fields(Config, values), file)
+    config = typed(Config, own_fields(Config, values), file)
+    if values.get("schema_version") != 1:
+        return config
+    meant = {name: 1 for name in MOMENTS if getattr(config.decay, name) == 1}
+    return dataclasses.replace(config, decay=dataclasses.replace(config.decay, **meant))

@@ -8,7 +8,7 @@ import tyro
 
 from jaxteach.backend import devices_for
 from jaxteach.cli import parse
-from jaxteach.config import CHUNK, Config, check, from_json, preset, to_json
+from jaxteach.config import CHUNK, MOMENTS, Config, check, from_json, preset, share_of_run, to_json
 from jaxteach.errors import UserError
 from jaxteach.jsonfile import own_fields, read_object, typed
 from jaxteach.shards import Shard, read_shard
@@ -194,11 +194,17 @@ def check_unchanged(
     """
     own = {"deterministic": options.deterministic, "keep_params": options.keep_params}
     now = flags({**to_json(options.config), **own})
-    before = flags({**then, "deterministic": bool(then.get("deterministic"))})
+    stored = to_json(from_json(then))
+    before = flags({**then, **stored, "deterministic": bool(then.get("deterministic"))})
+    moments = flags({"decay": {name: None for name in MOMENTS}})
     changed = [
         f"{flag} {value} (the run was started with {before[flag]})"
         for flag, value in now.items()
-        if flag != "--out" and before.get(flag) != value
+        if flag != "--out"
+        and (
+            before.get(flag) != value
+            or (flag in moments and share_of_run(before[flag]) != share_of_run(value))
+        )
     ]
     if changed:
         more = f", and {len(changed) - 3} more" if len(changed) > 3 else ""

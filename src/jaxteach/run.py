@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxteach.config import Config, resolve
+from jaxteach.config import Config, from_json, resolve
 from jaxteach.errors import UserError, cli
 from jaxteach.lock import FolderLock
 from jaxteach.options import Options, check_unchanged, read_options
@@ -33,6 +33,8 @@ def main() -> int:
     config = resolve(options.config)
     if then is not None:
         check_unchanged(then, dataclasses.replace(options, config=config))
+        # Flags may write its numbers in another way, 1980.0 for 1980: the run keeps its own, and its digest.
+        config = dataclasses.replace(from_json(then), out=config.out)
     from jaxteach.teacher.loading import load_teacher
     from jaxteach.training import check_program, choose_width, make_folder, n_chunks, on_cpu, told_of_memory
 
