@@ -11,15 +11,14 @@ import tyro
 
 from jaxteach.errors import UserError, nearest
 from jaxteach.jsonfile import finite, own_fields, typed
+from jaxteach.migration import as_now
 from jaxteach.tasks.registry import task_class, task_names
 
 _Name = tyro.conf.arg(name="")
 Moment = int | float
 """A point of a schedule: what kind of number it is says what it counts, see `share_of_run`."""
-MOMENTS = ("plateau_at", "off_at")
-"""Fields of `Decay` that are one."""
 SCHEMA_VERSION = 2
-"""Of config.json. In version 1 the flags 1 and 1.0 were one value, which meant update 1."""
+"""Of config.json; see `migration.as_now`."""
 STUDENTS = ("ego", "cnn", "gru")
 PRESETS = ("fast", "paper")
 METHODS = ("llm4teach", "hierarchical")
@@ -30,10 +29,9 @@ DECAYS = ("linear_plateau", "linear", "constant", "exponential", "cosine", "step
 
 
 def share_of_run(at: Moment) -> float | None:
-    """The fraction of the run that a point of a schedule stands for; None if it counts updates.
+    """The fraction of the run that a point of a schedule stands for: a float above 0, up to 1.0.
 
-    A float above 0 and up to 1.0 is a fraction, anything else counts updates: 1.0 is the end of the run,
-    and 1, as 1980 or 1980.0, an update.
+    Anything else counts updates, and gives None.
 
     >>> share_of_run(0.2), share_of_run(1.0), share_of_run(1), share_of_run(1980.0)
     (0.2, 1.0, None, None)
@@ -347,8 +345,4 @@ def from_json(values: Mapping[str, Any], file: str = "config.json") -> Config:
     Raises:
         UserError: if a field is missing, unknown or of another type.
     """
-    config = typed(Config, own_fields(Config, values), file)
-    if values.get("schema_version") != 1:
-        return config
-    meant = {name: 1 for name in MOMENTS if getattr(config.decay, name) == 1}
-    return dataclasses.replace(config, decay=dataclasses.replace(config.decay, **meant))
+    return typed(Config, own_fields(Config, as_now(values)), file)

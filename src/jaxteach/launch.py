@@ -15,7 +15,7 @@ from jaxteach.cli import parse
 from jaxteach.config import from_json, resolve
 from jaxteach.errors import UserError, cli, one_line
 from jaxteach.merge import merge
-from jaxteach.options import check_unchanged, read_config, read_options
+from jaxteach.options import check_unchanged, idle_flags, read_config, read_options
 from jaxteach.run import report, say
 from jaxteach.shards import Shard, shards_in
 
@@ -106,6 +106,9 @@ def check_jobs(out: Path, commands: dict[Shard, list[str]]) -> None:
         UserError: naming the flag at fault.
     """
     asked = {shard: read_options(command)[0] for shard, command in commands.items()}
+    shard, options = next(iter(asked.items()))
+    for line in idle_flags(options.config, commands[shard]):
+        say(line)
     from jaxteach.backend import start_jax
 
     start_jax(platforms="cpu")  # accelerators are for the jobs

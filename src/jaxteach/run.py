@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxteach.config import Config, from_json, resolve
+from jaxteach.effects import out_of_reach
 from jaxteach.errors import UserError, cli
 from jaxteach.lock import FolderLock
-from jaxteach.options import Options, check_unchanged, read_options
+from jaxteach.options import Options, check_unchanged, idle_flags, read_options
 from jaxteach.stopping import Stopping
 
 if TYPE_CHECKING:
@@ -27,10 +28,14 @@ def default_folder(config: Config) -> Path:
 def main() -> int:
     """Train, evaluate, and leave a run folder."""
     options, then = read_options(sys.argv[1:])
+    for line in idle_flags(options.config, sys.argv[1:]) if then is None else ():
+        say(line)
     from jaxteach.backend import start_jax
 
     start_jax(options.deterministic, options.devices, options.cache)
     config = resolve(options.config)
+    for line in out_of_reach(config) if then is None else ():
+        say(line)
     if then is not None:
         check_unchanged(then, dataclasses.replace(options, config=config))
         # Flags may write its numbers in another way, 1980.0 for 1980: the run keeps its own, and its digest.

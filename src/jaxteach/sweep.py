@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jaxteach.config import MOMENTS, Config, check, share_of_run
+from jaxteach.config import Config, check, share_of_run
 from jaxteach.errors import UserError, nearest
+from jaxteach.migration import MOMENTS
 
 TRACED = (
     *("decay", "decay.start", "decay.floor", "decay.plateau_at", "decay.off_at"),

@@ -262,7 +262,7 @@ def _begin_more(
         going: bool[], whether the seed takes part.
     """
     finished = collected - jnp.sum(jnp.where(running, clock, 0))
-    # Those with the fewest steps come first: so none takes more than its share and an episode (`Plan.n_steps`).
+    # Those with the fewest steps come first: none takes more than its share and an episode (`Plan.n_steps`).
     turn = jnp.argsort(jnp.argsort(jnp.where(running, plan.n_steps, taken)))  # [E]
     most = finished + (jnp.sum(running) + turn) * plan.task.max_steps
     return going & ~running & (most < plan.config.rollout.min_env_steps)
