@@ -162,8 +162,6 @@ def test_enough_episodes_and_enough_steps(by_episodes):
     np.testing.assert_array_equal(rollouts.started, begun)
     np.testing.assert_array_equal(begun, (ended(rows) & rows.valid).sum(axis=(1, 2)))
     assert np.all(n_valid >= 150) and np.all(begun >= 10)
-    # Fewer than what all environments would begin, were each to go on until there are enough steps.
-    assert 10 < begun.max() < 20
     assert not rows.valid.all()
     np.testing.assert_array_equal(rollouts.outcomes[:, 0, 0], begun)
 
@@ -250,7 +248,6 @@ def test_episodes_are_those_of_the_reference(mean, n_envs, wanted):
             starts = np.asarray(begin(left > 0, taken, collected, clock, busy.any()))
             for e in np.flatnonzero(starts):
                 left[e], clock[e], begun = lengths[begun], 0, begun + 1
-            assert not starts[left == 0].any()
         alone = max(n_envs, int(np.searchsorted(np.cumsum(lengths), wanted)) + 1)
         assert (begun, collected) == (alone, lengths[:alone].sum())
         assert taken.max() <= plan.n_steps

@@ -204,7 +204,7 @@ def _renaming(menu: Menu, scene: Scene, option: Array) -> Array:
     """By how much the real object of an option is shifted against its canonical one, i32[N]."""
     n_objects = len(menu.task.vocabulary.objects)
     most = n_objects + menu.task.height * menu.task.width  # more than there are numbers of objects
-    shift = jnp.where(scene.known, scene.identity - jnp.arange(n_objects), 0) % most  # [N, objects]
+    shift = jnp.where(scene.known, scene.identity - jnp.arange(n_objects)[None], 0) % most  # [N, objects]
     return jnp.sum(jnp.where(_about(menu, option), shift, 0), axis=1)
 
 
