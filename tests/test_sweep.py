@@ -2,7 +2,7 @@
 
 import pytest
 
-from jaxteach.config import Config, Decay
+from jaxteach.config import Config, Decay, share_of_run
 from jaxteach.errors import UserError
 from jaxteach.sweep import TRACED, grid
 
@@ -36,6 +36,15 @@ def test_dashes_are_underscores():
 def test_values_that_are_close_have_labels_of_their_own():
     labels = [point.label for point in points("ppo.lr=0.0010000001,0.001,1e-3000,0.1")]
     assert labels == ["ppo.lr=0.0010000001", "ppo.lr=0.001", "ppo.lr=0", "ppo.lr=0.1"]
+
+
+def test_integers_are_updates_and_floats_fractions():
+    found = points("decay.off_at=1,1.0,0.5,3,2e3")
+    assert [point.label.partition("=")[2] for point in found] == ["1", "1.0", "0.5", "3", "2000"]
+    assert [share_of_run(point.config.decay.off_at) for point in found] == [None, 1.0, 0.5, None, None]
+    for text in ("decay.off_at=1980,1980.0", "decay.plateau_at=0,0.0"):
+        with pytest.raises(UserError, match="comes twice"):
+            points(text)
 
 
 def test_a_label_that_could_name_no_folder():

@@ -16,6 +16,7 @@ from jaxteach.errors import UserError
 PHRASES = (
     (r"Error parsing (\S+): invalid literal for int\(\) with base 10: (.*)", r"\1: \2 is not a whole number"),
     (r"Error parsing (\S+): could not convert string to float: (.*)", r"\1: \2 is not a number"),
+    (r"Error parsing (\S+): no type matching INT\|FLOAT .*?from \[(.*?)\].*", r"\1: \2 is not a number"),
     (
         r"Error parsing (\S+): no type matching (.+?) could .*?from \[(.*?)\].*",
         r"\1: \3 does not fit, it takes \2",

@@ -12,9 +12,14 @@ import tyro
 from jaxteach.bounds import MOST, check_rollout
 from jaxteach.errors import UserError, nearest
 from jaxteach.jsonfile import own_fields, typed
+from jaxteach.migration import as_now
 from jaxteach.tasks.registry import facts_class, task_facts, task_names
 
 _Name = tyro.conf.arg(name="")
+Moment = int | float
+"""A point of a schedule: what kind of number it is says what it counts, see `share_of_run`."""
+SCHEMA_VERSION = 2
+"""Of config.json; see `migration.as_now`."""
 STUDENTS = ("ego", "cnn", "gru")
 PRESETS = ("fast", "paper")
 METHODS = ("llm4teach", "hierarchical")
@@ -28,11 +33,22 @@ MOST_FLOAT = 3.4e38
 DECAYS = ("linear_plateau", "linear", "constant", "exponential", "cosine", "step", "none", "adaptive")
 
 
+def share_of_run(at: Moment) -> float | None:
+    """The fraction of the run that a point of a schedule stands for: a float above 0, up to 1.0.
+
+    Anything else counts updates, and gives None.
+
+    >>> share_of_run(0.2), share_of_run(1.0), share_of_run(1), share_of_run(1980.0)
+    (0.2, 1.0, None, None)
+    """
+    return at if isinstance(at, float) and 0.0 < at <= 1.0 else None
+
+
 @dataclass(frozen=True)
 class Decay:
     """How the weight lambda of the distillation term falls.
 
-    Integers count updates; values strictly between 0 and 1 are fractions of the run's updates.
+    Points of the schedule are fractions of the run (0.2, 1.0) or updates (1, 1980), see `share_of_run`.
     """
 
     name: Annotated[str, _Name] = "linear_plateau"
@@ -41,10 +57,11 @@ class Decay:
     """Lambda at the first update."""
     floor: float = 0.05
     """Lambda on the plateau (not linear, constant); with adaptive, once the student matches its teacher."""
-    plateau_at: float = 0.2
-    """Where the plateau begins: updates, or a fraction of the run (not linear, constant, adaptive)."""
-    off_at: float = 0.6
-    """From where on lambda is zero: updates, or a fraction of the run."""
+    plateau_at: Moment = 0.2
+    """Where the plateau begins (not linear, constant, adaptive): a fraction of the run up to 1.0, or
+    updates: 1 is update 1."""
+    off_at: Moment = 0.6
+    """From where on lambda is zero (not constant): a fraction of the run up to 1.0, or updates."""
 
 
 @dataclass(frozen=True)
@@ -341,4 +358,4 @@ def from_json(values: Mapping[str, Any], file: str = "config.json") -> Config:
     Raises:
         UserError: if a field is missing, unknown or of another type.
     """
-    return typed(Config, own_fields(Config, values), file)
+    return typed(Config, own_fields(Config, as_now(values)), file)

@@ -78,7 +78,8 @@ def _typed(kind: Any, value: Any, place: str) -> Any:
     if dataclasses.is_dataclass(kind):
         return _build(typing.cast(type, kind), value, place)
     if origin in (typing.Union, types.UnionType):
-        inner = [part for part in parts if part is not type(None)]
+        # An integer is a number too, and stays one.
+        inner = [part for part in parts if part is not type(None) and not (part is int and float in parts)]
         assert len(inner) == 1, f"{place}: {kind}"
         return None if value is None and len(inner) < len(parts) else _typed(inner[0], value, place)
     if origin is typing.Literal:
@@ -97,7 +98,7 @@ def _typed(kind: Any, value: Any, place: str) -> Any:
         return Path(_typed(str, value, place))
     allowed = (int, float) if kind is float else kind
     number = kind in (int, float)
-    if not isinstance(value, allowed) or (number and (isinstance(value, bool) or not _finite(value))):
+    if not isinstance(value, allowed) or (number and (isinstance(value, bool) or not finite(value))):
         raise _refusal(place, _WANTED[kind], value)
     return value
 
@@ -126,7 +127,7 @@ def own_fields(kind: type, values: Any) -> Any:
     return {name: value for name, value in values.items() if name in names}
 
 
-def _finite(number: float) -> bool:
+def finite(number: float) -> bool:
     """Whether a number is one as a float: JSON knows Infinity, NaN and integers of thousands of digits."""
     try:
         return math.isfinite(number)

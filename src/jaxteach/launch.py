@@ -25,10 +25,11 @@ from jaxteach.jobs import (
     write_jobs,
 )
 from jaxteach.merge import merge
-from jaxteach.options import check_unchanged, read_config, read_options
+from jaxteach.options import check_unchanged, idle_flags, read_config, read_options
 from jaxteach.run import report, say
 from jaxteach.shards import Shard, shards_in, split_of
 from jaxteach.stopping import tidied
+from jaxteach.surroundings import how_to_install
 from jaxteach.sweep import n_chunks
 
 POLL = 1.0
@@ -131,6 +132,9 @@ def check_jobs(out: Path, commands: dict[Shard, list[str]]) -> None:
     Raises:
         UserError: naming the flag at fault.
     """
+    shard, command = next(iter(commands.items()))
+    for line in idle_flags(read_options(command)[0].config, command):
+        say(line)
     from jaxteach.backend import start_jax
     from jaxteach.tasks import needs_jax
     from jaxteach.teacher.loading import load_teacher

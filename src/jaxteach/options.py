@@ -9,9 +9,11 @@ import tyro
 
 from jaxteach.backend import devices_for
 from jaxteach.cli import parse
-from jaxteach.config import CHUNK, Config, check, from_json, preset, to_json
+from jaxteach.config import CHUNK, Config, check, from_json, preset, share_of_run, to_json
+from jaxteach.effects import check_sweep, without_effect
 from jaxteach.errors import UserError
 from jaxteach.jsonfile import own_fields, read_object, typed
+from jaxteach.migration import MOMENTS
 from jaxteach.numerics import differences, settings
 from jaxteach.shards import Shard, read_shard
 from jaxteach.sweep import grid
@@ -131,8 +133,23 @@ def read_options(args: list[str]) -> tuple[Options, dict[str, Any] | None]:
         raise UserError(f"--host-devices {options.host_devices}: must be at least 1")
     check(options.config)
     grid(options.config)
+    if then is None:
+        check_sweep(options.config)
     check_devices(options)
     return options, then
+
+
+def idle_flags(config: Config, args: list[str]) -> list[str]:
+    """Tell of flags, and of fields swept, that change nothing under the other settings, a line each.
+
+    Args:
+        config: what the command line asks for.
+        args: the command line.
+    """
+    points = grid(config)
+    words = [arg.partition("=")[0] for arg in args if arg.startswith("--")]
+    given = [word.removeprefix("--").replace("-", "_") for word in words] + list(points[0].values)
+    return without_effect([point.config for point in points], dict.fromkeys(given))
 
 
 def check_devices(options: Options) -> None:
@@ -198,11 +215,17 @@ def check_unchanged(
     check_numerics(then, f"{options.config.out} cannot go on")
     own = {"deterministic": options.deterministic, "keep_params": options.keep_params}
     now = flags({**to_json(options.config), **own})
-    before = flags({**then, "deterministic": bool(then.get("deterministic"))})
+    stored = to_json(from_json(then))
+    before = flags({**then, **stored, "deterministic": bool(then.get("deterministic"))})
+    moments = flags({"decay": dict.fromkeys(MOMENTS)})
     changed = [
         f"{flag} {value} (the run was started with {before[flag]})"
         for flag, value in now.items()
-        if flag != "--out" and before.get(flag) != value
+        if flag != "--out"
+        and (
+            before.get(flag) != value
+            or (flag in moments and share_of_run(before[flag]) != share_of_run(value))
+        )
     ]
     if changed:
         more = f", and {len(changed) - 3} more" if len(changed) > 3 else ""

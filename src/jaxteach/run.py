@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxteach.config import Config, resolve
+from jaxteach.config import Config, from_json, resolve
+from jaxteach.effects import out_of_reach
 from jaxteach.errors import UserError, cli
 from jaxteach.folders import check_free, held, in_words
-from jaxteach.options import Options, check_unchanged, read_options
+from jaxteach.options import Options, check_unchanged, idle_flags, read_options
 from jaxteach.shards import note_tasks
 from jaxteach.stopping import Stopping
 from jaxteach.sweep import n_chunks
@@ -90,13 +91,19 @@ def read_request(args: list[str]) -> Request:
         UserError: naming what is wrong.
     """
     options, then = read_options(args)
+    for line in idle_flags(options.config, args) if then is None else ():
+        say(line)
     if needs_jax(options.config.task):
         from jaxteach.backend import start_jax
 
         start_jax(options.deterministic, options.devices, options.cache)
     config = resolve(options.config)
+    for line in out_of_reach(config) if then is None else ():
+        say(line)
     if then is not None:
         check_unchanged(then, dataclasses.replace(options, config=config))
+        # Flags may write its numbers in another way, 1980.0 for 1980: the run keeps its own, and its digest.
+        config = dataclasses.replace(from_json(then), out=config.out)
     from jaxteach.teacher.loading import load_teacher
 
     table = load_teacher(config.teacher, config.task)

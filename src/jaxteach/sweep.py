@@ -1,13 +1,15 @@
 """Sweeps: a grid of traced hyperparameters, all of whose points train in one program. No JAX here."""
 
+import contextlib
 import dataclasses
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jaxteach.config import Config, check
+from jaxteach.config import Config, check, share_of_run
 from jaxteach.errors import UserError, nearest
+from jaxteach.migration import MOMENTS
 
 TRACED = (
     *("decay", "decay.start", "decay.floor", "decay.plateau_at", "decay.off_at"),
@@ -66,7 +68,7 @@ def grid(config: Config) -> tuple[Point, ...]:
     points = []
     for combination in itertools.product(*(values for _, values in axes)):
         values = dict(zip(fields, combination, strict=True))
-        label = ",".join(f"{field}={_short(value)}" for field, value in values.items())
+        label = ",".join(f"{field}={_short(field, value)}" for field, value in values.items())
         if len(label) > LONGEST:
             raise UserError(
                 f"--sweep: a point is called after its values, at most {LONGEST} characters, and {label} has "
@@ -97,7 +99,7 @@ def parse_axis(text: str) -> tuple[str, Sequence[Any]]:
             )
         raise UserError(f"--sweep: unknown field '{field}': {nearest(field, TRACED)}")
     values = words if field == "decay" else [_number(field, word) for word in words]
-    if len(set(values)) < len(values):
+    if len({(value, _share(field, value)) for value in values}) < len(values):
         raise UserError(f"--sweep {text}: a value comes twice")
     return field, values
 
@@ -126,16 +128,29 @@ def _exists(field: str) -> bool:
 
 
 def _number(field: str, word: str) -> float:
-    try:
-        return float(word)
-    except ValueError:
-        raise UserError(f"--sweep {field}: '{word}' is not a number") from None
+    """A value as the flag would take it: of a point of a schedule, an integer stays one."""
+    for kind in (int, float) if _is_moment(field) else (float,):
+        with contextlib.suppress(ValueError):
+            return kind(word)
+    raise UserError(f"--sweep {field}: '{word}' is not a number")
 
 
-def _short(value: Any) -> str:
+def _is_moment(field: str) -> bool:
+    return field.removeprefix("decay.") in MOMENTS
+
+
+def _share(field: str, value: Any) -> float | None:
+    """What a point of a schedule is as a fraction of the run, None if it is none, nor such a point."""
+    return share_of_run(value) if _is_moment(field) else None
+
+
+def _short(field: str, value: Any) -> str:
     """A value in few characters, another for every value: points are told apart by it."""
-    short = f"{value:g}" if isinstance(value, float) else str(value)
-    return short if not isinstance(value, float) or float(short) == value else repr(value)
+    if not isinstance(value, float):
+        return str(value)
+    short = f"{value:g}"
+    whole = short.isdigit() and _share(field, value) is not None  # 1 would be update 1
+    return short if float(short) == value and not whole else repr(value)
 
 
 def n_chunks(config: Config) -> int:

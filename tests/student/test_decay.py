@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 
 from jaxteach.config import DECAYS, PAPER
+from jaxteach.effects import READ_BY_DECAY
 from jaxteach.student.decay import (
     DECAY_NAMES,
     SCHEDULES,
     DecayParameters,
+    at_pace,
     in_updates,
     recent_success,
     weight_at,
@@ -71,9 +73,19 @@ def test_preset_paper_is_the_references_schedule():
 
 
 @pytest.mark.parametrize(
-    ("at", "updates"), [(0.5, 24.0), (0.999, 47.952), (1, 1.0), (1.0, 1.0), (0, 0.0), (1980, 1980.0)]
+    ("at", "updates"),
+    [
+        (0.5, 24.0),
+        (0.999, 47.952),
+        (1.0, 48.0),
+        (1, 1.0),
+        (0, 0.0),
+        (0.0, 0.0),
+        (1980, 1980.0),
+        (1980.0, 1980.0),
+    ],
 )
-def test_only_values_between_0_and_1_are_fractions(at, updates):
+def test_floats_up_to_1_are_fractions_and_integers_updates(at, updates):
     assert in_updates(at, 48) == pytest.approx(updates)
 
 
@@ -101,11 +113,48 @@ def test_parameters_are_traced():
     np.testing.assert_allclose(swept, [2.5, 6.5])
 
 
-def test_exponential_to_a_floor_of_zero_ends_at_a_thousandth():
+def test_exponential_to_a_floor_of_zero_falls_to_a_thousandth_and_is_zero_on_the_plateau():
     np.testing.assert_allclose(
-        values("exponential", [0, 2, 4, 5, 6], floor=0.0), [10, 10 * 1e-3**0.5, 0.01, 0.01, 0], rtol=1e-5
+        values("exponential", [0, 2, 3, 4, 5, 6], floor=0.0),
+        [10, 10 * 1e-3**0.5, 10 * 1e-3**0.75, 0, 0, 0],
+        rtol=1e-5,
     )
     np.testing.assert_array_equal(values("exponential", range(4), start=0.0, floor=0.0), 0)
+
+
+WITH_A_PLATEAU = ("linear_plateau", "exponential", "cosine", "step")
+
+
+@pytest.mark.parametrize("name", WITH_A_PLATEAU)
+@pytest.mark.parametrize("floor", [0.0, 1e-6, 0.001, 0.005, 0.01, 2.0, 20.0])
+def test_lambda_on_the_plateau_is_the_floor(name, floor):
+    np.testing.assert_allclose(values(name, [0, 4, 5], floor=floor), [10, floor, floor], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", WITH_A_PLATEAU)
+def test_a_plateau_at_update_0_begins_at_update_0(name):
+    np.testing.assert_allclose(values(name, [0, 1, 6], plateau_at=0.0), [1, 1, 0])
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_the_table_of_what_schedules_read_is_true(name):
+    """A schedule changes with exactly those parameters that the table says it reads."""
+    changed = {"start": 7.0, "floor": 2.0, "plateau_at": 2.0, "off_at": 5.0}
+    usual = values(name, range(8))
+    read = {p for p, x in changed.items() if not np.array_equal(values(name, range(8), **{p: x}), usual)}
+    assert read == set(READ_BY_DECAY[name])
+
+
+def test_at_pace_by_hand():
+    def at(share, update, progress):
+        return float(at_pace(jnp.float32(30), jnp.float32(share), jnp.int32(update), jnp.float32(progress)))
+
+    assert at(-1, 7, 0.5) == 30  # in updates, whatever the pace
+    assert at(0.6, 0, 0.0) == 30  # nothing is known yet
+    assert at(0.5, 3, 0.25) == 6  # 12 updates in all
+    assert at(0.5, 3, 0.5) == 3
+    for update in range(1, 60):  # reached exactly when progress reaches it, whatever rounds
+        assert at(0.6, update, 0.6) <= update < at(0.6, update, 0.59)
 
 
 def lambda_of(name, update, p, student, teacher):

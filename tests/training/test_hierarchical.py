@@ -15,7 +15,7 @@ from jaxteach.tasks.engine.constants import DONE, PICKUP, RIGHT
 from jaxteach.teacher.menu import NO_OPTION, make_menu
 from jaxteach.training import as_arrays, play_students, train
 from jaxteach.training.hierarchical import act, semi_markov_gae
-from jaxteach.training.learn import targets
+from jaxteach.training.learn import learn, targets
 from jaxteach.training.state import make_hyper, make_plan
 from tests.tasks.scenes import scene
 from tests.training.conftest import EPISODES, STEPS, experience
@@ -78,6 +78,31 @@ def go(
 )
 def test_one_step(drawing, memory, running, chosen, first, expected):
     assert go(drawing, memory, running, chosen, first) == expected
+
+
+# A red key is c1 while it is seen alone; once the blue one, which captions list before it, is seen too, it is c2.
+RED_ALONE = """
+#######
+#?....#
+#.....#
+#..>.r#
+#.....#
+#######
+"""
+
+
+@pytest.mark.parametrize(("blue", "ends"), [(False, False), (True, True)])
+def test_going_to_a_thing_ends_when_it_is_renamed(blue, ends):
+    menu = make_menu(make_task("colored_door_key"))
+    to_c1 = [option.text for option in menu.options].index("go to <c1 key>")
+    wait = np.array([False]), np.int32([NO_OPTION]), np.int32([to_c1])
+    _, _, running = step(menu, scene(RED_ALONE)[None], np.int32([[[-1, -1], [3, 5]]]), *wait)
+    assert running[0] != NO_OPTION
+    drawing = RED_ALONE.replace("?", "b") if blue else RED_ALONE
+    memory = np.int32([[[1, 1] if blue else [-1, -1], [3, 5]]])
+    explore = np.int32([0])
+    _, decides, _ = step(menu, scene(drawing)[None], memory, np.array([False]), running, explore)
+    assert bool(decides[0]) == ends
 
 
 def test_exploring_runs_until_nothing_is_left():
@@ -211,6 +236,28 @@ def test_it_is_resolved_to_learn_alone(base):
     assert (config.teacher, config.decay.name) == ("none", "none")
     with pytest.raises(UserError, match="without a teacher"):
         make_plan(config, taught=True)
+
+
+@pytest.mark.parametrize(("n_choices", "size"), [(5, 16), (16, 16), (40, 16), (61, 30)])
+@pytest.mark.parametrize("base", [STEPS, EPISODES])
+def test_every_choice_counts_once(base, n_choices, size):
+    """As many steps of Adam as hold all choices; the last is padded with rows that do not count."""
+    ppo = dataclasses.replace(base.ppo, minibatch=size, epochs=1)
+    config = resolve(dataclasses.replace(base, method="hierarchical", teacher="none", ppo=ppo))
+    plan = make_plan(config, taught=False)
+    run = experience(plan, 1)
+    state, rollout = jax.tree.map(lambda x: x[0, 0], (run.before, run.rollouts))
+    valid = np.zeros(rollout.rows.valid.size, bool)
+    valid[:: valid.size // n_choices] = True
+    valid[np.flatnonzero(valid)[n_choices:]] = False
+    valid = jnp.asarray(valid.reshape(rollout.rows.valid.shape))
+    rollout = rollout.replace(rows=rollout.rows.replace(valid=valid))
+    hyper = make_hyper(config, 8).replace(lr=jnp.float32(0))
+    batch = targets(plan, rollout, jnp.zeros((*valid.shape, 6)), hyper)
+    after, _ = jax.jit(learn, static_argnums=0)(
+        plan, state, rollout, batch, jnp.float32(0), jax.random.key(1), hyper
+    )
+    assert int(after.adam.count) == -(-n_choices // size)
 
 
 def test_whole_episodes_too():

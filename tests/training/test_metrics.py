@@ -116,6 +116,15 @@ def test_where_no_episode_has_finished_there_is_no_mean():
     assert arrays["finished"].tolist() == [[0], [0], [0]]
 
 
+def test_a_seed_that_has_finished_logs_nothing():
+    log, metrics = MetricsLog(2), segment(3, n_seeds=2)
+    metrics["env_steps"] = np.array([[100, 100], [150, 200], [150, 300]])
+    log.add(metrics)
+    arrays = log.arrays()
+    for name in LOSSES:
+        np.testing.assert_array_equal(np.isnan(arrays[name]), [[False, False, True], [False] * 3])
+
+
 def test_a_log_goes_on_from_its_raw_arrays(log):
     resumed = MetricsLog(2, log.raw())
     assert resumed.n_updates == log.n_updates

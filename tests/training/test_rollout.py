@@ -1,13 +1,14 @@
 """Tests of the rollouts: rows, clocks, whole episodes, and the value of a truncated episode's own end."""
 
 import functools
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxteach.training.rollout import sample, scan_while
+from jaxteach.training.rollout import _begin_more, fill_while, sample
 from tests.training.conftest import values_of
 
 
@@ -166,7 +167,6 @@ def test_enough_episodes_and_enough_steps(by_episodes):
     np.testing.assert_array_equal(rollouts.started, begun)
     np.testing.assert_array_equal(begun, (ended(rows) & rows.valid).sum(axis=(1, 2)))
     assert np.all(n_valid >= 150) and np.all(begun >= 10)
-    assert begun.max() > 10  # some environments had to begin again to get there
     assert not rows.valid.all()
     np.testing.assert_array_equal(rollouts.outcomes[:, 0, 0], begun)
 
@@ -216,15 +216,43 @@ def test_sampling_stays_within_the_actions(monkeypatch):
     assert np.isfinite(log_prob).all()
 
 
-@pytest.mark.parametrize("stop_at", [0, 3, 10])
-def test_scan_while_is_a_scan_that_stops(stop_at):
-    def step(total, t):
-        return total + t, {"row": total * 10, "flag": t >= 0}
+def test_lanes_fill_without_gaps():
+    """The first of two lanes adds a row at every step, the second at every other; each has at most four."""
 
-    going = functools.partial(lambda stop, total: total < stop, sum(range(stop_at)))
-    total, rows = scan_while(step, jnp.int32(0), 6, going)
-    totals = np.cumsum([0, *range(6)])
-    taken = sum(totals[:6] < sum(range(stop_at)))
-    assert total == totals[taken]
-    np.testing.assert_array_equal(rows["row"], [*(totals[:taken] * 10), *[0] * (6 - taken)])
-    np.testing.assert_array_equal(rows["flag"], np.arange(6) < taken)
+    def step(filled, t):
+        adds = (t % jnp.array([1, 2]) == 0) & (filled < 4)
+        return filled + adds, jnp.where(adds, 10 * t + jnp.arange(2), -1)
+
+    filled, rows = fill_while(
+        step, jnp.zeros(2, jnp.int32), 4, lambda filled: jnp.any(filled < 4), lambda filled: filled
+    )
+    assert filled.tolist() == [4, 4]
+    assert rows[:, 0].tolist() == [0, 10, 20, 30]
+    assert rows[:, 1].tolist() == [1, 21, 41, 61]
+
+
+@pytest.mark.parametrize("mean", [3, 8, 20])
+@pytest.mark.parametrize(("n_envs", "wanted"), [(10, 150), (10, 199), (3, 40), (1, 15)])
+def test_episodes_are_those_of_the_reference(mean, n_envs, wanted):
+    """As one after another, n_envs at least, until there are enough steps; and they fit the buffer."""
+    rollout = SimpleNamespace(min_env_steps=wanted)
+    plan = SimpleNamespace(
+        n_steps=20 + -(-wanted // n_envs),
+        task=SimpleNamespace(max_steps=20),
+        config=SimpleNamespace(rollout=rollout),
+    )
+    begin = jax.jit(functools.partial(_begin_more, plan))
+    for trial in range(5):
+        lengths = np.minimum(np.random.default_rng(trial).geometric(1 / mean, 2000), 20)
+        left, clock, taken = lengths[:n_envs].copy(), np.zeros(n_envs, int), np.zeros(n_envs, int)
+        begun, collected = n_envs, 0
+        while (left > 0).any():
+            busy = left > 0
+            left, clock, taken = left - busy, clock + busy, taken + busy
+            collected += busy.sum()
+            starts = np.asarray(begin(left > 0, taken, collected, clock, busy.any()))
+            for e in np.flatnonzero(starts):
+                left[e], clock[e], begun = lengths[begun], 0, begun + 1
+        alone = max(n_envs, int(np.searchsorted(np.cumsum(lengths), wanted)) + 1)
+        assert (begun, collected) == (alone, lengths[:alone].sum())
+        assert taken.max() <= plan.n_steps

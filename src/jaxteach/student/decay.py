@@ -6,6 +6,8 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
+from jaxteach.config import share_of_run
+
 
 class DecayParameters(struct.PyTreeNode):
     """A schedule's parameters, f32[] each, in updates; see `config.Decay`. Traced, so sweeps vmap."""
@@ -26,8 +28,7 @@ def linear_plateau(update: Array, p: DecayParameters) -> Array:
     Returns:
         lambda, f32[].
     """
-    done = jnp.clip(update / jnp.maximum(p.plateau_at, 1.0), 0.0, 1.0)
-    value = p.start + (p.floor - p.start) * done
+    value = p.start + (p.floor - p.start) * _descent(update, p)
     return jnp.where(update < p.off_at, value, 0.0)
 
 
@@ -46,17 +47,17 @@ def constant(update: Array, p: DecayParameters) -> Array:
 def exponential(update: Array, p: DecayParameters) -> Array:
     """By the same factor at every update from start to floor at plateau_at, then as linear_plateau, f32[].
 
-    With a floor of zero it falls to a thousandth of start and stays there.
+    No factor leads to a floor of zero: it falls to a thousandth of start, and is zero on the plateau.
     """
-    done = jnp.clip(update / jnp.maximum(p.plateau_at, 1.0), 0.0, 1.0)
-    share = jnp.maximum(p.floor / jnp.maximum(p.start, 1e-12), 1e-3)
-    return jnp.where(update < p.off_at, p.start * share**done, 0.0)
+    done = _descent(update, p)
+    share = jnp.where(p.floor > 0.0, p.floor / jnp.maximum(p.start, 1e-12), 1e-3)
+    value = jnp.where(done < 1.0, p.start * share**done, p.floor)
+    return jnp.where(update < p.off_at, value, 0.0)
 
 
 def cosine(update: Array, p: DecayParameters) -> Array:
     """Along half a cosine from start to floor at plateau_at, then as linear_plateau, f32[]."""
-    done = jnp.clip(update / jnp.maximum(p.plateau_at, 1.0), 0.0, 1.0)
-    value = p.floor + (p.start - p.floor) * 0.5 * (1.0 + jnp.cos(jnp.pi * done))
+    value = p.floor + (p.start - p.floor) * 0.5 * (1.0 + jnp.cos(jnp.pi * _descent(update, p)))
     return jnp.where(update < p.off_at, value, 0.0)
 
 
@@ -64,6 +65,13 @@ def step(update: Array, p: DecayParameters) -> Array:
     """Start up to plateau_at, then at once floor, zero from off_at on, f32[]."""
     value = jnp.where(update < p.plateau_at, p.start, p.floor)
     return jnp.where(update < p.off_at, value, 0.0)
+
+
+def _descent(update: Array, p: DecayParameters) -> Array:
+    """How much of the way from start to floor lies behind an update: 1 from plateau_at on, f32[]."""
+    done = jnp.clip(update / jnp.maximum(p.plateau_at, 1.0), 0.0, 1.0)
+    # A plateau at update 0 begins at update 0.
+    return jnp.where(update < p.plateau_at, done, 1.0)
 
 
 def none(update: Array, p: DecayParameters) -> Array:
@@ -145,9 +153,29 @@ def recent_success(estimate: Array, ended: Array, succeeded: Array) -> Array:
 
 
 def in_updates(at: float, n_updates: int) -> float:
-    """Resolve a point of a schedule: a value strictly between 0 and 1 is a fraction of the run.
+    """Resolve a point of a schedule: a fraction of the run, see `config.share_of_run`, or updates.
 
-    >>> in_updates(0.5, 48), in_updates(1980, 48)
-    (24.0, 1980.0)
+    >>> in_updates(0.5, 48), in_updates(1.0, 48), in_updates(1, 48), in_updates(1980, 48)
+    (24.0, 48.0, 1.0, 1980.0)
     """
-    return at * n_updates if 0.0 < at < 1.0 else float(at)
+    share = share_of_run(at)
+    return float(at) if share is None else share * n_updates
+
+
+def at_pace(at: Array, share: Array, update: Array, progress: Array) -> Array:
+    """A point of a schedule in a run whose number of updates is not known beforehand.
+
+    Args:
+        at: f32[], the point in updates.
+        share: f32[], the fraction of the run it stands for; negative if it was given in updates.
+        update: i32[], the update's number.
+        progress: f32[], how much of the run lies before this update, 0 to 1.
+
+    Returns:
+        f32[], the point in updates: of a fraction, that of a run that goes on at its pace so far, so that
+        an update has reached the point exactly if progress has reached the fraction.
+    """
+    pace = jnp.where(progress > 0.0, update / jnp.maximum(progress, 1e-12) * share, at)
+    # Rounding may put a point that has been reached behind the update.
+    pace = jnp.where(progress >= share, jnp.minimum(pace, update), pace)
+    return jnp.where(share < 0.0, at, pace)

@@ -18,6 +18,7 @@ from jaxteach.teacher.plans import Option, all_options
 from jaxteach.teacher.policy import ACTION_OF
 
 NO_OPTION = -1
+"""What runs where no option does."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Scene(struct.PyTreeNode):
         row: i32[N], the agent's.
         column: i32[N].
         direction: i32[N].
+        identity: i32[N, objects], the real object each canonical one stands for now, which keeps its number
+            whatever it is called: a key its class, a door of several its cell; -1 if it is not known.
         place: i32[N, objects, 2], where each canonical object is, -1 if that is not known.
         known: bool[N, objects], objects that are seen or held.
         facing: bool[N, objects], objects right ahead.
@@ -68,6 +71,7 @@ class Scene(struct.PyTreeNode):
     row: Array
     column: Array
     direction: Array
+    identity: Array
     place: Array
     known: Array
     facing: Array
@@ -95,6 +99,11 @@ def look_around(menu: Menu, obs: Array, memory: Array) -> Scene:
     place = jnp.sum(jnp.where(chosen[..., None], places[:, None], 0), axis=2)  # [N, objects, 2]
     known = entity >= 0
     place = jnp.where(known[..., None], place, -1)
+    identity = entity
+    if len(menu.task.vocabulary.doors) > 1:
+        # Doors are numbered among those seen: another one found may take a door's number.
+        n_classes, cell = memory.shape[1], place[..., 0] * obs.shape[2] + place[..., 1]
+        identity = jnp.where(entity >= n_classes, n_classes + cell, entity)
     row_step, column_step = heading(percept.direction)
     ahead = jnp.stack([row + row_step, column + column_step], axis=-1)  # [N, 2]
     return Scene(
@@ -102,6 +111,7 @@ def look_around(menu: Menu, obs: Array, memory: Array) -> Scene:
         row=row,
         column=column,
         direction=percept.direction,
+        identity=identity,
         place=place,
         known=known,
         facing=jnp.all(place == ahead[:, None], axis=-1),
@@ -154,6 +164,48 @@ def action_of(menu: Menu, scene: Scene, option: Array) -> Array:
     action = jnp.where(walks, step, c.DONE)
     action = jnp.where((fixed >= 0) & known, fixed, action)
     return jnp.where(exploring & ~scene.explored, scene.explore_action, action)
+
+
+def running_option(menu: Menu, scene: Scene, option: Array) -> Array:
+    """An option and the real object it is about, as one number: what runs must know it again.
+
+    Names of objects change as more is seen: two keys, or two doors, may swap theirs.
+
+    Args:
+        menu: static.
+        scene: now.
+        option: i32[N].
+
+    Returns:
+        i32[N]; the option's own number as long as objects go by the names of their places in the
+        vocabulary, as they always do where none is renamed.
+    """
+    return option + len(menu.options) * _renaming(menu, scene, option)
+
+
+def option_of(menu: Menu, running: Array) -> Array:
+    """The option that runs, i32[N], without its object; of no meaning where none does."""
+    return jnp.maximum(running, 0) % len(menu.options)
+
+
+def is_renamed(menu: Menu, scene: Scene, running: Array) -> Array:
+    """Whether the object of what runs goes by another name than when it began, bool[N].
+
+    Args:
+        menu: static.
+        scene: now.
+        running: i32[N], see `running_option`.
+    """
+    option = option_of(menu, running)
+    return (running != NO_OPTION) & (running_option(menu, scene, option) != running)
+
+
+def _renaming(menu: Menu, scene: Scene, option: Array) -> Array:
+    """By how much the real object of an option is shifted against its canonical one, i32[N]."""
+    n_objects = len(menu.task.vocabulary.objects)
+    most = n_objects + menu.task.height * menu.task.width  # more than there are numbers of objects
+    shift = jnp.where(scene.known, scene.identity - jnp.arange(n_objects)[None], 0) % most  # [N, objects]
+    return jnp.sum(jnp.where(_about(menu, option), shift, 0), axis=1)
 
 
 def _about(menu: Menu, option: Array) -> Array:

@@ -11,7 +11,16 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxteach.tasks.engine import constants as c
-from jaxteach.teacher.menu import NO_OPTION, Menu, action_of, has_ended, look_around
+from jaxteach.teacher.menu import (
+    NO_OPTION,
+    Menu,
+    action_of,
+    has_ended,
+    is_renamed,
+    look_around,
+    option_of,
+    running_option,
+)
 
 
 def act(
@@ -24,21 +33,24 @@ def act(
         obs: u8[N, H, W, 4].
         memory: i32[N, C, 2], where a key of each class was last seen lying.
         first: bool[N], an episode begins at this step.
-        running: i32[N], the option that runs, `NO_OPTION` where none does.
+        running: i32[N], what runs, see `running_option`; `NO_OPTION` where nothing does.
         chosen: i32[N], the student's choice, should one be needed.
 
     Returns:
-        The actions i32[N]; where the choice was taken up, bool[N]; and the options that run on, i32[N]:
-        not those that take a single step, nor one that had to wait.
+        The actions i32[N]; where the choice was taken up, bool[N]; and what runs on, i32[N]: not
+        options that take a single step, nor one that had to wait.
     """
     chex.assert_equal_shape([first, running, chosen])
     scene = look_around(menu, obs, memory)
-    before = jnp.maximum(running, 0)
-    decides = first | (running == NO_OPTION) | has_ended(menu, scene, before)
+    before = option_of(menu, running)
+    # An option whose object has got another name would turn to the object that has got its own.
+    ended = has_ended(menu, scene, before) | is_renamed(menu, scene, running)
+    decides = first | (running == NO_OPTION) | ended
     option = jnp.where(decides, chosen, before)
     action = action_of(menu, scene, option)
     single = jnp.asarray(menu.fixed_action)[option] >= 0
-    return action, decides, jnp.where(single | (action == c.DONE), NO_OPTION, option)
+    runs_on = running_option(menu, scene, option)
+    return action, decides, jnp.where(single | (action == c.DONE), NO_OPTION, runs_on)
 
 
 def semi_markov_gae(

@@ -50,8 +50,10 @@ def learn(
 ) -> tuple[SeedState, dict[str, Array]]:
     """Epochs of minibatches over one rollout, for one seed.
 
-    Minibatches are drawn from valid rows; the last partial one of each epoch is dropped. A seed
-    with fewer minibatches than another keeps its parameters and Adam state while the other goes on.
+    Minibatches are drawn from valid rows; the last partial one of each epoch is dropped. Choices of
+    options are fewer than steps, perhaps than a minibatch: their last one is padded with invalid rows,
+    so that each choice counts once in every epoch. A seed with fewer minibatches than another keeps its
+    parameters and Adam state while the other goes on.
 
     Args:
         plan: static.
@@ -79,24 +81,22 @@ def learn(
         # A unit is an environment's whole sequence: [time, env, ...] -> [env, time, ...].
         units = jax.tree.map(lambda x: x.swapaxes(0, 1), (rows.features, rows.first, batch))
         n_units, size = n_envs, max(1, min(ppo.minibatch // n_steps, n_envs))
-        usable = jnp.ones((n_envs,), bool)
+        usable = jnp.any(rows.valid, axis=0)
     else:
         # A unit is a row: [time, env, ...] -> [time * env, ...].
         flat = (rows.features, rows.first, batch)
         units = jax.tree.map(lambda x: x.reshape(n_steps * n_envs, *x.shape[2:]), flat)
         n_units, size = n_steps * n_envs, ppo.minibatch
         usable = rows.valid.reshape(n_units)
-    n_minibatches: Any = n_units // size
     all_usable = not plan.by_episodes and plan.menu is None
-    if plan.by_episodes:
-        busy = jnp.any(rows.valid)
-        n_minibatches = jnp.where(busy, jnp.sum(usable) // size, 0)
-    elif plan.menu is not None and not plan.student.recurrent:
-        # Choices are fewer than steps: the last, partial minibatch counts too.
-        n_minibatches = -(-jnp.sum(usable) // size)
+    n_usable: Any = n_units if all_usable else jnp.sum(usable)
+    n_minibatches = n_usable // size if plan.menu is None else -(-n_usable // size)
 
     def loss(params: Any, index: Array) -> tuple[Array, dict[str, Array]]:
         features, first, part = jax.tree.map(lambda x: x[index], units)
+        if plan.menu is not None:
+            padding = (index < 0).reshape(size, *(1,) * (part.valid.ndim - 1))
+            part = part.replace(valid=part.valid & ~padding)
         if plan.student.recurrent:
             logits, value = plan.student.unroll(params, features, rollout.hidden[index], first)
         else:
@@ -113,6 +113,7 @@ def learn(
     def epoch(e: Array, carry: tuple[Any, Adam, dict[str, Array]]) -> Any:
         params, adam, sums = carry
         order = shuffled(by_step(key, e), usable, all_usable=all_usable)
+        order = jnp.pad(order, (0, -n_units % size), constant_values=-1)
         params, adam, _, sums = jax.lax.fori_loop(0, n_minibatches, minibatch, (params, adam, order, sums))
         return params, adam, sums
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxteach.student.decay import recent_success, weight_at
+from jaxteach.student.decay import DecayParameters, at_pace, recent_success, weight_at
 from jaxteach.student.losses import Batch
 from jaxteach.teacher.corruption import AnyTeacher, answers
 from jaxteach.training.divergence import keep_finite
@@ -117,6 +117,7 @@ def run_update(
     """
     keys = jax.vmap(update_keys, in_axes=(0, None))(seed_ids, update)  # [seed] each
     active = state.env_steps < plan.env_steps  # [seed]
+    progress = progress_of(plan, update, state.env_steps)
 
     step = functools.partial(collect, plan)
     state, rollout = jax.vmap(step, in_axes=(0, 0, None, 0))(state, keys.rollout, update, active)
@@ -124,12 +125,13 @@ def run_update(
     ended, succeeded = rollout.outcomes[:, :, 0].sum(axis=1), rollout.outcomes[:, :, 1].sum(axis=1)
     state = state.replace(success=recent_success(state.success, ended, succeeded))
     weigh = jax.vmap(weight_at, in_axes=(0, None, 0, 0, 0))
-    weight = weigh(hyper.decay_kind, update, hyper.decay, state.success, hyper.teacher_success)  # [seed]
+    decay = decay_at(plan, hyper, update, progress)
+    weight = weigh(hyper.decay_kind, update, decay, state.success, hyper.teacher_success)  # [seed]
     # Without a teacher the schedule weighs nothing.
     weight = weight if plan.taught else jnp.zeros_like(weight)
     taught = ask_teacher(plan, teacher, rollout, weight, keys.teacher)
     batch: Batch = jax.vmap(functools.partial(targets, plan))(rollout, taught, hyper)
-    hyper = hyper.replace(lr=learning_rate(update, plan.n_updates, hyper))
+    hyper = hyper.replace(lr=learning_rate(progress, hyper))
     learnt, losses = jax.vmap(functools.partial(learn, plan))(
         state, rollout, batch, weight, keys.learn, hyper
     )
@@ -145,18 +147,48 @@ def run_update(
     return state, metrics
 
 
-def learning_rate(update: Array, n_updates: int, hyper: Hyper) -> Array:
-    """Adam's learning rate at an update: from `lr` straight to `lr_end` over the run.
+def progress_of(plan: Plan, update: Array, env_steps: Array) -> Array:
+    """How much of the run lies before an update, 0 to 1.
 
     Args:
+        plan: static.
         update: i32[], the update's number.
-        n_updates: updates of the run.
-        hyper: f32[seed] each.
+        env_steps: i32[seed], environment steps taken before it.
 
     Returns:
-        f32[seed].
+        f32[], as all seeds have come equally far; f32[seed] with whole episodes, which take as many
+        updates as they take.
     """
-    return hyper.lr + (hyper.lr_end - hyper.lr) * jnp.minimum(update / n_updates, 1.0)
+    if plan.by_episodes:
+        return jnp.minimum(env_steps / plan.env_steps, 1.0)
+    return jnp.minimum(update / plan.n_updates, 1.0)
+
+
+def decay_at(plan: Plan, hyper: Hyper, update: Array, progress: Array) -> DecayParameters:
+    """The schedule's parameters, its points in updates, f32[seed] each.
+
+    Args:
+        plan: static.
+        hyper: f32[seed] each.
+        update: i32[], the update's number.
+        progress: see `progress_of`.
+    """
+    if not plan.by_episodes:
+        return hyper.decay
+    return hyper.decay.replace(
+        plateau_at=at_pace(hyper.decay.plateau_at, hyper.plateau_share, update, progress),
+        off_at=at_pace(hyper.decay.off_at, hyper.off_share, update, progress),
+    )
+
+
+def learning_rate(progress: Array, hyper: Hyper) -> Array:
+    """Adam's learning rate at an update, f32[seed]: from `lr` straight to `lr_end` over the run.
+
+    Args:
+        progress: see `progress_of`.
+        hyper: f32[seed] each.
+    """
+    return hyper.lr + (hyper.lr_end - hyper.lr) * progress
 
 
 def ask_teacher(

@@ -82,21 +82,24 @@ class MetricsLog:
         """All metrics so far, [seed, update] each.
 
         Outcomes of episodes are credited to the update in which the episode began; `return` and
-        `length` are means over those that have finished, NaN where none has.
+        `length` are means over those that have finished, NaN where none has. So is whatever else was
+        measured of a seed in an update in which it took no steps, having finished before others did.
         """
         joined = {name: array.swapaxes(0, 1) for name, array in self.raw().items()}
         credited = credit_to_start(joined["outcomes"])  # [seed, update, 4]
         finished = credited[..., 0]
+        env_steps = joined["env_steps"].astype(np.int64)
+        took_part = np.diff(env_steps, axis=1, prepend=0) > 0
         with np.errstate(invalid="ignore", divide="ignore"):
             means = credited[..., 2:] / finished[..., None]
         return {
-            "env_steps": joined["env_steps"].astype(np.int64),
+            "env_steps": env_steps,
             "started": joined["started"].astype(np.int64),
             "finished": np.rint(finished).astype(np.int64),
             "succeeded": np.rint(credited[..., 1]).astype(np.int64),
             "return": means[..., 0],
             "length": means[..., 1],
-            **{name: joined[name].astype(np.float64) for name in LOSSES},
+            **{name: np.where(took_part, joined[name].astype(np.float64), np.nan) for name in LOSSES},
         }
 
 

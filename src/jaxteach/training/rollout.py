@@ -24,7 +24,7 @@ class Rows(struct.PyTreeNode):
         log_prob: f32[T, E].
         value: f32[T, E].
         reward: f32[T, E].
-        terminated: bool[T, E].
+        terminated: bool[T, E]; true in rows not taken.
         truncated: bool[T, E].
         valid: bool[T, E], there is something to learn: the step was taken (false where an environment
             waits for the others), and at it, if options are chosen among, a choice.
@@ -75,7 +75,8 @@ class _Carry(struct.PyTreeNode):
     born: Array
     earned: Array  # f32[E], rewards of the running episode
     busy: Array  # bool[E]
-    collected: Array  # i32[]
+    taken: Array  # i32[E], steps each environment has taken
+    collected: Array  # i32[], steps all have taken
     final_env: GridState  # where each environment's truncated episode ended
     final_hidden: Array
     started: Array
@@ -138,6 +139,7 @@ def collect(
         born=state.born,
         earned=state.earned,
         busy=jnp.full((n_envs,), active),
+        taken=jnp.zeros((n_envs,), jnp.int32),
         collected=jnp.zeros((), jnp.int32),
         final_env=env,
         final_hidden=hidden,
@@ -149,7 +151,12 @@ def collect(
         return _step(plan, state.params, carry, update, by_step(keys.layouts, t), by_step(keys.actions, t))
 
     if plan.by_episodes:
-        carry, rows = scan_while(step, carry, plan.n_steps, lambda carry: jnp.any(carry.busy))
+        carry, rows = fill_while(
+            step, carry, plan.n_steps, lambda carry: jnp.any(carry.busy), lambda carry: carry.taken
+        )
+        # Nor must those that no step wrote to.
+        missing = jnp.arange(plan.n_steps)[:, None] >= carry.taken[None, :]
+        rows = rows.replace(terminated=rows.terminated | missing)
     else:
         carry, rows = jax.lax.scan(step, carry, jnp.arange(plan.n_steps))
     false = jnp.zeros((n_envs,), bool)
@@ -200,13 +207,13 @@ def _step(
 
     moved, outcome = jax.vmap(task.transition)(env, action)
     earned = jnp.where(first, 0.0, carry.earned) + outcome.reward
-    collected = carry.collected + jnp.sum(busy)
+    taken, collected = carry.taken + busy, carry.collected + jnp.sum(busy)
     words = jax.random.bits(reset_key, (n_envs, task.n_draws))
-    following = select(outcome.done, jax.vmap(task.spawn)(words), moved)
+    over, still_busy = outcome.done, busy
     if plan.by_episodes:
-        still_busy = busy & (~outcome.done | (collected < plan.config.rollout.min_env_steps))
-    else:
-        still_busy = busy
+        over = outcome.done | ~busy  # one that waits stands at the beginning of an episode
+        still_busy = ~over | _begin_more(plan, ~over, taken, collected, moved.clock, jnp.any(busy))
+    following = select(over, jax.vmap(task.spawn)(words), moved)
     rows = Rows(
         features=features,
         first=first,
@@ -229,6 +236,7 @@ def _step(
         born=born,
         earned=earned,
         busy=still_busy,
+        taken=taken,
         collected=collected,
         final_env=select(ended_early, moved, carry.final_env),
         final_hidden=select(ended_early, hidden, carry.final_hidden),
@@ -236,6 +244,30 @@ def _step(
         outcomes=carry.outcomes + _outcomes(plan, outcome, earned, moved.clock, update - born, busy),
     )
     return carry, rows
+
+
+def _begin_more(
+    plan: Plan, running: Array, taken: Array, collected: Array, clock: Array, going: Array
+) -> Array:
+    """Which idle environments begin another episode, bool[E]: those whose steps are certain to be needed.
+
+    The reference plays one episode after another, the given number at least, until it has the steps it
+    wants. Here the episodes are the same, but run side by side where even the longest episodes would
+    leave the next one to be played.
+
+    Args:
+        plan: static.
+        running: bool[E], an episode goes on.
+        taken: i32[E], steps each environment has taken.
+        collected: i32[], steps all have taken.
+        clock: i32[E], how long each episode has lasted.
+        going: bool[], whether the seed takes part.
+    """
+    finished = collected - jnp.sum(jnp.where(running, clock, 0))
+    # Those with the fewest steps come first: none takes more than its share and an episode (`Plan.n_steps`).
+    turn = jnp.argsort(jnp.argsort(jnp.where(running, plan.n_steps, taken)))  # [E]
+    most = finished + (jnp.sum(running) + turn) * plan.task.max_steps
+    return going & ~running & (most < plan.config.rollout.min_env_steps)
 
 
 def _outcomes(plan: Plan, outcome: Outcome, earned: Array, length: Array, lag: Array, busy: Array) -> Array:
@@ -247,28 +279,34 @@ def _outcomes(plan: Plan, outcome: Outcome, earned: Array, length: Array, lag: A
     return jnp.sum(jnp.where(ended[:, :, None], facts[:, None, :], 0.0), axis=0)
 
 
-def scan_while(step: Any, carry: Any, length: int, going: Any) -> tuple[Any, Any]:
-    """As `lax.scan` over range(length), but stop once `going(carry)` is false.
+def fill_while(step: Any, carry: Any, length: int, going: Any, filled: Any) -> tuple[Any, Any]:
+    """Step lanes until there is nothing left to do, each lane's rows one after another without a gap.
 
     Args:
-        step: `(carry, t) -> (carry, row)`.
+        step: `(carry, t) -> (carry, row)`, the row's leaves [lane, ...].
         carry: the first carry.
-        length: the most steps.
+        length: the most rows a lane comes to have.
         going: `carry -> bool[]`.
+        filled: `carry -> i32[lane]`, rows each lane has; a lane's row of a step that does not add to
+            them is written over by its next.
 
     Returns:
-        The last carry and the rows [length, ...]; rows never reached are zero (false).
+        The last carry and the rows [length, lane, ...]; what lies beyond those a lane has is of no meaning.
     """
     row = jax.eval_shape(lambda c: step(c, jnp.zeros((), jnp.int32))[1], carry)
     rows = jax.tree.map(lambda x: jnp.zeros((length, *x.shape), x.dtype), row)
+    lanes = jnp.arange(filled(carry).shape[0])
 
     def body(state: tuple[Array, Any, Any]) -> tuple[Array, Any, Any]:
         t, carry, rows = state
+        at = filled(carry)
         carry, row = step(carry, t)
-        return t + 1, carry, jax.tree.map(lambda all_rows, one: all_rows.at[t].set(one), rows, row)
+        # A full lane's row lies beyond the end, and is dropped.
+        rows = jax.tree.map(lambda x, one: x.at[at, lanes].set(one, mode="drop"), rows, row)
+        return t + 1, carry, rows
 
     def more(state: tuple[Array, Any, Any]) -> Array:
-        return (state[0] < length) & going(state[1])
+        return going(state[1])
 
     _, carry, rows = jax.lax.while_loop(more, body, (jnp.zeros((), jnp.int32), carry, rows))
     return carry, rows

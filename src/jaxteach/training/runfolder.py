@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaxteach.backend import versions
+from jaxteach.config import SCHEMA_VERSION as CONFIG_VERSION
 from jaxteach.config import Config, to_json
 from jaxteach.errors import UserError
 from jaxteach.files import write_atomic
@@ -70,7 +71,7 @@ class RunFolder:
         self._write_json(
             "config.json",
             {
-                "schema_version": SCHEMA_VERSION,
+                "schema_version": CONFIG_VERSION,
                 **to_json(config),
                 "view": dataclasses.asdict(view),
                 "teacher_table": describe(table),

@@ -9,7 +9,7 @@ from flax import struct
 from jax import Array
 
 from jaxteach.bounds import check_rollout
-from jaxteach.config import Config
+from jaxteach.config import Config, Moment, share_of_run
 from jaxteach.errors import UserError
 from jaxteach.student.decay import DECAY_NAMES, DecayParameters, in_updates
 from jaxteach.student.features import View
@@ -38,6 +38,8 @@ class Hyper(struct.PyTreeNode):
     teacher_success: Array
     decay_kind: Array
     decay: DecayParameters
+    plateau_share: Array  # the fraction of the run that decay.plateau_at stands for; -1 if it counts updates
+    off_share: Array  # likewise for decay.off_at
 
 
 class Adam(struct.PyTreeNode):
@@ -56,7 +58,8 @@ class SeedState(struct.PyTreeNode):
         adam: the optimiser's state.
         env: environments, [env, ...].
         hidden: the student's hidden state, f32[env, state_size].
-        option: i32[env], the option that runs in each environment (hierarchical; `NO_OPTION` for none).
+        option: i32[env], what runs in each environment (hierarchical), see `teacher.menu.running_option`;
+            `NO_OPTION` for nothing.
         born: i32[env], the update in which each environment's episode began.
         earned: f32[env], the sum of rewards of each environment's episode so far.
         env_steps: i32[], environment steps taken so far.
@@ -159,6 +162,10 @@ def make_hyper(config: Config, n_updates: int, teacher_success: float = 0.0) -> 
     """
     ppo, decay = config.ppo, config.decay
 
+    def share(at: Moment) -> Array:
+        found = share_of_run(at)
+        return jnp.float32(-1.0 if found is None else found)
+
     return Hyper(
         lr=jnp.float32(ppo.lr),
         lr_end=jnp.float32(ppo.lr_end),
@@ -178,6 +185,8 @@ def make_hyper(config: Config, n_updates: int, teacher_success: float = 0.0) -> 
             plateau_at=jnp.float32(in_updates(decay.plateau_at, n_updates)),
             off_at=jnp.float32(in_updates(decay.off_at, n_updates)),
         ),
+        plateau_share=share(decay.plateau_at),
+        off_share=share(decay.off_at),
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaxteach.config import Config, resolve
+from jaxteach.effects import check_sweep
 from jaxteach.numerics import as_fixed
 from jaxteach.sweep import grid
 from jaxteach.teacher.table import PlanTable
@@ -182,6 +183,7 @@ def train(
     Raises:
         UserError: if the configuration cannot be run.
     """
+    check_sweep(config)
     config = resolve(config)
     program = program or compile_program(config, teacher)
     chunks = split(config, program.width, seed_ids)
