@@ -289,7 +289,8 @@ def trained(
         bar.close()
         print(f"shard {options.part} has ended; join all of them with: python -m jaxteach.merge {config.out}")
         return 0
-    bar.begin("measuring the teacher" if table is not None else "writing the summary", only_bar=True)
+    if table is not None:
+        bar.begin("measuring the teacher")
     with told_of_memory(program):
         summary = write_summary(program.plan, program.points, program.teacher, folder, outcome, table, wall)
     folder.clean()
