@@ -124,11 +124,19 @@ def test_what_is_for_sbatch_reaches_it(tmp_path, monkeypatch):
     executor = submitit.AutoExecutor
     monkeypatch.setattr(executor, "__init__", lambda self, folder, cluster: None)
     monkeypatch.setattr(executor, "update_parameters", lambda self, **values: given.update(values))
-    monkeypatch.setattr(executor, "batch", lambda self: contextlib.nullcontext())
+
+    @contextlib.contextmanager
+    def batch(self):
+        yield
+        given["requeue"] = os.environ["SBATCH_REQUEUE"]  # jobs are submitted as the context ends
+
+    monkeypatch.setattr(executor, "batch", batch)
     options = launching.Options(out=tmp_path, gpus=1, sbatch=("account=lab", "mem-per-cpu=4G"))
     assert launching.submit(options, []) == []
     assert given["slurm_additional_parameters"] == {"account": "lab", "mem_per_cpu": "4G"}
     assert given["gpus_per_node"] == 1 and "cpus_per_task" not in given
+    assert given["slurm_signal_delay_s"] == 90 and given["requeue"] == "1"
+    assert "SBATCH_REQUEUE" not in os.environ
 
 
 def test_without_a_scheduler(tmp_path, monkeypatch):

@@ -238,3 +238,18 @@ def read_jobs(out: Path) -> dict[str, str]:
 def write_jobs(out: Path, numbers: dict[str, str]) -> None:
     """Write down the numbers of jobs, by shard; those of other shards stay."""
     write_atomic(out / "shards" / "jobs.json", json.dumps(read_jobs(out) | numbers, indent=1).encode())
+
+
+def read_pair(text: str) -> tuple[str, str]:
+    """Read one --sbatch.
+
+    Raises:
+        UserError: if it is no NAME=VALUE.
+
+    >>> read_pair("mem=16G")
+    ('mem', '16G')
+    """
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise UserError(f"--sbatch {text}: must be NAME=VALUE, such as account=lab")
+    return name.lstrip("-").replace("-", "_"), value

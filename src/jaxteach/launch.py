@@ -21,6 +21,7 @@ from jaxteach.jobs import (
     last_words,
     logs,
     read_jobs,
+    read_pair,
     saved,
     write_jobs,
 )
@@ -211,21 +212,6 @@ def load_submitit() -> Any:
     except ImportError:
         raise UserError(f"submitit is not installed: {how_to_install('cluster')}") from None
     return submitit
-
-
-def read_pair(text: str) -> tuple[str, str]:
-    """Read one --sbatch.
-
-    Raises:
-        UserError: if it is no NAME=VALUE.
-
-    >>> read_pair("mem=16G")
-    ('mem', '16G')
-    """
-    name, equals, value = text.partition("=")
-    if not (name and equals and value):
-        raise UserError(f"--sbatch {text}: must be NAME=VALUE, such as account=lab")
-    return name.lstrip("-").replace("-", "_"), value
 
 
 class Launch:
