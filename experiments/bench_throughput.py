@@ -12,9 +12,9 @@ from typing import Any
 
 from common import ROOT, say
 
-from jaxteach.backend import cores, start_jax, versions
-from jaxteach.errors import cli
-from jaxteach.files import write_atomic
+from jaxteach.utils.errors import cli
+from jaxteach.utils.files import write_atomic
+from jaxteach.utils.jax_setup import cores, start_jax, versions
 
 NAME = "bench_throughput"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxteach.config import CHUNK, Config
-from jaxteach.errors import cli
+from jaxteach.utils.errors import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 FIRST_SEED = 1000
@@ -103,7 +103,7 @@ def main(description: str, body: Callable[["Options"], None]) -> None:
     scale = SCALES["quick" if given.quick else "full" if given.full else "default"]
 
     def begin() -> None:
-        from jaxteach.backend import devices_for, start_jax
+        from jaxteach.utils.jax_setup import devices_for, start_jax
 
         if scale.quick:
             # Compiling takes longer than such short runs do.

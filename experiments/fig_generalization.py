@@ -11,7 +11,7 @@ from running import Job, carry_out
 
 from jaxteach.analysis import bootstrap_interval, iqm
 from jaxteach.config import Config, Decay
-from jaxteach.files import write_atomic
+from jaxteach.utils.files import write_atomic
 
 TRANSFERS = {
     "simple_door_key:small_rooms": (

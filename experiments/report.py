@@ -11,8 +11,8 @@ import numpy as np
 from common import ROOT
 
 from jaxteach.analysis import probability_of_improvement, steps_ratio
-from jaxteach.errors import UserError, cli
-from jaxteach.files import write_atomic
+from jaxteach.utils.errors import UserError, cli
+from jaxteach.utils.files import write_atomic
 
 PAGE = ROOT / "docs" / "results.md"
 RESULTS = ROOT / "experiments" / "results"

@@ -15,9 +15,9 @@ import numpy as np
 from common import Options, say
 
 from jaxteach.analysis import Run, env_steps_to_success, sample_efficiency, statistic
+from jaxteach.cli.options import flags
 from jaxteach.config import Config, to_json
-from jaxteach.files import write_atomic
-from jaxteach.options import flags
+from jaxteach.utils.files import write_atomic
 
 THRESHOLDS = (0.5, 0.8, 0.95)
 

@@ -22,8 +22,8 @@ from reporting import Result
 
 from jaxteach.analysis import load_run
 from jaxteach.config import Config, resolve
-from jaxteach.errors import UserError
-from jaxteach.jsonfile import own_fields, read_object, typed
+from jaxteach.utils.errors import UserError
+from jaxteach.utils.json_file import own_fields, read_object, typed
 
 RUNS = ROOT / "runs" / "experiments"
 RATES = {"simple_door_key": 120_000, "lava_door_key": 80_000, "colored_door_key": 65_000, "two_door": 55_000}
@@ -59,7 +59,7 @@ def carry_out(jobs: Sequence[Job], options: Options) -> list[Result]:
     Returns:
         A result for each job, in their order.
     """
-    from jaxteach.stopping import Stopping
+    from jaxteach.utils.signals import Stopping
 
     # Written out once, for resolving is what tells two configurations apart.
     resolved = [dataclasses.replace(job, config=resolve(job.config)) for job in jobs]
@@ -84,8 +84,8 @@ def carry_out(jobs: Sequence[Job], options: Options) -> list[Result]:
 
 def folder_of(config: Config) -> Path:
     """The run folder of a resolved configuration: its name says the task, its digest everything."""
+    from jaxteach.runs import fingerprint
     from jaxteach.teacher.loading import load_teacher
-    from jaxteach.training import fingerprint
 
     digest = fingerprint(config, load_teacher(config.teacher, config.task), deterministic=False)
     return RUNS / f"{config.task.replace(':', '-')}-{digest[:16]}"
@@ -93,8 +93,8 @@ def folder_of(config: Config) -> Path:
 
 def tell_of_other_code(folders: Sequence[Path]) -> None:
     """Say in one line which of the runs that are used again come from other code, versions or devices."""
-    from jaxteach.backend import versions
-    from jaxteach.training.runfolder import device
+    from jaxteach.runs.run_folder import device
+    from jaxteach.utils.jax_setup import versions
 
     today = {"source_sha256": source_hash(), "versions": versions(), "device": device()}
     found: dict[str, list[str]] = {}
@@ -158,9 +158,10 @@ def train_job(job: Job, path: Path, programs: list[Any], stopping: Any) -> bool:
     Returns:
         Whether it has ended; false if a signal stopped it.
     """
+    from jaxteach import runs as r
     from jaxteach import training as t
-    from jaxteach.lock import FolderLock
     from jaxteach.teacher.loading import load_teacher
+    from jaxteach.utils.lock import FolderLock
 
     began = time.perf_counter()
     config, table = job.config, load_teacher(job.config.teacher, job.config.task)
@@ -170,23 +171,23 @@ def train_job(job: Job, path: Path, programs: list[Any], stopping: Any) -> bool:
     if program is None:
         program = t.compile_program(config, table)
         programs.append(program)
-    t.make_folder(path)
+    r.make_folder(path)
     with FolderLock(path, notice=say):
-        folder = t.RunFolder(path)
+        folder = r.RunFolder(path)
         if (path / "config.json").exists():
             folder.tidy()
         else:
-            folder = t.RunFolder.create(path)
+            folder = r.RunFolder.create(path)
             folder.write_config(config, program.plan.task, table)
-        run, origins = t.fingerprint(config, table, False), t.origins(config, table, False)
-        with t.Checkpoints(path, run, None, say, origins) as checkpoints:
-            outcome = t.run_session(program, folder, checkpoints, stop=lambda: stopping.asked, notice=say)
-        t.write_metrics(program.plan, program.points, folder, outcome, table)
+        run, origins = r.fingerprint(config, table, False), r.origins(config, table, False)
+        with r.Checkpoints(path, run, None, say, origins) as checkpoints:
+            outcome = r.run_session(program, folder, checkpoints, stop=lambda: stopping.asked, notice=say)
+        r.write_metrics(program.plan, program.points, folder, outcome, table)
         if not outcome.complete:
             return False
         wall = {"compile": program.compile_seconds, "total": time.perf_counter() - began}
         parts = program.plan, program.points, program.teacher
-        t.write_summary(*parts, folder, outcome, table, wall, source_sha256=source_hash())
+        r.write_summary(*parts, folder, outcome, table, wall, source_sha256=source_hash())
         folder.clean()
     return True
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
-from jaxteach.errors import cli
+from jaxteach.utils.errors import cli
 
 ROOT = Path(__file__).parents[1]
 # The smallest run that still does everything, in two chunks of which the second is padded. Its students

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from jaxteach.conformance import main, task_of
-from jaxteach.errors import UserError, cli
 from jaxteach.tasks import task_names
-from jaxteach.teacher.traces import Trace, read_trace, take_episodes
+from jaxteach.utils.errors import UserError, cli
+from jaxteach.worlds.minigrid.paper.traces import Trace, read_trace, take_episodes
 
 DATA = Path(__file__).parent / "data" / "conformance"
 

@@ -13,8 +13,8 @@ from scipy.stats import binomtest
 
 from jaxteach import load_policy
 from jaxteach.tasks import make_task
-from tests.tasks.farama import FaramaRoom
-from tests.tasks.play import draw_layouts, grids_of
+from tests.worlds.minigrid.paper.farama import FaramaRoom
+from tests.worlds.minigrid.paper.play import draw_layouts, grids_of
 
 TASK = "simple_door_key"
 EPISODES = 300

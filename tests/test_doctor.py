@@ -5,8 +5,11 @@ import sys
 
 import pytest
 
-from jaxteach import backend, cache, doctor, errors, machine
+from jaxteach import doctor
 from jaxteach.teacher import shipped
+from jaxteach.utils import compile_cache as cache
+from jaxteach.utils import errors, machine
+from jaxteach.utils import jax_setup as backend
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ import pytest
 import submitit
 
 from jaxteach import launch as launching
-from jaxteach.options import read_options
-from jaxteach.shards import Shard
-from jaxteach.surroundings import how_to_install
+from jaxteach.cli.options import read_options
+from jaxteach.runs.shards import Shard
+from jaxteach.utils.surroundings import how_to_install
 from tests.commands import TINY, apart, here, started
 
 FLAGS = (*TINY, "--seeds", "4", "--env-steps", "32768")

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 RESOLVE = """
-from jaxteach.tasks.engine.captions import Vocabulary
+from jaxteach.worlds.minigrid.paper.abstract_states import Vocabulary
 from jaxteach.teacher import find_table, load_table
 print(find_table("chatglm", "simple_door_key"))
 print(load_table("chatglm", "simple_door_key", Vocabulary(("key",), ("door",))).sha256)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxteach.errors import cli
 from jaxteach.plot import main
+from jaxteach.utils.errors import cli
 
 SOURCE = Path(__file__).parents[1] / "src"
 

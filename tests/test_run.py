@@ -331,14 +331,15 @@ def test_bad_input_from_outside(tmp_path):
     ],
 )
 def test_devices_are_refused_before_jax_makes_them(bad, monkeypatch, arguments, says):
-    monkeypatch.setattr("jaxteach.backend.start_jax", lambda *options: pytest.fail("JAX was started"))
+    monkeypatch.setattr("jaxteach.utils.jax_setup.start_jax", lambda *options: pytest.fail("JAX was started"))
     bad(*arguments, says=says)
 
 
 def test_a_signal_ends_a_run_while_jax_starts(tmp_path):
     code = """
 import threading
-from jaxteach import backend, run
+from jaxteach import run
+from jaxteach.utils import jax_setup as backend
 backend.start_jax = lambda *options: (print("starting", flush=True), threading.Event().wait(60))
 run.main()
 """

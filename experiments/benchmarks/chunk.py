@@ -10,7 +10,7 @@ from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxteach.config import Config, Decay, Student, resolve
-from jaxteach.sweep import grid
+from jaxteach.config.sweep import grid
 from jaxteach.teacher.loading import load_teacher
 from jaxteach.training.loop import init_chunk
 from jaxteach.training.program import SEEDS, traced_parts

@@ -10,11 +10,11 @@ from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from benchmarks.timing import Variant, compiled
-from jaxteach.student.features import View
 from jaxteach.student.networks import make_student
 from jaxteach.tasks import make_task
-from jaxteach.tasks.engine.constants import N_ACTIONS
 from jaxteach.training.rollout import select
+from jaxteach.worlds.minigrid.paper.constants import N_ACTIONS
+from jaxteach.worlds.minigrid.paper.features import View
 
 ENVS = PartitionSpec("env")
 

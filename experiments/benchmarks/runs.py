@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxteach.errors import UserError
+from jaxteach.utils.errors import UserError
 
 PROGRAM = "jit_run_segment-"
 """What the compiled training program is called in the cache of compiled programs."""

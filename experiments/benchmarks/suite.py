@@ -21,8 +21,8 @@ from benchmarks.ratios import VMAP
 from benchmarks.runs import Run, run
 from benchmarks.stages import rollouts, training, updates
 from benchmarks.timing import Timing, Variant, measure
-from jaxteach.backend import devices_for
 from jaxteach.config import PPO, Decay
+from jaxteach.utils.jax_setup import devices_for
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jaxteach.config import Config
-    from jaxteach.errors import UserError
     from jaxteach.student.deployed import load_policy
     from jaxteach.tasks import make_task, register_navix, register_task
     from jaxteach.teacher.loading import load_teacher
     from jaxteach.training import train
+    from jaxteach.utils.errors import UserError
 
 __all__ = [
     "Config",
@@ -25,7 +25,7 @@ __all__ = [
 
 _HOMES = {
     "Config": "config",
-    "UserError": "errors",
+    "UserError": "utils.errors",
     "load_policy": "student.deployed",
     "load_teacher": "teacher.loading",
     "make_task": "tasks",
@@ -48,6 +48,6 @@ def __dir__() -> list[str]:
 if sys.argv[:1] == ["-m"]:
     # Python is looking for a command, as in `python -m jaxteach.run`. It takes seconds until it has been
     # imported, and nothing can be lost until then; what can be lost later, the command guards itself.
-    from jaxteach.stopping import AtOnce
+    from jaxteach.utils.signals import AtOnce
 
     AtOnce().__enter__()

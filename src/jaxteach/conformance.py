@@ -7,9 +7,9 @@ from typing import Annotated
 
 import tyro
 
-from jaxteach.backend import start_jax
 from jaxteach.cli import parse
-from jaxteach.errors import UserError, cli
+from jaxteach.utils.errors import UserError, cli
+from jaxteach.utils.jax_setup import start_jax
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def main() -> int:
         raise UserError("no trace file given: name at least one .npz file")
     from jaxteach.tasks import make_task, needs_jax, task_facts, task_names
     from jaxteach.teacher import load_table
-    from jaxteach.teacher.traces import read_trace
+    from jaxteach.worlds.minigrid.paper.traces import read_trace
 
     # All that needs no JAX is refused before it is imported.
     names = [options.task or task_of(file, task_names()) for file in options.files]
@@ -55,7 +55,7 @@ def main() -> int:
         read_trace(file)
     if not early:
         start_jax()
-    from jaxteach.teacher.replay import replay
+    from jaxteach.worlds.minigrid.paper.replay import replay
 
     failed = False
     for file, name, table in zip(options.files, names, tables, strict=True):

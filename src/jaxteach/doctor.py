@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jaxteach.cli import parse
-from jaxteach.errors import UserError, cli, one_line
+from jaxteach.utils.errors import UserError, cli, one_line
 
 LEAST_DISK = 200 * 2**20
 """Bytes a few runs and their compiled programs take."""
@@ -52,7 +52,7 @@ def examine(check: Callable[[], Iterator[Finding]]) -> bool:
 
 def versions() -> Iterator[Finding]:
     """Versions of what results depend on."""
-    from jaxteach.backend import versions as installed
+    from jaxteach.utils.jax_setup import versions as installed
 
     found = installed()
     yield "not installed" not in found.values(), ", ".join(f"{name} {v}" for name, v in found.items())
@@ -60,8 +60,8 @@ def versions() -> Iterator[Finding]:
 
 def devices() -> Iterator[Finding]:
     """What JAX computes on."""
-    from jaxteach.backend import start_jax
-    from jaxteach.machine import cores
+    from jaxteach.utils.jax_setup import start_jax
+    from jaxteach.utils.machine import cores
 
     start_jax()
     import jax
@@ -72,7 +72,7 @@ def devices() -> Iterator[Finding]:
 
 def cache() -> Iterator[Finding]:
     """The folder of compiled programs."""
-    from jaxteach.cache import CACHE_VARIABLE, compilation_cache
+    from jaxteach.utils.compile_cache import CACHE_VARIABLE, compilation_cache
 
     complaints: list[str] = []
     folder = compilation_cache(notice=complaints.append)
@@ -88,7 +88,7 @@ def cache() -> Iterator[Finding]:
 
 def disk() -> Iterator[Finding]:
     """Room for runs and compiled programs."""
-    from jaxteach.cache import compilation_cache
+    from jaxteach.utils.compile_cache import compilation_cache
 
     folder = compilation_cache()
     for path in [Path.cwd(), *([] if folder is None else [folder])]:
@@ -98,7 +98,7 @@ def disk() -> Iterator[Finding]:
 
 def memory() -> Iterator[Finding]:
     """Memory that can be had now, in a container or a job no more than its limit leaves."""
-    from jaxteach.machine import memory_left
+    from jaxteach.utils.machine import memory_left
 
     left = memory_left()
     if left is None:  # no Linux: take what is there in all
@@ -132,8 +132,9 @@ def self_test() -> Iterator[Finding]:
     import numpy as np
 
     from jaxteach.config import PPO, Config, Rollout, Student, resolve
+    from jaxteach.runs import Checkpoints, RunFolder, run_session
     from jaxteach.teacher.loading import load_teacher
-    from jaxteach.training import Checkpoints, RunFolder, compile_program, run_session, train
+    from jaxteach.training import compile_program, train
 
     began = time.perf_counter()
     config = resolve(

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
-from jaxteach.bounds import MOST
 from jaxteach.cli import parse
-from jaxteach.errors import UserError, cli
-from jaxteach.stopping import Stopping
+from jaxteach.config.bounds import MOST
+from jaxteach.utils.errors import UserError, cli
+from jaxteach.utils.signals import Stopping
 
 if TYPE_CHECKING:
     from jaxteach.config import Config, Corrupt
@@ -57,8 +57,8 @@ def main() -> int:
     if options.run is None and (options.who == "student" or options.task is None):
         raise UserError("give a run folder, or --who teacher with --task NAME")
     config = None if options.run is None else read_run(options.run)
-    from jaxteach.backend import start_jax
     from jaxteach.tasks import needs_jax
+    from jaxteach.utils.jax_setup import start_jax
 
     if early := needs_jax(options.task, config.task if config else None):
         start_jax()
@@ -78,7 +78,7 @@ def main() -> int:
 
 def save(result: dict[str, Any], path: Path) -> None:
     """Write a result down; where that cannot be, as in somebody else's run folder, only say so."""
-    from jaxteach.files import write_atomic
+    from jaxteach.utils.files import write_atomic
 
     try:
         write_atomic(path, (json.dumps(result, indent=2) + "\n").encode())
@@ -193,11 +193,12 @@ def evaluate_student(options: Options) -> dict[str, Any]:
     """Every student of a run, each on its own fresh episodes."""
     import numpy as np
 
+    from jaxteach.runs import unflatten
     from jaxteach.student.deployed import read_params
     from jaxteach.tasks import make_task
-    from jaxteach.teacher.menu import make_menu
-    from jaxteach.training import as_arrays, play_students, summarise, unflatten
+    from jaxteach.training import as_arrays, play_students, summarise
     from jaxteach.training.state import make_plan
+    from jaxteach.worlds.minigrid.paper.menu import make_menu
 
     assert options.run is not None
     config = read_run(options.run)

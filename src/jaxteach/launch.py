@@ -11,9 +11,12 @@ from typing import Any, Literal
 import tyro
 
 from jaxteach.cli import parse
+from jaxteach.cli.options import check_unchanged, idle_flags, read_config, read_options
 from jaxteach.config import from_json, resolve
-from jaxteach.errors import UserError, cli, one_line
-from jaxteach.jobs import (
+from jaxteach.config.sweep import n_chunks
+from jaxteach.merge import merge
+from jaxteach.run import report, say
+from jaxteach.runs.jobs import (
     OVER,
     Queue,
     ShardJob,
@@ -25,13 +28,10 @@ from jaxteach.jobs import (
     saved,
     write_jobs,
 )
-from jaxteach.merge import merge
-from jaxteach.options import check_unchanged, idle_flags, read_config, read_options
-from jaxteach.run import report, say
-from jaxteach.shards import Shard, shards_in, split_of
-from jaxteach.stopping import tidied
-from jaxteach.surroundings import how_to_install
-from jaxteach.sweep import n_chunks
+from jaxteach.runs.shards import Shard, shards_in, split_of
+from jaxteach.utils.errors import UserError, cli, one_line
+from jaxteach.utils.signals import tidied
+from jaxteach.utils.surroundings import how_to_install
 
 POLL = 1.0
 """Seconds between two looks at the jobs."""
@@ -136,9 +136,9 @@ def check_jobs(out: Path, commands: dict[Shard, list[str]]) -> None:
     shard, command = next(iter(commands.items()))
     for line in idle_flags(read_options(command)[0].config, command):
         say(line)
-    from jaxteach.backend import start_jax
     from jaxteach.tasks import needs_jax
     from jaxteach.teacher.loading import load_teacher
+    from jaxteach.utils.jax_setup import start_jax
 
     begun = first_begun(out, commands)
     for shard, command in commands.items():
@@ -323,8 +323,8 @@ class Launch:
 
 def join(out: Path) -> int:
     """Join the shards, which have all ended, and report."""
-    from jaxteach.backend import start_jax
-    from jaxteach.lock import FolderLock
+    from jaxteach.utils.jax_setup import start_jax
+    from jaxteach.utils.lock import FolderLock
 
     start_jax(platforms="cpu")  # accelerators are for the jobs
     with FolderLock(out, notice=say):

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from jaxteach.cli import parse
+from jaxteach.cli.options import check_numerics, flags, read_config
 from jaxteach.config import from_json
-from jaxteach.errors import UserError, cli
-from jaxteach.files import write_atomic
-from jaxteach.folders import in_words, make_folder
-from jaxteach.jsonfile import read_object, typed
-from jaxteach.lock import FolderLock
-from jaxteach.numerics import differences
-from jaxteach.options import check_numerics, flags, read_config
 from jaxteach.run import report, say
-from jaxteach.shards import Shard, shards_in
+from jaxteach.runs.folders import in_words, make_folder
+from jaxteach.runs.shards import Shard, shards_in
+from jaxteach.utils.errors import UserError, cli
+from jaxteach.utils.files import write_atomic
+from jaxteach.utils.json_file import read_object, typed
+from jaxteach.utils.lock import FolderLock
+from jaxteach.utils.numerics import differences
 
 if TYPE_CHECKING:
-    from jaxteach.training.chunks import Finished
+    from jaxteach.runs.chunk_files import Finished
 
 NOT_OF_THE_RUN = ("versions", "device", "out", "fingerprint", "schema_version", "numerics")
 """Entries of config.json in which shards may differ, or which only follow from others."""
@@ -72,14 +72,14 @@ def merge(out: Path, shards: list[Shard]) -> dict[str, Any]:
             f"back the file with sha256 {sha256}"
         )
     check_room(out, shards)
-    from jaxteach.backend import start_jax
+    from jaxteach.utils.jax_setup import start_jax
 
     # Only now, for all of the above is refused without it.
     start_jax()
-    from jaxteach.sweep import grid
+    from jaxteach.config.sweep import grid
+    from jaxteach.runs import RunFolder, write_metrics, write_summary
+    from jaxteach.runs.resumable import Outcome
     from jaxteach.teacher.corruption import make_teacher
-    from jaxteach.training import RunFolder, write_metrics, write_summary
-    from jaxteach.training.session import Outcome
     from jaxteach.training.state import make_plan
     from jaxteach.training.train import split
 
@@ -204,10 +204,10 @@ def take_chunk(folder: Any, shard: Shard, chunk: int, lanes: Any, then: dict[str
     Raises:
         UserError: if a file is damaged.
     """
-    from jaxteach.sweep import grid
-    from jaxteach.training.chunks import read_chunk
-    from jaxteach.training.lanes import points_of
-    from jaxteach.training.runfolder import RunFolder
+    from jaxteach.config.sweep import grid
+    from jaxteach.runs.chunk_files import read_chunk
+    from jaxteach.runs.run_folder import RunFolder
+    from jaxteach.training.trials import points_of
 
     points, keep = grid(from_json(then)), then["keep_params"] == "all"
     own = RunFolder(shard.folder(folder.path))

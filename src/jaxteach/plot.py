@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import tyro
 
 from jaxteach.cli import parse
-from jaxteach.errors import UserError, cli
+from jaxteach.utils.errors import UserError, cli
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from jaxteach.errors import cli
-from jaxteach.interrupt import Interruptible
+from jaxteach.utils.errors import cli
+from jaxteach.utils.interrupt import Interruptible
 
 if TYPE_CHECKING:
     from jaxteach.llm import Estimator, Settings
@@ -96,7 +96,7 @@ def _main() -> int:
     options = parse(Options, "precompute")
     settings = _settings(options)
     settings.check()
-    from jaxteach.backend import start_jax
+    from jaxteach.utils.jax_setup import start_jax
 
     start_jax(platforms="cpu")  # a task's words are all that is needed: leave accelerators to the LLM
     from jaxteach import llm

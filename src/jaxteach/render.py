@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from jaxteach.cli import parse
-from jaxteach.errors import UserError, cli
+from jaxteach.utils.errors import UserError, cli
 
 if TYPE_CHECKING:
     from jaxteach.config import Config
-    from jaxteach.tasks.engine.facts import Facts
-    from jaxteach.tasks.engine.task import Task
     from jaxteach.teacher import Plan, PlanTable
+    from jaxteach.worlds.minigrid.paper.facts.base import Facts
+    from jaxteach.worlds.minigrid.paper.task import Task
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ def main() -> int:
     options = parse(Options, "render")
     out = options.out or options.run / "episode.gif"
     check(options, out)
-    from jaxteach.backend import start_jax
     from jaxteach.student.deployed import load_policy
     from jaxteach.tasks import make_task, needs_jax
     from jaxteach.teacher.loading import load_teacher
+    from jaxteach.utils.jax_setup import start_jax
 
     # All that needs no JAX is refused before it is imported.
     policy = load_policy(options.run, options.seed)
@@ -95,7 +95,7 @@ def check(options: Options, out: Path) -> None:
 def read_config(run: Path) -> "Config":
     """The configuration of a run folder, which need not be finished."""
     from jaxteach.config import from_json
-    from jaxteach.jsonfile import read_object
+    from jaxteach.utils.json_file import read_object
 
     return from_json(read_object(run / "config.json"), str(run / "config.json"))
 

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxteach.cli.options import Options, check_unchanged, idle_flags, read_options
 from jaxteach.config import Config, from_json, resolve
-from jaxteach.effects import out_of_reach
-from jaxteach.errors import UserError, cli
-from jaxteach.folders import check_free, held, in_words
-from jaxteach.options import Options, check_unchanged, idle_flags, read_options
-from jaxteach.shards import note_tasks
-from jaxteach.stopping import Stopping
-from jaxteach.sweep import n_chunks
+from jaxteach.config.effects import out_of_reach
+from jaxteach.config.sweep import n_chunks
+from jaxteach.runs.folders import check_free, held, in_words
+from jaxteach.runs.shards import note_tasks
 from jaxteach.tasks import needs_jax
+from jaxteach.utils.errors import UserError, cli
+from jaxteach.utils.signals import Stopping
 
 if TYPE_CHECKING:
-    from jaxteach.progress import Bar
+    from jaxteach.cli.progress import Bar
     from jaxteach.teacher.table import PlanTable
     from jaxteach.training import Program
 
@@ -60,13 +60,13 @@ class Request:
 def main() -> int:
     """Train, evaluate, and leave a run folder."""
     request = read_request(sys.argv[1:])
-    from jaxteach.progress import Bar
+    from jaxteach.cli.progress import Bar
 
     options, config, out = request.options, request.config, request.out
     part = "" if options.part is None else f", shard {options.part}"
     with Bar(f"{config.seeds} seeds{part}") as bar:
         bar.begin("starting JAX", only_bar=True)
-        from jaxteach.backend import check_width, devices_in_words, start_jax
+        from jaxteach.utils.jax_setup import check_width, devices_in_words, start_jax
 
         if not needs_jax(config.task):
             start_jax(options.deterministic, options.devices, options.cache)
@@ -94,7 +94,7 @@ def read_request(args: list[str]) -> Request:
     for line in idle_flags(options.config, args) if then is None else ():
         say(line)
     if needs_jax(options.config.task):
-        from jaxteach.backend import start_jax
+        from jaxteach.utils.jax_setup import start_jax
 
         start_jax(options.deterministic, options.devices, options.cache)
     config = resolve(options.config)
@@ -154,7 +154,7 @@ def run(request: Request, bar: "Bar") -> int:
     Returns:
         The exit status: 0, or 130, 143 or 140 if a signal stopped the run.
     """
-    from jaxteach.training import RunFolder, choose_width, fingerprint, on_cpu, told_of_memory
+    from jaxteach.runs import RunFolder, choose_width, fingerprint, on_cpu, told_of_memory
 
     began = time.perf_counter()
     options, config, then, out = request.options, request.config, request.then, request.out
@@ -188,13 +188,8 @@ def compiled(request: Request, bar: "Bar") -> "tuple[Program, float]":
     Returns:
         The program, and how many seconds that took.
     """
-    from jaxteach.training import (
-        check_disk,
-        check_memory,
-        compile_program,
-        count_lanes,
-        told_of_memory,
-    )
+    from jaxteach.runs import check_disk, check_memory, count_lanes, told_of_memory
+    from jaxteach.training import compile_program
 
     compiling = time.perf_counter()
     with told_of_memory():
@@ -224,10 +219,9 @@ def trained(
     Returns:
         The exit status.
     """
-    from jaxteach.progress import log_line
-    from jaxteach.training import (
+    from jaxteach.cli.progress import log_line
+    from jaxteach.runs import (
         Checkpoints,
-        Progress,
         RunFolder,
         fingerprint,
         origins,
@@ -237,6 +231,7 @@ def trained(
         write_shard,
         write_summary,
     )
+    from jaxteach.training import Progress
 
     options, config, table, out = request.options, request.config, request.table, request.out
     facts = config, table, options.deterministic

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from jaxteach.cli import parse
-from jaxteach.errors import UserError, cli
+from jaxteach.utils.errors import UserError, cli
 
 if TYPE_CHECKING:
     from jaxteach.llm import Success
-    from jaxteach.tasks.engine.captions import Vocabulary
     from jaxteach.teacher import PlanTable
+    from jaxteach.worlds.minigrid.paper.abstract_states import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def main() -> int:
     options = parse(Options, "tables")
     if options.measure < 0:
         raise UserError(f"--measure {options.measure}: it is a number of episodes")
-    from jaxteach.backend import start_jax
+    from jaxteach.utils.jax_setup import start_jax
 
     start_jax(platforms=None if options.measure else "cpu")  # only the tasks' words are needed
     from jaxteach import llm

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from jaxteach.analysis import figures
 from jaxteach.analysis.curves import learning_curve
-from jaxteach.errors import UserError
+from jaxteach.utils.errors import UserError
 
 
 def curve(label="a", points=5, top=1.0):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxteach.analysis import learning, load_run
-from jaxteach.errors import UserError
+from jaxteach.utils.errors import UserError
 
 
 @pytest.fixture

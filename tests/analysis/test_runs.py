@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxteach.analysis import load_run
-from jaxteach.errors import UserError
+from jaxteach.utils.errors import UserError
 
 
 def test_a_finished_run(write_run, metrics):

@@ -10,9 +10,9 @@ from benchmarks.runs import Run
 from benchmarks.timing import Timing, Variant
 
 from jaxteach.config import PPO, Config, Student, resolve
-from jaxteach.errors import UserError
-from jaxteach.student.features import View
 from jaxteach.student.networks import make_student
+from jaxteach.utils.errors import UserError
+from jaxteach.worlds.minigrid.paper.features import View
 
 
 def timed(rate: float) -> Timing:

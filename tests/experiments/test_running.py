@@ -11,8 +11,8 @@ from common import SCALES, Options
 from reporting import csv_text, run_command, summary_row, write_results
 from running import Job, carry_out, folder_of, predict, rate_of
 
+from jaxteach.cli.options import read_options
 from jaxteach.config import Corrupt, Decay, Student, check, resolve
-from jaxteach.options import read_options
 from tests.training.conftest import STEPS
 
 TINY = dataclasses.replace(STEPS, seeds=2, seeds_per_chunk=2, first_seed=1000)
@@ -63,7 +63,7 @@ def test_the_plan_alone_trains_nothing(runs, capsys):
 
 def test_a_stopped_plan_says_so_and_goes_on(runs, results, monkeypatch, capsys):
     job = Job("stopped", dataclasses.replace(TINY, first_seed=500))
-    monkeypatch.setattr("jaxteach.stopping.Stopping.asked", property(lambda self: True))
+    monkeypatch.setattr("jaxteach.utils.signals.Stopping.asked", property(lambda self: True))
     with pytest.raises(SystemExit) as stopped:
         carry_out([job], OPTIONS)
     assert stopped.value.code == 130

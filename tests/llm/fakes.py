@@ -7,8 +7,8 @@ from typing import Any
 from jaxteach.llm import Job, Question, Settings, load_prompt, questions
 from jaxteach.llm.backend import Reply, Score
 from jaxteach.llm.prompts import Message
-from jaxteach.tasks.engine.captions import Vocabulary
 from jaxteach.teacher import all_options
+from jaxteach.worlds.minigrid.paper.abstract_states import Vocabulary
 
 SIMPLE = Vocabulary(("key",), ("door",))
 COLORED = Vocabulary(("blue key", "red key"), ("blue door",), recoloured=True)

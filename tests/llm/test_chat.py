@@ -6,10 +6,10 @@ import zlib
 
 import pytest
 
-from jaxteach.errors import UserError
 from jaxteach.llm import log_path, precompute
 from jaxteach.llm.backends.chat import text_of
 from jaxteach.llm.backends.endpoint import EndpointBackend
+from jaxteach.utils.errors import UserError
 from tests.llm.fakes import make_job
 from tests.llm.server import FakeServer
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from jaxteach import precompute, tables
-from jaxteach.errors import UserError, cli
 from jaxteach.tasks import registry, task_names
-from jaxteach.tasks.engine.task import Task
-from jaxteach.tasks.simple_door_key import SimpleDoorKey
 from jaxteach.teacher import cache_folder, table_names
 from jaxteach.teacher.loading import load_teacher
+from jaxteach.utils.errors import UserError, cli
+from jaxteach.worlds.minigrid.paper.simple_door_key import SimpleDoorKey
+from jaxteach.worlds.minigrid.paper.task import Task
 from tests.llm.server import FakeServer
 
 IDEAL = ["--backend", "rule", "--model", "ideal"]

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from jaxteach.errors import UserError
 from jaxteach.llm import log_path, precompute
 from jaxteach.llm.backends.chat import LONGEST_WAIT, seconds
 from jaxteach.llm.backends.endpoint import EndpointBackend, _pause
+from jaxteach.utils.errors import UserError
 from tests.llm.fakes import make_job
 from tests.llm.server import FAULTS, FakeServer
 

@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from jaxteach.errors import UserError
 from jaxteach.llm import log_path, precompute
 from jaxteach.llm.backends.endpoint import EndpointBackend
+from jaxteach.utils.errors import UserError
 from tests.llm.fakes import make_job
 from tests.llm.server import FakeServer
 

@@ -4,9 +4,9 @@ import hashlib
 
 import pytest
 
-from jaxteach.errors import UserError
 from jaxteach.llm import load_prompt
 from jaxteach.tasks import make_task, task_names
+from jaxteach.utils.errors import UserError
 
 FACTS = "A key {state} and a door."
 CAPTION = "Agent sees <key>, holds <nothing>."

@@ -3,8 +3,8 @@
 import pytest
 
 from jaxteach.llm import questions
-from jaxteach.tasks.engine.captions import Vocabulary
 from jaxteach.teacher import all_options
+from jaxteach.worlds.minigrid.paper.abstract_states import Vocabulary
 from tests.llm.fakes import COLORED, SIMPLE, VOCABULARIES
 
 VARIANTS = (

@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from jaxteach.errors import UserError
 from jaxteach.llm.backends.local import LocalBackend, LocalSettings, _common
 from jaxteach.llm.backends.weights import find_weights
-from jaxteach.surroundings import how_to_install
+from jaxteach.utils.errors import UserError
+from jaxteach.utils.surroundings import how_to_install
 
 
 def folder(path, **files):

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from jaxteach.errors import UserError
 from jaxteach.llm.backends.endpoint import EndpointBackend
 from jaxteach.llm.backends.wire import find_proxy
+from jaxteach.utils.errors import UserError
 from tests.llm.server import FakeServer
 
 MESSAGES = [{"role": "user", "content": "Agent sees <key>, holds <nothing>."}]

@@ -7,9 +7,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from jaxteach.errors import UserError
 from jaxteach.llm import log_path, make_backend, precompute
 from jaxteach.llm.backends.local import LocalBackend, LocalSettings
+from jaxteach.utils.errors import UserError
 from tests.llm.fakes import COLORED, make_job
 
 SETTINGS = LocalSettings(offline=True, device="cpu", threads=1)

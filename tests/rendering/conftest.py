@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from jaxteach.config import Config, Student, resolve
+from jaxteach.runs import RunFolder
 from jaxteach.teacher.loading import load_teacher
-from jaxteach.training import RunFolder
 from jaxteach.training.state import make_plan
 
 

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from jaxteach.config import Config, Corrupt
-from jaxteach.errors import cli
 from jaxteach.render import Options, main, table_of
 from jaxteach.tasks import make_task
 from jaxteach.teacher.loading import load_teacher
+from jaxteach.utils.errors import cli
 
 
 @pytest.fixture

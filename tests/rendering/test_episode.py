@@ -6,8 +6,8 @@ import pytest
 from jaxteach.rendering import Episode, play_episode
 from jaxteach.student.deployed import load_policy
 from jaxteach.tasks import make_task
-from jaxteach.tasks.engine import constants as c
 from jaxteach.teacher.loading import load_teacher
+from jaxteach.worlds.minigrid.paper import constants as c
 
 
 class Always:

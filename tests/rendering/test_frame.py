@@ -9,9 +9,9 @@ from jaxteach.rendering import draw_frame, draw_grid, play_episode
 from jaxteach.rendering.frame import _PANEL, _PANEL_Y, _ROOM_X, _SEEN_X, _TEACHER, _WELL, WIDTH
 from jaxteach.student.deployed import load_policy
 from jaxteach.tasks import make_task
-from jaxteach.tasks.engine import constants as c
-from jaxteach.tasks.engine.state import with_rendering
 from jaxteach.teacher.loading import load_teacher
+from jaxteach.worlds.minigrid.paper import constants as c
+from jaxteach.worlds.minigrid.paper.state import with_rendering
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from jaxteach.errors import UserError
 from jaxteach.rendering import write_gif
+from jaxteach.utils.errors import UserError
 
 
 def frames(n: int) -> list[Image.Image]:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from jaxteach.student.features import View
-from jaxteach.tasks.engine import constants as c
+from jaxteach.worlds.minigrid.paper import constants as c
+from jaxteach.worlds.minigrid.paper.features import View
 
 VIEW = View(7, 7, (None,))
 TWO_KEYS = View(6, 9, (c.BLUE, c.RED))

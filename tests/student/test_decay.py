@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 
 from jaxteach.config import DECAYS, PAPER
-from jaxteach.effects import READ_BY_DECAY
+from jaxteach.config.effects import READ_BY_DECAY
 from jaxteach.student.decay import (
     DECAY_NAMES,
     SCHEDULES,

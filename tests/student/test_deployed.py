@@ -14,12 +14,12 @@ import pytest
 
 import jaxteach
 from jaxteach.config import STUDENTS, Config, Student, resolve
-from jaxteach.errors import UserError
+from jaxteach.runs import RunFolder
 from jaxteach.student.deployed import load_policy
-from jaxteach.student.features import View
 from jaxteach.student.networks import make_student
 from jaxteach.tasks import make_task
-from jaxteach.training import RunFolder
+from jaxteach.utils.errors import UserError
+from jaxteach.worlds.minigrid.paper.features import View
 from tests.student.conftest import random_maps
 
 HIDDEN = 8

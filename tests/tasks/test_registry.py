@@ -9,9 +9,9 @@ from navix.agents.models import ActorCritic, ConvEncoder
 from navix.agents.ppo import PPO, PPOHparams
 
 from jaxteach import tasks
-from jaxteach.errors import UserError
 from jaxteach.tasks import registry
-from jaxteach.tasks.simple_door_key import SimpleDoorKey
+from jaxteach.utils.errors import UserError
+from jaxteach.worlds.minigrid.paper.simple_door_key import SimpleDoorKey
 
 FOUR = ("colored_door_key", "lava_door_key", "simple_door_key", "two_door")
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from jaxteach.config import Config, Corrupt, check
-from jaxteach.errors import UserError
 from jaxteach.tasks import make_task, task_names, vocabulary
 from jaxteach.teacher import Option, Plan, PlanTable, all_options, load_table, table_names
 from jaxteach.teacher.corruption import (
@@ -22,7 +21,8 @@ from jaxteach.teacher.corruption import (
     systematic,
 )
 from jaxteach.teacher.policy import compile_teacher, teacher_policy
-from tests.tasks.play import draw_layouts, play
+from jaxteach.utils.errors import UserError
+from tests.worlds.minigrid.paper.play import draw_layouts, play
 
 OBJECTS = ("key", "door")
 

@@ -7,14 +7,14 @@ import jax
 import numpy as np
 import pytest
 
-from jaxteach.errors import UserError
 from jaxteach.tasks import make_task, task_names
-from jaxteach.tasks.engine.constants import DONE, DROP, FORWARD, LEFT, PICKUP, RIGHT, TOGGLE
-from jaxteach.tasks.engine.task import Task
 from jaxteach.teacher import Plan, PlanTable, load_table, parse_plan, table_names
 from jaxteach.teacher.policy import BLOCK, Teacher, compile_teacher, teacher_policy
-from tests.tasks.play import draw_layouts, play
-from tests.tasks.scenes import scene
+from jaxteach.utils.errors import UserError
+from jaxteach.worlds.minigrid.paper.constants import DONE, DROP, FORWARD, LEFT, PICKUP, RIGHT, TOGGLE
+from jaxteach.worlds.minigrid.paper.task import Task
+from tests.worlds.minigrid.paper.play import draw_layouts, play
+from tests.worlds.minigrid.paper.scenes import scene
 
 policy = jax.jit(teacher_policy, static_argnums=1)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from jaxteach.tasks import vocabulary
-from jaxteach.tasks.engine.captions import AbstractState, Vocabulary
 from jaxteach.teacher import cache_folder, find_table, load_table, parse_plan, save_table, table_names
+from jaxteach.worlds.minigrid.paper.abstract_states import AbstractState, Vocabulary
 
 DOOR_KEY = Vocabulary(("key",), ("door",))
 WORDS = {

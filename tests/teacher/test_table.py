@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from jaxteach.errors import UserError
-from jaxteach.tasks.engine.captions import Vocabulary
 from jaxteach.teacher import Option, Plan, PlanTable, load_table, save_table
 from jaxteach.teacher.checks import MAX_BYTES
+from jaxteach.utils.errors import UserError
+from jaxteach.worlds.minigrid.paper.abstract_states import Vocabulary
 
 WORDS = Vocabulary(("key",), ("door",))
 TASK = "simple_door_key"

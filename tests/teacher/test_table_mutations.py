@@ -12,10 +12,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from jaxteach.errors import UserError
-from jaxteach.tasks.engine.captions import Vocabulary
 from jaxteach.teacher import KINDS, PlanTable, load_table
 from jaxteach.teacher.shipped import cache_folder
+from jaxteach.utils.errors import UserError
+from jaxteach.worlds.minigrid.paper.abstract_states import Vocabulary
 
 TASK, WORDS = "simple_door_key", Vocabulary(("key",), ("door",))
 VALID = (cache_folder() / TASK / "chatglm.json").read_text()

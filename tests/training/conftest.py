@@ -10,13 +10,13 @@ import jax.numpy as jnp
 import pytest
 
 from jaxteach.config import PPO, Config, Decay, Rollout, Student, Variant, resolve
-from jaxteach.tasks.engine.constants import LEFT
-from jaxteach.tasks.simple_door_key import SimpleDoorKey
 from jaxteach.teacher.loading import load_teacher
 from jaxteach.teacher.table import PlanTable
 from jaxteach.training import Program, Training, compile_program, train
 from jaxteach.training.rollout import collect
 from jaxteach.training.state import Plan, init_seed, make_plan
+from jaxteach.worlds.minigrid.paper.constants import LEFT
+from jaxteach.worlds.minigrid.paper.simple_door_key import SimpleDoorKey
 
 # Small rooms with much lava and little time: random play is enough for episodes to end in every way.
 VARIANT = Variant(room_min=5, room_max=6, n_lava=2, max_steps=20)

@@ -10,10 +10,10 @@ import pytest
 from flax import struct
 
 from jaxteach.tasks import make_task
-from jaxteach.tasks.engine.dynamics import Outcome
 from jaxteach.training import as_arrays, play_students, play_teacher, summarise
 from jaxteach.training.evaluation import play
 from jaxteach.training.program import Program
+from jaxteach.worlds.minigrid.paper.dynamics import Outcome
 
 
 class Clockwork(struct.PyTreeNode):

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from jaxteach.config import resolve
-from jaxteach.errors import UserError
 from jaxteach.student.returns import gae, next_values
 from jaxteach.tasks import make_task
-from jaxteach.tasks.engine.constants import DONE, PICKUP, RIGHT
-from jaxteach.teacher.menu import NO_OPTION, make_menu
 from jaxteach.training import as_arrays, play_students, train
 from jaxteach.training.hierarchical import act, semi_markov_gae
-from jaxteach.training.learn import learn, targets
+from jaxteach.training.ppo import learn, targets
 from jaxteach.training.state import make_hyper, make_plan
-from tests.tasks.scenes import scene
+from jaxteach.utils.errors import UserError
+from jaxteach.worlds.minigrid.paper.constants import DONE, PICKUP, RIGHT
+from jaxteach.worlds.minigrid.paper.menu import NO_OPTION, make_menu
 from tests.training.conftest import EPISODES, STEPS, experience
+from tests.worlds.minigrid.paper.scenes import scene
 
 EXPLORE, TO_KEY, TO_DOOR, PICK_UP, PUT_DOWN, OPEN = range(6)
 HIERARCHICAL = dataclasses.replace(STEPS, method="hierarchical", teacher="none", seeds=2, seeds_per_chunk=2)

@@ -13,8 +13,8 @@ from jaxteach.config import resolve
 from jaxteach.training.loop import init_chunk
 from jaxteach.training.rollout import collect
 from jaxteach.training.state import make_plan
+from tests.runs.sessions import Session
 from tests.training.conftest import STEPS
-from tests.training.sessions import Session
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "reproducibility.md"
@@ -43,14 +43,14 @@ def test_every_width_draws_the_same():
 TWO_DEVICES = """
 import sys
 from pathlib import Path
-from jaxteach.backend import start_jax
+from jaxteach.utils.jax_setup import start_jax
 start_jax(host_devices=2)
 import jax
 from jaxteach.config import resolve
 from jaxteach.teacher.loading import load_teacher
 from jaxteach.training import compile_program, train
 from tests.training.conftest import LONG
-from tests.training.sessions import Session, assert_same
+from tests.runs.sessions import Session, assert_same
 table = load_teacher("chatglm", "simple_door_key")
 program = compile_program(resolve(LONG), table)
 assert len(program.by_seed.device_set) == 2

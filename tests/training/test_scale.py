@@ -29,7 +29,7 @@ SCALE = dataclasses.replace(
 EIGHT_DEVICES = """
 import dataclasses
 import sys
-from jaxteach.backend import start_jax
+from jaxteach.utils.jax_setup import start_jax
 start_jax(host_devices=8)
 import jax
 import numpy as np

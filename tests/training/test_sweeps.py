@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from jaxteach.config import resolve
-from jaxteach.sweep import grid
-from jaxteach.training import RunFolder, reuse_program, train, write_metrics, write_summary
+from jaxteach.config.sweep import grid
+from jaxteach.runs import RunFolder, write_metrics, write_summary
+from jaxteach.training import reuse_program, train
+from tests.runs.sessions import Session
 from tests.training.conftest import LONG
-from tests.training.sessions import Session
 
 SWEPT = dataclasses.replace(LONG, seeds=3, sweep=("ppo.lr=2e-3,5e-2", "decay=linear_plateau,none"))
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jaxteach.analysis.curves import Curve
-from jaxteach.backend import import_matplotlib
-from jaxteach.errors import UserError
-from jaxteach.files import write_atomic
+from jaxteach.utils.errors import UserError
+from jaxteach.utils.files import write_atomic
+from jaxteach.utils.jax_setup import import_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,7 @@ from jaxteach.analysis.curves import (
 )
 from jaxteach.analysis.figures import Level, Panel
 from jaxteach.analysis.runs import COUNTS, Run
-from jaxteach.errors import UserError
+from jaxteach.utils.errors import UserError
 
 
 def learning_panels(

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from jaxteach.errors import UserError
-from jaxteach.jsonfile import read_object
+from jaxteach.utils.errors import UserError
+from jaxteach.utils.json_file import read_object
 
 COUNTS = ("started", "finished", "succeeded")
 PER_UPDATE = ("env_steps", *COUNTS, "return")

@@ -1,15 +1,15 @@
 """The LLM that teaches: prompts, backends and estimators. Only the precompute and tables commands use it."""
 
-from jaxteach.llm.answers import AnswerLog, answered
+from jaxteach.llm.answer_log import AnswerLog, answered
 from jaxteach.llm.backend import Backend, Reply, Score
 from jaxteach.llm.backends import BackendName, capabilities, make_backend
-from jaxteach.llm.listing import Success, compare_tables, known_successes, list_tables, save_successes
+from jaxteach.llm.compare_tables import Success, compare_tables, known_successes, list_tables, save_successes
 from jaxteach.llm.precompute import ProgressBar, check_place, estimate, log_path, precompute
 from jaxteach.llm.prompts import Prompt, load_prompt
 from jaxteach.llm.questions import Question, questions
 from jaxteach.llm.report import Quality, baselines, describe, quality
-from jaxteach.llm.rules import admissible, ideal_plans, sensible
 from jaxteach.llm.settings import Estimator, Job, Settings
+from jaxteach.worlds.minigrid.paper.rules import admissible, ideal_plans, sensible
 
 __all__ = [
     "AnswerLog",

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from jaxteach.errors import UserError
 from jaxteach.llm.prompts import Message
+from jaxteach.utils.errors import UserError
 
 
 @dataclass(frozen=True)

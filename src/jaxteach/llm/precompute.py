@@ -7,14 +7,14 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Self
 
-from jaxteach.errors import UserError
-from jaxteach.llm.answers import AnswerLog, Key, put_aside
-from jaxteach.llm.asking import Report, ask_all, messages_for, wanted
+from jaxteach.llm.answer_log import AnswerLog, Key, put_aside
 from jaxteach.llm.backend import Backend
-from jaxteach.llm.building import build_table, distribution
+from jaxteach.llm.build_table import build_table, distribution
+from jaxteach.llm.query import Report, ask_all, messages_for, wanted
 from jaxteach.llm.settings import Job
 from jaxteach.teacher import PlanTable, save_table
 from jaxteach.teacher.checks import check_name
+from jaxteach.utils.errors import UserError
 
 CHARACTERS_A_TOKEN = 4
 """Rule of thumb for English, for estimates before any model is loaded."""

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from jaxteach.errors import UserError, nearest
+from jaxteach.utils.errors import UserError, nearest
 
 DEFAULT = "v1"
 """The prompt file used unless another is given."""

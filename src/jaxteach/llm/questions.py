@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from jaxteach.tasks.engine.captions import AbstractState, Vocabulary
 from jaxteach.teacher import Option
+from jaxteach.worlds.minigrid.paper.abstract_states import AbstractState, Vocabulary
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from jaxteach.llm.estimators import entropy, mass
-from jaxteach.llm.replies import is_rejected
-from jaxteach.llm.rules import admissible, sensible
-from jaxteach.tasks.engine.captions import AbstractState
+from jaxteach.llm.parse import is_rejected
 from jaxteach.teacher import Option, Plan, PlanTable, all_options
+from jaxteach.worlds.minigrid.paper.abstract_states import AbstractState
+from jaxteach.worlds.minigrid.paper.rules import admissible, sensible
 
 
 @dataclass(frozen=True)

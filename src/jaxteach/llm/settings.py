@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from jaxteach.errors import UserError
-from jaxteach.llm.answers import Record
+from jaxteach.llm.answer_log import Record
 from jaxteach.llm.backend import Backend, at_least, require
 from jaxteach.llm.prompts import Prompt
 from jaxteach.llm.questions import Question
+from jaxteach.utils.errors import UserError
 
 Estimator = Literal["sample", "verbalized", "score"]
 

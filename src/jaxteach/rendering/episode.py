@@ -9,16 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from jaxteach.numerics import as_fixed
 from jaxteach.student.deployed import Policy
-from jaxteach.tasks.engine.captions import Sight
-from jaxteach.tasks.engine.percept import sight_table
-from jaxteach.tasks.engine.state import GridState
-from jaxteach.tasks.engine.task import Task
-from jaxteach.tasks.engine.view import cells_of, visible_board
 from jaxteach.teacher import Option, PlanTable
 from jaxteach.teacher.policy import Teacher, compile_teacher, teacher_policy
 from jaxteach.training.streams import drawn_episode_key
+from jaxteach.utils.numerics import as_fixed
+from jaxteach.worlds.minigrid.paper.abstract_states import Sight
+from jaxteach.worlds.minigrid.paper.abstraction import sight_table
+from jaxteach.worlds.minigrid.paper.state import GridState
+from jaxteach.worlds.minigrid.paper.task import Task
+from jaxteach.worlds.minigrid.paper.visibility import cells_of, visible_board
 
 Map = npt.NDArray[np.uint8]
 

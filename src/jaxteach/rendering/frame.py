@@ -10,8 +10,8 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from jaxteach.rendering.episode import Episode, Moment
-from jaxteach.rendering.sprites import TILE, cell_sprite, draw_grid
-from jaxteach.tasks.engine import constants as c
+from jaxteach.worlds.minigrid.paper import constants as c
+from jaxteach.worlds.minigrid.paper.sprites import TILE, cell_sprite, draw_grid
 
 WIDTH, HEIGHT = 840, 470
 """The size everything below is measured in; a frame is scaled from it."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from jaxteach.files import write_atomic
+from jaxteach.utils.files import write_atomic
 
 HOLD_SECONDS = 2.5
 """How long the last frame stays."""

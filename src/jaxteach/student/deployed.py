@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from jaxteach.errors import UserError
-from jaxteach.jsonfile import own_fields, read_object, typed
-from jaxteach.student.features import View, egocentric, raw_map
+from jaxteach.utils.errors import UserError
+from jaxteach.utils.json_file import own_fields, read_object, typed
+from jaxteach.worlds.minigrid.paper.features import View, egocentric, raw_map
 
 FloatArray = npt.NDArray[np.float32]
 

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxteach.student.features import View, egocentric, n_egocentric, raw_map
-from jaxteach.tasks.engine.constants import N_ACTIONS
+from jaxteach.worlds.minigrid.paper.constants import N_ACTIONS
+from jaxteach.worlds.minigrid.paper.features import View, egocentric, n_egocentric, raw_map
 
 Params = Any
 

@@ -4,12 +4,12 @@ import importlib
 import pkgutil
 from typing import TYPE_CHECKING, Any
 
-from jaxteach.errors import UserError, nearest
+from jaxteach.utils.errors import UserError, nearest
 
 if TYPE_CHECKING:
-    from jaxteach.tasks.engine.captions import Vocabulary
-    from jaxteach.tasks.engine.facts import Facts
-    from jaxteach.tasks.engine.task import Task
+    from jaxteach.worlds.minigrid.paper.abstract_states import Vocabulary
+    from jaxteach.worlds.minigrid.paper.facts.base import Facts
+    from jaxteach.worlds.minigrid.paper.task import Task
 
 _registered: dict[str, type["Task"]] = {}
 
@@ -64,7 +64,11 @@ def facts_class(name: str) -> type["Facts"]:
         UserError: if no task has that name.
     """
     _check_name(name)
-    return task_class(name) if needs_jax(name) else _defined_in(f"jaxteach.tasks.facts.{name}", name)
+    return (
+        task_class(name)
+        if needs_jax(name)
+        else _defined_in(f"jaxteach.worlds.minigrid.paper.facts.{name}", name)
+    )
 
 
 def needs_jax(*names: str | None) -> bool:
@@ -75,7 +79,7 @@ def needs_jax(*names: str | None) -> bool:
     Args:
         *names: as for `make_task`; None, and what is no task, counts for nothing.
     """
-    package = importlib.import_module("jaxteach.tasks.facts")
+    package = importlib.import_module("jaxteach.worlds.minigrid.paper.facts")
     stated = {module.name for module in pkgutil.iter_modules(package.__path__)}
     bases = {name.partition(":")[0] for name in names if name is not None}
     return not (bases & set(task_names())) <= stated

@@ -6,9 +6,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from jaxteach.errors import UserError, nearest
-from jaxteach.tasks.engine.captions import AbstractState, Vocabulary
 from jaxteach.teacher.plans import KINDS, TARGETED
+from jaxteach.utils.errors import UserError, nearest
+from jaxteach.worlds.minigrid.paper.abstract_states import AbstractState, Vocabulary
 
 SCHEMA_VERSION = 1
 TOLERANCE = 1e-3

@@ -9,11 +9,11 @@ from flax import struct
 from jax import Array
 
 from jaxteach.config import Corrupt
-from jaxteach.tasks.engine.constants import N_ACTIONS
-from jaxteach.tasks.engine.task import Task
 from jaxteach.teacher.plans import Option, all_options
 from jaxteach.teacher.policy import Teacher, compile_teacher, teacher_policy
 from jaxteach.teacher.table import Plan, PlanTable
+from jaxteach.worlds.minigrid.paper.constants import N_ACTIONS
+from jaxteach.worlds.minigrid.paper.task import Task
 
 
 class NoisyTeacher(struct.PyTreeNode):

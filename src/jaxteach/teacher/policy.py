@@ -14,15 +14,15 @@ import numpy as np
 from flax import struct
 from jax import Array
 
-from jaxteach.errors import UserError
-from jaxteach.tasks.engine import constants as c
-from jaxteach.tasks.engine.percept import sight_table
-from jaxteach.tasks.engine.state import compute_once, heading
-from jaxteach.tasks.engine.task import Task
-from jaxteach.teacher.options import explore, read_boards
-from jaxteach.teacher.paths import first_action
 from jaxteach.teacher.plans import Option
 from jaxteach.teacher.table import PlanTable
+from jaxteach.utils.errors import UserError
+from jaxteach.worlds.minigrid.paper import constants as c
+from jaxteach.worlds.minigrid.paper.abstraction import sight_table
+from jaxteach.worlds.minigrid.paper.option_policies import explore, read_boards
+from jaxteach.worlds.minigrid.paper.paths import first_action
+from jaxteach.worlds.minigrid.paper.state import compute_once, heading
+from jaxteach.worlds.minigrid.paper.task import Task
 
 ACTION_OF = {"pick up": c.PICKUP, "drop": c.DROP, "open": c.TOGGLE, "wait": c.DONE}
 

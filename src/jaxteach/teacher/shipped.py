@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from jaxteach.errors import UserError, nearest
+from jaxteach.utils.errors import UserError, nearest
 
 
 def cache_folder() -> Path:

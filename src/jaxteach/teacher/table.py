@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jaxteach.errors import UserError
-from jaxteach.files import write_atomic
-from jaxteach.tasks.engine.captions import AbstractState, Vocabulary
 from jaxteach.teacher.checks import SCHEMA_VERSION, check_table, read_json
 from jaxteach.teacher.plans import Option
 from jaxteach.teacher.shipped import find_table
+from jaxteach.utils.errors import UserError
+from jaxteach.utils.files import write_atomic
+from jaxteach.worlds.minigrid.paper.abstract_states import AbstractState, Vocabulary
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,15 @@ from flax import struct
 from jax import Array
 from jax.sharding import NamedSharding
 
-from jaxteach.numerics import as_fixed
 from jaxteach.student.networks import Student
-from jaxteach.tasks.engine.state import GridState
-from jaxteach.tasks.engine.task import Task
 from jaxteach.teacher.corruption import AnyTeacher, mean_policy
-from jaxteach.teacher.menu import NO_OPTION, Menu
 from jaxteach.training.hierarchical import act
 from jaxteach.training.rollout import sample, select
 from jaxteach.training.streams import evaluation_key, first_layouts_key, parameters_key, play_keys
+from jaxteach.utils.numerics import as_fixed
+from jaxteach.worlds.minigrid.paper.menu import NO_OPTION, Menu
+from jaxteach.worlds.minigrid.paper.state import GridState
+from jaxteach.worlds.minigrid.paper.task import Task
 
 LANES = 128
 """Episodes run side by side; each lane plays a fixed share, so that no episode is left out for being long."""

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxteach.tasks.engine import constants as c
-from jaxteach.teacher.menu import (
+from jaxteach.worlds.minigrid.paper import constants as c
+from jaxteach.worlds.minigrid.paper.menu import (
     NO_OPTION,
     Menu,
     action_of,

@@ -11,7 +11,7 @@ from jaxteach.student.decay import DecayParameters, at_pace, recent_success, wei
 from jaxteach.student.losses import Batch
 from jaxteach.teacher.corruption import AnyTeacher, answers
 from jaxteach.training.divergence import keep_finite
-from jaxteach.training.learn import learn, targets
+from jaxteach.training.ppo import learn, targets
 from jaxteach.training.rollout import Rollout, collect
 from jaxteach.training.state import Hyper, Plan, SeedState, init_seed
 from jaxteach.training.streams import teacher_keys, update_keys

@@ -11,18 +11,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxteach.backend import check_width
 from jaxteach.config import Config
-from jaxteach.numerics import as_fixed
+from jaxteach.config.sweep import Point, grid
 from jaxteach.student.decay import REACTIVE
-from jaxteach.sweep import Point, grid
 from jaxteach.teacher.corruption import AnyTeacher, make_teacher
 from jaxteach.teacher.table import PlanTable
 from jaxteach.training.evaluation import Episodes, chunk_player, teacher_success
-from jaxteach.training.lanes import IntArray, pad, points_of, seeds_of
 from jaxteach.training.loop import init_chunk, run_segment
 from jaxteach.training.metrics import MetricsLog
 from jaxteach.training.state import Hyper, Plan, SeedState, make_hyper, make_plan
+from jaxteach.training.trials import IntArray, pad, points_of, seeds_of
+from jaxteach.utils.jax_setup import check_width
+from jaxteach.utils.numerics import as_fixed
 
 SEGMENT_UPDATES = 8
 """Updates between two looks at the host, at most: short enough for a progress bar and for Ctrl-C."""

@@ -7,11 +7,11 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
-from jaxteach.tasks.engine.dynamics import Outcome
-from jaxteach.tasks.engine.state import GridState
 from jaxteach.training.hierarchical import act
 from jaxteach.training.state import Plan, SeedState
 from jaxteach.training.streams import by_step, rollout_keys
+from jaxteach.worlds.minigrid.paper.dynamics import Outcome
+from jaxteach.worlds.minigrid.paper.state import GridState
 
 
 class Rows(struct.PyTreeNode):

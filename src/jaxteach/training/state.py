@@ -8,18 +8,18 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
-from jaxteach.bounds import check_rollout
 from jaxteach.config import Config, Moment, share_of_run
-from jaxteach.errors import UserError
+from jaxteach.config.bounds import check_rollout
 from jaxteach.student.decay import DECAY_NAMES, DecayParameters, in_updates
-from jaxteach.student.features import View
 from jaxteach.student.networks import Student, make_student
 from jaxteach.tasks import make_task
-from jaxteach.tasks.engine.constants import N_ACTIONS
-from jaxteach.tasks.engine.state import GridState
-from jaxteach.tasks.engine.task import Task
-from jaxteach.teacher.menu import NO_OPTION, Menu, make_menu
 from jaxteach.training.streams import layouts_key, parameters_key
+from jaxteach.utils.errors import UserError
+from jaxteach.worlds.minigrid.paper.constants import N_ACTIONS
+from jaxteach.worlds.minigrid.paper.features import View
+from jaxteach.worlds.minigrid.paper.menu import NO_OPTION, Menu, make_menu
+from jaxteach.worlds.minigrid.paper.state import GridState
+from jaxteach.worlds.minigrid.paper.task import Task
 
 
 class Hyper(struct.PyTreeNode):

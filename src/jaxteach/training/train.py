@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from jaxteach.config import Config, resolve
-from jaxteach.effects import check_sweep
-from jaxteach.numerics import as_fixed
-from jaxteach.sweep import grid
+from jaxteach.config.effects import check_sweep
+from jaxteach.config.sweep import grid
 from jaxteach.teacher.table import PlanTable
-from jaxteach.training.lanes import IntArray, lanes_of, seeds_of
 from jaxteach.training.metrics import MetricsLog, join_chunks
 from jaxteach.training.program import Program, compile_program, run_chunk
 from jaxteach.training.state import Plan, SeedState
+from jaxteach.training.trials import IntArray, lanes_of, seeds_of
+from jaxteach.utils.numerics import as_fixed
 
 Stop = Callable[[], bool]
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from jaxteach.errors import UserError
 from jaxteach.llm.backend import Backend
 from jaxteach.llm.questions import Question
+from jaxteach.utils.errors import UserError
 
 BackendName = Literal["transformers", "openai", "rule"]
 

@@ -4,9 +4,9 @@ import json
 import re
 from typing import Any
 
-from jaxteach.errors import one_line
 from jaxteach.llm.backend import Reply, was_broken, was_cut
 from jaxteach.llm.backends.wire import MAX_BYTES, Answer
+from jaxteach.utils.errors import one_line
 
 LONGEST_WAIT = 60.0
 """Most seconds to wait before another try, whatever the server asks for."""

@@ -12,7 +12,6 @@ import urllib.parse
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from jaxteach.errors import UserError, one_line
 from jaxteach.llm.backend import Reply, Score, at_least
 from jaxteach.llm.backends import forms
 from jaxteach.llm.backends.chat import (
@@ -28,6 +27,7 @@ from jaxteach.llm.backends.forms import Form
 from jaxteach.llm.backends.remedies import better_url, remedy
 from jaxteach.llm.backends.wire import Wire
 from jaxteach.llm.prompts import Message
+from jaxteach.utils.errors import UserError, one_line
 
 DAY = 86_400.0
 """Longest time-out; a socket cannot wait for ever longer ones."""

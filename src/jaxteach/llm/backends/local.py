@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jaxteach.errors import UserError, one_line
 from jaxteach.llm.backend import Reply, Score, at_least
 from jaxteach.llm.backends.weights import Weights, find_weights
 from jaxteach.llm.prompts import Message
 from jaxteach.llm.thoughts import begun_thought, end_of
-from jaxteach.surroundings import how_to_install
+from jaxteach.utils.errors import UserError, one_line
+from jaxteach.utils.surroundings import how_to_install
 
 _EXTRA = ("torch", "transformers", "accelerate", "gguf", "huggingface_hub")
 

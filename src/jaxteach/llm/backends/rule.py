@@ -5,12 +5,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from jaxteach.errors import UserError, nearest
 from jaxteach.llm.backend import Reply, Score
 from jaxteach.llm.prompts import Message
 from jaxteach.llm.questions import Question
-from jaxteach.llm.rules import ideal_plans, sensible
 from jaxteach.teacher import all_options
+from jaxteach.utils.errors import UserError, nearest
+from jaxteach.worlds.minigrid.paper.rules import ideal_plans, sensible
 
 RULES = ("ideal", "uniform")
 

@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaxteach.errors import UserError
+from jaxteach.utils.errors import UserError
 
 _WEIGHTS = (".safetensors", ".bin", ".gguf")
 _HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from email.message import Message
 
-from jaxteach.errors import UserError
+from jaxteach.utils.errors import UserError
 
 MAX_BYTES = 8 * 2**20
 """Longest reply that is read; a server can send anything."""

@@ -1,0 +1,155 @@
+"""Chunks that are finished: their results, written as each one ends and read back by a run that goes on."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+import numpy.typing as npt
+
+from jaxteach.utils.errors import UserError
+from jaxteach.runs.folders import make_folder
+from jaxteach.student.deployed import read_params
+from jaxteach.config.sweep import Point
+from jaxteach.runs.checkpoints import GONE
+from jaxteach.training.trials import IntArray, points_of, seeds_of
+from jaxteach.runs.run_folder import RunFolder
+
+FINAL = "final_"
+"""Before the names of a chunk's final evaluation, for some are those of metrics too."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Finished:
+    """What a chunk came to, but for its parameters.
+
+    Attributes:
+        lanes: int64[lane].
+        metrics: [lane, update] arrays.
+        diverged_at: int64[lane], the update in which a lane diverged; -1 for the others.
+        seconds: what training it took.
+        final: its final evaluation, [lane] arrays; empty if it was stopped before.
+        evaluate_seconds: what that took.
+    """
+
+    lanes: IntArray
+    metrics: dict[str, npt.NDArray[Any]]
+    diverged_at: IntArray
+    seconds: float
+    final: dict[str, npt.NDArray[Any]]
+    evaluate_seconds: float
+
+    def where(self, rows: npt.NDArray[Any]) -> "Finished":
+        """The same for some of its lanes; its seconds are shared out evenly."""
+        share = len(self.lanes[rows]) / len(self.lanes)
+        return Finished(
+            lanes=self.lanes[rows],
+            metrics={name: array[rows] for name, array in self.metrics.items()},
+            diverged_at=self.diverged_at[rows],
+            seconds=self.seconds * share,
+            final={name: array[rows] for name, array in self.final.items()},
+            evaluate_seconds=self.evaluate_seconds * share,
+        )
+
+
+def write_params(
+    folder: RunFolder, points: tuple[Point, ...], chunk: int, lanes: IntArray, params: Any, finished: bool
+) -> None:
+    """Write the parameters of a chunk, those of each point of a sweep into its own folder.
+
+    Args:
+        folder: the run's.
+        points: of the sweep.
+        chunk: its number.
+        lanes: its lanes.
+        params: their parameters, [lane, ...].
+        finished: false for a chunk that was stopped.
+    """
+    for point in np.unique(points_of(lanes)):
+        rows = points_of(lanes) == point
+        own = jax.tree.map(lambda x, rows=rows: np.asarray(x)[rows], params)
+        folder.at(points[point]).write_params(chunk, seeds_of(lanes[rows]), own, finished)
+
+
+def write_chunk(folder: RunFolder, chunk: int, finished: Finished, run: str) -> None:
+    """Write metrics/<chunk>.npz: all of a finished chunk but its parameters, which must be there already.
+
+    This file says that the chunk is finished.
+
+    Args:
+        folder: the run's.
+        chunk: its number.
+        finished: what it came to.
+        run: the fingerprint of the run.
+    """
+    make_folder(folder.path / "metrics")
+    arrays = {
+        "lanes": finished.lanes,
+        "diverged_at": finished.diverged_at,
+        "seconds": np.asarray(finished.seconds),
+        "evaluate_seconds": np.asarray(finished.evaluate_seconds),
+        "fingerprint": np.asarray(run),
+        **{FINAL + name: array for name, array in finished.final.items()},
+        **finished.metrics,
+    }
+    folder.write_npz(f"metrics/{chunk:05d}.npz", arrays)
+
+
+def read_chunk(
+    folder: RunFolder,
+    points: tuple[Point, ...],
+    chunk: int,
+    lanes: IntArray,
+    run: str,
+    keep_params: bool,
+    notice: Callable[[str], None],
+) -> Finished | None:
+    """What a chunk came to, if it is finished.
+
+    Args:
+        folder: the run's.
+        points: of the sweep.
+        chunk: its number.
+        lanes: the lanes it must hold.
+        run: the fingerprint of the run.
+        keep_params: whether its parameters must be there too.
+        notice: told in one line why a chunk that was finished has to be trained again.
+
+    Raises:
+        UserError: if it belongs to another configuration or table, or the system does not let it be read.
+    """
+    file = folder.path / f"metrics/{chunk:05d}.npz"
+    if not file.exists():
+        return None
+    try:
+        arrays = read_params(file, "lanes")
+        if (written := str(arrays.pop("fingerprint"))) != run:
+            raise _Foreign(f"{file} was written with another configuration or teacher table ({written})")
+        if not np.array_equal(arrays["lanes"], lanes):
+            raise UserError(f"{file} holds other seeds than those of chunk {chunk}")
+        for point in np.unique(points_of(lanes)) if keep_params else ():
+            params = folder.at(points[point]).path / f"params/{chunk:05d}.npz"
+            seeds = seeds_of(lanes[points_of(lanes) == point])
+            if not np.array_equal(read_params(params)["seed_ids"], seeds):
+                raise UserError(f"{params} holds other seeds than those of chunk {chunk}")
+        final = {name: arrays.pop(name) for name in list(arrays) if name.startswith(FINAL)}
+        return Finished(
+            lanes=arrays.pop("lanes"),
+            diverged_at=arrays.pop("diverged_at"),
+            seconds=float(arrays.pop("seconds")),
+            evaluate_seconds=float(arrays.pop("evaluate_seconds")),
+            final={name.removeprefix(FINAL): array for name, array in final.items()},
+            metrics=arrays,
+        )
+    except _Foreign:
+        raise
+    except (UserError, KeyError) as error:
+        if isinstance(cause := error.__cause__, OSError) and cause.errno not in (None, *GONE):
+            raise  # it may be intact
+        notice(f"{error}: chunk {chunk} is trained again")
+        return None
+
+
+class _Foreign(UserError):
+    """A file of another run."""

@@ -1,0 +1,110 @@
+"""Run folders, as far as they need no JAX: made, locked, refused, and taken away again if left empty."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from jaxteach.utils.errors import UserError
+from jaxteach.utils.files import new_folder
+from jaxteach.utils.lock import FolderLock
+from jaxteach.utils.signals import tidied
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that can be written to.
+
+    Raises:
+        UserError: if it cannot be made, or not be written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(
+            f"{path} cannot be a folder, there is a file in the way: choose another --out"
+        ) from error
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+    if not os.access(path, os.W_OK):
+        raise UserError(f"cannot write {path}: permission denied")
+
+
+def check_free(path: Path, new: bool, notice: Callable[[str], None]) -> None:
+    """Refuse a folder that a run cannot have, as far as can be told without making it.
+
+    Args:
+        path: the folder.
+        new: whether the run begins there.
+        notice: told in one line that a lock is watched or was taken over.
+
+    Raises:
+        UserError: it holds a run already, is in use, or cannot be made or written.
+    """
+    if new:
+        check_new(path)
+    there = next(each for each in (path, *path.absolute().parents) if os.path.lexists(each))
+    if there == path or not there.is_dir():
+        make_folder(path)  # makes nothing: the folder is there, or a file in its way
+    elif not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"cannot write {path}: permission denied")
+    if (path / "lock").exists():
+        with FolderLock(path, notice=notice):
+            pass
+
+
+def check_new(path: Path) -> None:
+    """Refuse a folder that holds a run.
+
+    Raises:
+        UserError: saying what can be done instead.
+    """
+    if (path / "config.json").exists():
+        raise UserError(
+            f"{path} already holds a run: go on with it (--resume), choose another --out, or remove it"
+        )
+
+
+@contextlib.contextmanager
+def held(path: Path, notice: Callable[[str], None], anew: bool = False) -> Iterator[Path]:
+    """A context within which a run's folder is there and locked.
+
+    Folders that were made for it are removed again at its end if nothing has been written into them.
+
+    Args:
+        path: the folder.
+        notice: told in one line that a lock is watched or was taken over.
+        anew: make a folder that was not there before, of this name or one like it.
+
+    Yields:
+        The folder.
+
+    Raises:
+        UserError: the folder cannot be made or written, or is in use by another run.
+    """
+    made = [each for each in (path, *path.parents) if not each.exists()]
+
+    def unmake() -> None:
+        with contextlib.suppress(OSError):  # such as that one is not empty
+            for each in made:
+                each.rmdir()
+
+    if anew:
+        path = new_folder(path)
+        made = [path, *(each for each in made if each in path.parents)]
+    make_folder(path)
+    try:
+        with tidied(unmake), FolderLock(path, notice=notice):
+            yield path
+    finally:
+        unmake()
+
+
+def in_words(n_bytes: float) -> str:
+    """A number of bytes for a person.
+
+    >>> in_words(1_500), in_words(23_400_000), in_words(8e9)
+    ('2 kB', '23 MB', '8.0 GB')
+    """
+    if n_bytes >= 1e9:
+        return f"{n_bytes / 1e9:.1f} GB"
+    return f"{n_bytes / 1e6:.0f} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e3:.0f} kB"

@@ -1,0 +1,168 @@
+"""What a run came to: metrics.npz and summary.json, and with a sweep those of every point."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from jaxteach.config import Config
+from jaxteach.runs.shards import Shard
+from jaxteach.config.sweep import Point
+from jaxteach.teacher.corruption import AnyTeacher
+from jaxteach.teacher.table import PlanTable
+from jaxteach.training.evaluation import summarise, teacher_success
+from jaxteach.runs.run_folder import RunFolder, describe
+from jaxteach.runs.resumable import Outcome
+from jaxteach.training.state import Plan
+
+SHARED = (
+    "task",
+    "method",
+    "student",
+    "preset",
+    "teacher",
+    "corrupt",
+    "teacher_success_rate",
+    "eval_episodes",
+)
+"""What is the same at every point of a sweep."""
+TOLD = ("decay", "diverged", "env_steps_to_success", "success_rate", "return", "length")
+"""What a sweep's summary tells of each point."""
+
+
+def write_metrics(
+    plan: Plan, points: tuple[Point, ...], folder: RunFolder, outcome: Outcome, table: PlanTable | None
+) -> None:
+    """Write metrics.npz of a run, finished or stopped; with a sweep, into the folders of its points.
+
+    Args:
+        plan: the run's.
+        points: of its sweep.
+        folder: the run's; its config.json is there.
+        outcome: what it has come to.
+        table: the teacher's, or None.
+    """
+    for number, point in enumerate(points):
+        own, at = outcome.at(number), folder.at(point)
+        if own.chunks:
+            if point.label:
+                at.write_config(point.config, plan.task, table)
+            at.write_metrics(own.seed_ids, own.metrics())
+
+
+def write_summary(
+    plan: Plan,
+    points: tuple[Point, ...],
+    teacher: AnyTeacher | None,
+    folder: RunFolder,
+    outcome: Outcome,
+    table: PlanTable | None,
+    wall: dict[str, float],
+    **more: Any,
+) -> dict[str, Any]:
+    """Measure the teacher alone, then write summary.json of a complete run and of each point of its sweep.
+
+    Args:
+        plan: the run's.
+        points: of its sweep.
+        teacher: the compiled table, or None.
+        folder: the run's.
+        outcome: complete.
+        table: the teacher's, or None.
+        wall: what the process took in seconds, for `wall_seconds`.
+        more: what else the summary shall hold.
+
+    Returns:
+        The contents of summary.json.
+    """
+    rate = None if teacher is None else teacher_success(plan.task, teacher)
+    summaries = []
+    for number, point in enumerate(points):
+        own = outcome.at(number)
+        seconds = {"train": own.seconds, "evaluate": own.evaluate_seconds}
+        summary = {
+            **summarise_run(point.config, table, own, rate),
+            **more,
+            "wall_seconds": {**wall, **seconds},
+        }
+        folder.at(point).write_summary(summary)
+        summaries.append(summary)
+    if not plan.config.sweep:
+        return summaries[0]
+    steps = sum(sum(summary["env_steps"]) for summary in summaries)
+    whole = {
+        **{name: summaries[0][name] for name in SHARED},
+        "seeds": summaries[0]["seeds"],
+        "points": [
+            {
+                "label": point.label,
+                "values": point.values,
+                "folder": str(folder.at(point).path.relative_to(folder.path)),
+                **{name: summary[name] for name in TOLD},
+            }
+            for point, summary in zip(points, summaries, strict=True)
+        ],
+        "env_steps_per_second": steps / outcome.seconds,
+        **more,
+        "wall_seconds": {**wall, "train": outcome.seconds, "evaluate": outcome.evaluate_seconds},
+    }
+    folder.write_summary(whole)
+    return whole
+
+
+def write_shard(shard: Shard, folder: RunFolder, outcome: Outcome, wall: dict[str, float]) -> None:
+    """Write summary.json of a shard that has ended: what it trained. The chunks stay, to be joined.
+
+    Args:
+        shard: which.
+        folder: its own.
+        outcome: complete.
+        wall: what its process took in seconds.
+    """
+    env_steps = int(np.sum(outcome.metrics()["env_steps"][:, -1]))
+    folder.write_summary(
+        {
+            "shard": str(shard),
+            "seeds": sorted({int(seed) for seed in outcome.seed_ids}),
+            "diverged": outcome.diverged,
+            "env_steps_per_second": env_steps / outcome.seconds,
+            "wall_seconds": {**wall, "train": outcome.seconds, "evaluate": outcome.evaluate_seconds},
+        }
+    )
+
+
+def summarise_run(
+    config: Config, table: PlanTable | None, outcome: Outcome, teacher_rate: float | None
+) -> dict[str, Any]:
+    """Gather summary.json, but for the wall times of the process.
+
+    Args:
+        config: resolved, without a sweep.
+        table: the teacher's, or None.
+        outcome: complete, of one point.
+        teacher_rate: success of the teacher alone, 0 to 1; None if nobody teaches.
+    """
+    from jaxteach.analysis import env_steps_to_success, median_env_steps
+
+    metrics = outcome.metrics()
+    reached = env_steps_to_success(
+        metrics["env_steps"], metrics["started"], metrics["finished"], metrics["succeeded"]
+    )
+    env_steps = metrics["env_steps"][:, -1]
+    return {
+        "task": config.task,
+        "method": config.method,
+        "student": config.student.name,
+        "decay": config.decay.name,
+        "preset": config.preset,
+        "teacher": describe(table),
+        "corrupt": dataclasses.asdict(config.corrupt) if config.corrupt.share else None,
+        "seeds": [int(seed) for seed in outcome.seed_ids],
+        "diverged": outcome.diverged,
+        "env_steps": [int(steps) for steps in env_steps],
+        "teacher_success_rate": teacher_rate,
+        "env_steps_to_success": median_env_steps(reached),
+        "eval_episodes": config.eval_episodes,
+        **summarise(outcome.final()),
+        "env_steps_per_second": float(np.sum(env_steps)) / outcome.seconds,
+    }

@@ -1,1 +1,0 @@
-"""What all tasks share: state, layout draws, dynamics, view, observation, captions."""

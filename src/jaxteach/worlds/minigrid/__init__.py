@@ -1,0 +1,1 @@
+"""MiniGrid: grids of walls, doors and things, seen through a small window."""

@@ -1,0 +1,1 @@
+"""The four door/key tasks of LLM4Teach: a room with keys and locked doors."""
