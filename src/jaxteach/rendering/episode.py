@@ -14,8 +14,8 @@ from jaxteach.teacher import Option, PlanTable
 from jaxteach.teacher.policy import Teacher, compile_teacher, teacher_policy
 from jaxteach.training.streams import drawn_episode_key
 from jaxteach.utils.numerics import as_fixed
-from jaxteach.worlds.minigrid.paper.abstract_states import Sight
-from jaxteach.worlds.minigrid.paper.abstraction import sight_table
+from jaxteach.worlds.minigrid.paper.abstract_states import Situation
+from jaxteach.worlds.minigrid.paper.abstraction import situation_table
 from jaxteach.worlds.minigrid.paper.state import GridState
 from jaxteach.worlds.minigrid.paper.task import Task
 from jaxteach.worlds.minigrid.paper.visibility import cells_of, visible_board
@@ -156,7 +156,7 @@ def _moment(
     action: int | None,
 ) -> Moment:
     """Put a moment together on the host."""
-    sight = sight_table(task.vocabulary).sights[int(sights["code"])]
+    sight = situation_table(task.vocabulary).sights[int(sights["code"])]
     assert sight is not None
     return Moment(
         grid=sights["grid"],
@@ -171,7 +171,7 @@ def _moment(
     )
 
 
-def _plans(task: Task, table: PlanTable, sight: Sight) -> tuple[tuple[str, float], ...]:
+def _plans(task: Task, table: PlanTable, sight: Situation) -> tuple[tuple[str, float], ...]:
     """The plans of a state in words, the likeliest first, objects by their real names."""
     words = task.vocabulary
     real = {canonical: name for name, canonical in words.renaming(sight).items()}

@@ -1,16 +1,12 @@
 """The teacher: plans and the tables that hold them. Importing this room needs no JAX."""
 
-from jaxteach.teacher.plans import KINDS, TARGETED, Option, all_options, parse_plan
+from jaxteach.teacher.plans import parse_plan
 from jaxteach.teacher.shipped import cache_folder, find_table, table_names
 from jaxteach.teacher.table import Plan, PlanTable, load_table, save_table
 
 __all__ = [
-    "KINDS",
-    "TARGETED",
-    "Option",
     "Plan",
     "PlanTable",
-    "all_options",
     "cache_folder",
     "find_table",
     "load_table",

@@ -6,9 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from jaxteach.teacher.plans import KINDS, TARGETED
+from jaxteach.tasks.language import WAIT, AbstractState, Language
 from jaxteach.utils.errors import UserError, nearest
-from jaxteach.worlds.minigrid.paper.abstract_states import AbstractState, Vocabulary
 
 SCHEMA_VERSION = 1
 TOLERANCE = 1e-3
@@ -104,7 +103,7 @@ def _check_text(text: str, at: str) -> None:
 
 
 def check_table(
-    document: Any, file: str, task_name: str, vocabulary: Vocabulary
+    document: Any, file: str, task_name: str, language: Language
 ) -> dict[AbstractState, dict[str, Any]]:
     """Check a table's JSON in every detail.
 
@@ -112,7 +111,7 @@ def check_table(
         document: the value of the file, from `read_json`.
         file: what to call it in messages.
         task_name: the task it has to be for.
-        vocabulary: the task's states and objects.
+        language: what can be said about the task.
 
     Returns:
         Each state's own part of the document.
@@ -134,11 +133,11 @@ def check_table(
     _typed(document["provenance"], dict, f"{file}: provenance")
     found: dict[AbstractState, dict[str, Any]] = {}
     for i, entry in enumerate(_typed(document["states"], list, f"{file}: states")):
-        state = _check_state(entry, f"{file}: state {i}", vocabulary)
+        state = _check_state(entry, f"{file}: state {i}", language)
         if state in found:
             raise UserError(f"{file}: state {i} ({state.text}) stands there twice")
         found[state] = entry
-    for state in vocabulary.states:
+    for state in language.states:
         if state not in found:
             raise UserError(f"{file}: states: the state {state.text!r} is missing")
     return found
@@ -158,31 +157,34 @@ def check_name(name: str, at: str) -> None:
         raise UserError(f"{at} must be 1 to 200 printable characters")
 
 
-def _check_state(entry: Any, at: str, vocabulary: Vocabulary) -> AbstractState:
+def _check_state(entry: Any, at: str, language: Language) -> AbstractState:
     """Check one state and its plans, and say which state it is."""
-    _fields(entry, at, ("sees", "holds", "text", "plans"))
-    sees = [_object(name, f"{at}: sees[{i}]", vocabulary) for i, name in _items(entry["sees"], f"{at}: sees")]
-    holds = None if entry["holds"] is None else _object(entry["holds"], f"{at}: holds", vocabulary)
-    state = AbstractState(tuple(sees), holds)
-    at = f"{at} ({state.text})"
-    if state not in vocabulary.states:
-        raise UserError(f"{at}: no state of this task has these sees and holds (keys come before doors)")
-    if entry["text"] != state.text:
-        raise UserError(f"{at}: text is {_show(entry['text'])}, which is not the state's caption")
+    told = tuple(dict.fromkeys(name for state in language.states for name in state.fields))
+    _fields(entry, at, ("text", "plans"), optional=told)
+    text = _typed(entry["text"], str, f"{at}: text")
+    known = {state.text: state for state in language.states}
+    if text not in known:
+        raise UserError(f"{at}: text is {_show(text)}: no state of this task, {nearest(text[:80], tuple(known))}")
+    state = known[text]
+    at = f"{at} ({text})"
+    _fields(entry, at, (*state.fields, "text", "plans"))
+    for name, value in state.fields.items():
+        if entry[name] != value or type(entry[name]) is not type(value):
+            raise UserError(f"{at}: {name} is {_json(entry[name])}, which does not fit the text: it must be {_json(value)}")
     plans = list(_items(entry["plans"], f"{at}: plans", least=1, most=MAX_PLANS))
     for i, plan in plans:
-        _check_plan(plan, f"{at}: plans[{i}]", vocabulary)
+        _check_plan(plan, f"{at}: plans[{i}]", language)
     total = math.fsum(plan["probability"] for _, plan in plans)
     if abs(total - 1) > TOLERANCE + 1e-9:  # the slack lets a sum written as 0.999 pass
         raise UserError(f"{at}: plans: probability sums to {total:.6g}, not to 1 within {TOLERANCE}")
     return state
 
 
-def _check_plan(plan: Any, at: str, vocabulary: Vocabulary) -> None:
+def _check_plan(plan: Any, at: str, language: Language) -> None:
     """Check one plan: its options, probability and count."""
     _fields(plan, at, ("options", "probability", "count"))
     for i, option in _items(plan["options"], f"{at}.options", least=1, most=MAX_OPTIONS):
-        _check_option(option, f"{at}.options[{i}]", vocabulary)
+        _check_option(option, f"{at}.options[{i}]", language)
     probability = plan["probability"]
     if type(probability) not in (int, float) or not 0 <= probability <= 1 + TOLERANCE:
         raise UserError(f"{at}.probability is {_show(probability)}; it must be a number from 0 to 1")
@@ -191,26 +193,22 @@ def _check_plan(plan: Any, at: str, vocabulary: Vocabulary) -> None:
         raise UserError(f"{at}.count is {_show(count)}; it must be a whole number of at least 0, or null")
 
 
-def _check_option(option: Any, at: str, vocabulary: Vocabulary) -> None:
+def _check_option(option: Any, at: str, language: Language) -> None:
     """Check one option: a known kind, with the fields of that kind and no other."""
     _fields(option, at, ("option",), optional=("object", "raw"))
-    kind = option["option"]
-    if kind not in KINDS:
-        raise UserError(f"{at}.option: unknown option {_show(kind)}: {nearest(str(kind)[:40], KINDS)}")
-    if kind in TARGETED:
+    kind, grammar = option["option"], language.grammar
+    if kind not in grammar.kinds:
+        hint = nearest(str(kind)[:40], grammar.kinds)
+        raise UserError(f"{at}.option: unknown option {_show(kind)}: {hint}")
+    if kind in grammar.targeted:
         _fields(option, at, ("option", "object"))
-        _object(option["object"], f"{at}.object", vocabulary)
+        name = option["object"]
+        if name not in language.objects:
+            hint = nearest(str(name)[:40], language.objects)
+            raise UserError(f"{at}.object: unknown object {_show(name)}: {hint}")
     else:
-        _fields(option, at, ("option",), optional=("raw",) if kind == "wait" else ())
+        _fields(option, at, ("option",), optional=("raw",) if kind == WAIT else ())
         _typed(option.get("raw", ""), str, f"{at}.raw")
-
-
-def _object(name: Any, at: str, vocabulary: Vocabulary) -> str:
-    """An object's name, known to the task."""
-    if name not in vocabulary.objects:
-        hint = nearest(str(name)[:40], vocabulary.objects)
-        raise UserError(f"{at}: unknown object {_show(name)}: {hint}")
-    return str(name)
 
 
 def _items(value: Any, at: str, least: int = 0, most: int = MAX_PLANS) -> Any:
@@ -237,6 +235,12 @@ def _typed(value: Any, kind: type, at: str) -> Any:
     if not isinstance(value, kind):
         raise UserError(f"{at}: {_show(value)} stands where {_NAMES[kind]} belongs")
     return value
+
+
+def _json(value: Any) -> str:
+    """A JSON value as a file holds it, shortened."""
+    shown = json.dumps(value)
+    return shown if len(shown) <= 80 else shown[:77] + "..."
 
 
 def _show(value: Any) -> str:

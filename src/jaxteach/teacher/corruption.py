@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,11 +10,10 @@ from flax import struct
 from jax import Array
 
 from jaxteach.config import Corrupt
-from jaxteach.teacher.plans import Option, all_options
 from jaxteach.teacher.policy import Teacher, compile_teacher, teacher_policy
 from jaxteach.teacher.table import Plan, PlanTable
-from jaxteach.worlds.minigrid.paper.constants import N_ACTIONS
-from jaxteach.worlds.minigrid.paper.task import Task
+from jaxteach.tasks.language import Option
+from jaxteach.tasks.protocol import Teachable
 
 
 class NoisyTeacher(struct.PyTreeNode):
@@ -30,30 +30,32 @@ class NoisyTeacher(struct.PyTreeNode):
     share: Array
 
     @property
-    def n_targets(self) -> int:
-        """The most `go to` targets any state's plans name."""
-        return self.true.n_targets
+    def room(self) -> tuple[int, ...]:
+        """Candidates of each option group that there is room for in every state; see `Teacher`."""
+        return self.true.room
 
 
 type AnyTeacher = Teacher | NoisyTeacher
 
 
-def make_teacher(table: PlanTable, task: Task, corrupt: Corrupt, n_targets: int = 1) -> AnyTeacher:
+def make_teacher(
+    table: PlanTable, task: Teachable, corrupt: Corrupt, room: tuple[int, ...] = ()
+) -> AnyTeacher:
     """Compile a table for a task, with the errors a configuration asks for.
 
     Args:
         table: plans by abstract state.
         task: the task.
         corrupt: how many instructions are replaced, and how.
-        n_targets: see `compile_teacher`.
+        room: see `compile_teacher`.
     """
     if corrupt.mode == "noise" and corrupt.share > 0.0:
-        other = compile_teacher(other_options(table, task.vocabulary.objects), task)
-        return NoisyTeacher(compile_teacher(table, task, n_targets), other, jnp.float32(corrupt.share))
-    return compile_teacher(systematic(table, task.vocabulary.objects, corrupt), task, n_targets)
+        other = compile_teacher(other_options(table, task.language.options), task)
+        return NoisyTeacher(compile_teacher(table, task, room), other, jnp.float32(corrupt.share))
+    return compile_teacher(systematic(table, task.language.options, corrupt), task, room)
 
 
-def systematic(table: PlanTable, objects: tuple[str, ...], corrupt: Corrupt) -> PlanTable:
+def systematic(table: PlanTable, options: tuple[Option, ...], corrupt: Corrupt) -> PlanTable:
     """Replace what a table says in a share of its states, each time by one other option, always the same.
 
     Which states, and which options, follows from the seed by hashing: a larger share adds states to
@@ -62,7 +64,7 @@ def systematic(table: PlanTable, objects: tuple[str, ...], corrupt: Corrupt) -> 
 
     Args:
         table: the true one.
-        objects: what options may name.
+        options: the task's.
         corrupt: share and seed.
 
     Returns:
@@ -75,7 +77,7 @@ def systematic(table: PlanTable, objects: tuple[str, ...], corrupt: Corrupt) -> 
         return table
     plans = []
     for state, before in zip(table.states, table.plans, strict=True):
-        others = _others(before, objects)
+        others = _others(before, options)
         chosen = others[int(_draw(corrupt.seed, "option", state.text) * len(others))]
         plans.append((Plan((chosen,), 1.0),) if state in wrong else before)
     note = {**dataclasses.asdict(corrupt), "of": table.sha256, "states": [state.text for state in wrong]}
@@ -83,18 +85,18 @@ def systematic(table: PlanTable, objects: tuple[str, ...], corrupt: Corrupt) -> 
     return dataclasses.replace(table, plans=tuple(plans), provenance=provenance, sha256="")
 
 
-def other_options(table: PlanTable, objects: tuple[str, ...]) -> PlanTable:
+def other_options(table: PlanTable, options: tuple[Option, ...]) -> PlanTable:
     """In every state each option that none of the table's plans begins with, equally likely."""
     plans = []
     for before in table.plans:
-        others = _others(before, objects)
+        others = _others(before, options)
         plans.append(tuple(Plan((option,), 1.0 / len(others)) for option in others))
     return dataclasses.replace(table, plans=tuple(plans), sha256="")
 
 
-def _others(plans: tuple[Plan, ...], objects: tuple[str, ...]) -> list[Option]:
+def _others(plans: tuple[Plan, ...], options: tuple[Option, ...]) -> list[Option]:
     """The options no plan begins with; all of them if there is none."""
-    options, said = all_options(objects), {plan.options[0] for plan in plans}
+    said = {plan.options[0] for plan in plans}
     return [option for option in options if option not in said] or list(options)
 
 
@@ -104,17 +106,17 @@ def _draw(seed: int, what: str, name: str) -> float:
     return int.from_bytes(digest[:6], "big") / 2**48
 
 
-def mean_policy(teacher: AnyTeacher, task: Task, obs: Array, memory: Array) -> Array:
+def mean_policy(teacher: AnyTeacher, task: Teachable, obs: Any, memory: Any) -> Array:
     """The distribution of the teacher's next action, over its errors too.
 
     Args:
         teacher: with errors or without.
         task: the task (static).
-        obs: u8[N, H, W, 4].
-        memory: i32[N, C, 2], where a key of each class was last seen lying.
+        obs: [N, ...].
+        memory: [N, ...], what the teacher remembers besides.
 
     Returns:
-        f32[N, 7].
+        f32[N, A].
     """
     if not isinstance(teacher, NoisyTeacher):
         return teacher_policy(teacher, task, obs, memory)
@@ -122,20 +124,20 @@ def mean_policy(teacher: AnyTeacher, task: Task, obs: Array, memory: Array) -> A
     return true + teacher.share * (teacher_policy(teacher.other, task, obs, memory) - true)
 
 
-def answers(teacher: AnyTeacher, task: Task, obs: Array, memory: Array, keys: Array) -> Array:
+def answers(teacher: AnyTeacher, task: Teachable, obs: Any, memory: Any, keys: Array) -> Array:
     """What the teacher says on each row: its distribution, or where an error strikes a wrong option's action.
 
     Args:
         teacher: with errors or without.
         task: the task (static).
-        obs: u8[S * M, H, W, 4], M rows for each of S keys.
-        memory: i32[S * M, C, 2].
+        obs: [S * M, ...], M rows for each of S keys.
+        memory: [S * M, ...].
         keys: PRNG keys [S]; read only by a teacher with noise.
 
     Returns:
-        f32[S, M, 7].
+        f32[S, M, A].
     """
-    shape = (keys.shape[0], -1, N_ACTIONS)
+    shape = (keys.shape[0], -1, len(task.action_names))
     if not isinstance(teacher, NoisyTeacher):
         return teacher_policy(teacher, task, obs, memory).reshape(shape)
     true = teacher_policy(teacher.true, task, obs, memory).reshape(shape)
@@ -148,14 +150,14 @@ def strike(key: Array, true: Array, other: Array, share: Array) -> Array:
 
     Args:
         key: a PRNG key.
-        true: f32[M, 7], q(a|s).
-        other: f32[M, 7], what a random other option would do.
+        true: f32[M, A], q(a|s).
+        other: f32[M, A], what a random other option would do.
         share: f32[], probability of a replacement.
 
     Returns:
-        f32[M, 7].
+        f32[M, A].
     """
     whether, which = jax.random.split(key)
     struck = jax.random.uniform(whether, true.shape[:1]) < share
-    wrong = jax.nn.one_hot(jax.random.categorical(which, jnp.log(other)), N_ACTIONS)
+    wrong = jax.nn.one_hot(jax.random.categorical(which, jnp.log(other)), true.shape[-1])
     return jnp.where(struck[:, None], wrong, true)

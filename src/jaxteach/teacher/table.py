@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from jaxteach.teacher.checks import SCHEMA_VERSION, check_table, read_json
-from jaxteach.teacher.plans import Option
 from jaxteach.teacher.shipped import find_table
 from jaxteach.utils.errors import UserError
 from jaxteach.utils.files import write_atomic
-from jaxteach.worlds.minigrid.paper.abstract_states import AbstractState, Vocabulary
+from jaxteach.tasks.language import AbstractState, Language, Option
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class PlanTable:
     Attributes:
         task: the task it is for.
         name: its own name, such as "chatglm".
-        states: the abstract states, in the order of the task's vocabulary.
+        states: the abstract states, in the order of the task's.
         plans: for each state its plans, in the published order; their probabilities sum to 1.
         provenance: how the table was made; JSON values, null where unknown.
         sha256: of the bytes of the file; empty for a table never saved.
@@ -60,28 +59,28 @@ class PlanTable:
             raise ValueError("every state needs a list of at least one plan")
 
 
-def load_table(name_or_path: str | os.PathLike[str], task_name: str, vocabulary: Vocabulary) -> PlanTable:
+def load_table(name_or_path: str | os.PathLike[str], task_name: str, language: Language) -> PlanTable:
     """Read a table and refuse it unless every detail is in order.
 
     Args:
         name_or_path: the name of a table shipped for the task, or the path of a JSON file.
         task_name: the task it has to be for.
-        vocabulary: the task's states and objects; every state must be there, once, in any order.
+        language: what can be said about the task; every state must be there, once, in any order.
 
     Returns:
-        The table, states in the vocabulary's order. Probabilities that miss 1 by up to 1e-3 are renormalised.
+        The table, states in the language's order. Probabilities that miss 1 by up to 1e-3 are renormalised.
 
     Raises:
         UserError: no such table, or anything wrong in it: one line with the file, the state and the field.
     """
     path = find_table(name_or_path, task_name)
     data, document = read_json(path)
-    by_state = check_table(document, str(path), task_name, vocabulary)
+    by_state = check_table(document, str(path), task_name, language)
     return PlanTable(
         task=task_name,
         name=document["name"],
-        states=vocabulary.states,
-        plans=tuple(_plans(by_state[state]["plans"]) for state in vocabulary.states),
+        states=language.states,
+        plans=tuple(_plans(by_state[state]["plans"]) for state in language.states),
         provenance=document["provenance"],
         sha256=hashlib.sha256(data).hexdigest(),
     )
@@ -156,7 +155,7 @@ def _render_state(state: AbstractState, plans: tuple[Plan, ...]) -> str:
         )
         for plan in plans
     )
-    head = json.dumps({"sees": state.sees, "holds": state.holds, "text": state.text})[1:-1]
+    head = json.dumps({**state.fields, "text": state.text})[1:-1]
     return f'    {{\n      {head},\n      "plans": [\n{lines}\n      ]\n    }}'
 
 

@@ -5,52 +5,83 @@ rewards, and what follows it is discounted by gamma to the k. Rows of a rollout 
 all the same; only those at which an option was chosen are learnt from.
 """
 
+import functools
+from typing import Any
+
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
-from jaxteach.worlds.minigrid.paper import constants as c
-from jaxteach.worlds.minigrid.paper.menu import (
-    NO_OPTION,
-    Menu,
-    action_of,
-    has_ended,
-    is_renamed,
-    look_around,
-    option_of,
-    running_option,
-)
+from jaxteach.tasks.protocol import Teachable
+
+NO_OPTION = -1
+"""What runs where no option does."""
 
 
-def act(
-    menu: Menu, obs: Array, memory: Array, first: Array, running: Array, chosen: Array
+def execute(
+    task: Teachable, obs: Any, memory: Any, first: Array, running: Array, chosen: Array
 ) -> tuple[Array, Array, Array]:
-    """Go on with the options that run, and begin the chosen ones where none does.
+    """Continue the options that run, and begin the chosen ones where none does.
 
     Args:
-        menu: static.
-        obs: u8[N, H, W, 4].
-        memory: i32[N, C, 2], where a key of each class was last seen lying.
+        task: static.
+        obs: [N, ...].
+        memory: [N, ...], see `Teachable.recall`.
         first: bool[N], an episode begins at this step.
-        running: i32[N], what runs, see `running_option`; `NO_OPTION` where nothing does.
+        running: i32[N], what runs: an option and its subject in one number, `NO_OPTION` for nothing.
         chosen: i32[N], the student's choice, should one be needed.
 
     Returns:
-        The actions i32[N]; where the choice was taken up, bool[N]; and what runs on, i32[N]: not
-        options that take a single step, nor one that had to wait.
+        The actions i32[N]; where the choice was taken up, bool[N]; and what runs on, i32[N]: not options that
+        take a single step, nor one that had to wait.
     """
     chex.assert_equal_shape([first, running, chosen])
-    scene = look_around(menu, obs, memory)
-    before = option_of(menu, running)
-    # An option whose object has got another name would turn to the object that has got its own.
-    ended = has_ended(menu, scene, before) | is_renamed(menu, scene, running)
-    decides = first | (running == NO_OPTION) | ended
+    n_options = len(task.language.options)
+    state, view = task.perceive(obs, memory)
+    before = jnp.maximum(running, 0) % n_options
+    _, over = _now(task, state, view, before)
+    # The subject is part of what runs: an option whose object took another name would turn to the object
+    # that took its own.
+    renamed = running != before + n_options * task.subject(view, before)
+    decides = first | (running == NO_OPTION) | over | renamed
     option = jnp.where(decides, chosen, before)
-    action = action_of(menu, scene, option)
-    single = jnp.asarray(menu.fixed_action)[option] >= 0
-    runs_on = running_option(menu, scene, option)
-    return action, decides, jnp.where(single | (action == c.DONE), NO_OPTION, runs_on)
+    action, _ = _now(task, state, view, option)
+    single = _fixed(task, state, option) >= 0
+    runs_on = option + n_options * task.subject(view, option)
+    return action, decides, jnp.where(single | (action == task.no_op), NO_OPTION, runs_on)
+
+
+def _now(task: Teachable, state: Array, view: Any, option: Array) -> tuple[Array, Array]:
+    """What options do now, i32[N], and whether those begun earlier have ended, bool[N]; then they wait."""
+    fixed = _fixed(task, state, option)
+    action = jnp.where(fixed >= 0, fixed, task.no_op)
+    over = jnp.ones(option.shape, bool)
+    for g, group in enumerate(task.option_groups):
+        found, ended = task.act(view, g, option[None])
+        decides = (fixed < 0) & jnp.any(option[:, None] == jnp.asarray(group)[None, :], axis=1)
+        action = jnp.where(decides & ~ended[0], found[0], action)
+        over = jnp.where(decides, ended[0], over)
+    return action, over
+
+
+def _fixed(task: Teachable, state: Array, option: Array) -> Array:
+    """The action of options that take a single step, i32[N]; -1 for those that `act` decides."""
+    table = fixed_actions(task)  # [states + 1, options]
+    return jnp.asarray(table.reshape(-1))[(state % table.shape[0]) * table.shape[1] + option]
+
+
+@functools.lru_cache(maxsize=64)
+def fixed_actions(task: Teachable) -> np.ndarray:
+    """The task's fixed actions i32[states + 1, options], -1 where `act` decides; waiting in the last row.
+
+    The last row is of states not listed, which are numbered -1.
+    """
+    options = task.language.options
+    rows = [[task.fixed_action(s, option) for option in options] for s in range(len(task.language.states))]
+    known = [[-1 if action is None else action for action in row] for row in rows]
+    return np.array([*known, [task.no_op] * len(options)], np.int32)
 
 
 def semi_markov_gae(

@@ -135,4 +135,4 @@ def test_every_listed_state_is_reached(name: str, parameters: dict[str, int], n_
 
 def test_colored_captions_in_real_colours_are_eighteen() -> None:
     vocabulary = make_task("colored_door_key").vocabulary
-    assert len({vocabulary.real_state(sight) for sight in vocabulary.sights()}) == 18
+    assert len({vocabulary.real_state(situation) for situation in vocabulary.situations()}) == 18

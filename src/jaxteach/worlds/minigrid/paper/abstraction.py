@@ -9,16 +9,16 @@ from flax import struct
 from jax import Array
 
 from jaxteach.worlds.minigrid.paper import constants as c
-from jaxteach.worlds.minigrid.paper.abstract_states import Sight, Vocabulary
+from jaxteach.worlds.minigrid.paper.abstract_states import Situation, Vocabulary
 from jaxteach.worlds.minigrid.paper.bitboards import any_cell, cells_last, first_cell, pack
 from jaxteach.worlds.minigrid.paper.state import compute_once
 
 
-class Percept(struct.PyTreeNode):
+class Abstraction(struct.PyTreeNode):
     """What observations tell the teacher, one vector a quantity: short trailing axes do not vectorise.
 
     Attributes:
-        code: i32[N], which `Sight` this is: a row of `SightTable`.
+        code: i32[N], which `Situation` this is: a row of `SituationTable`.
         row: i32[N], the agent's.
         column: i32[N].
         direction: i32[N].
@@ -34,17 +34,17 @@ class Percept(struct.PyTreeNode):
     door_columns: Array
 
 
-class SightTable:
+class SituationTable:
     """Everything a percept's code stands for, worked out once in Python.
 
-    The code is a mixed-radix number: what is held, doors seen, which key classes lie in sight,
+    The code is a mixed-radix number: what is held, doors seen, which key classes lie in situation,
     and for each pair of classes which is mentioned first.
 
     Args:
         vocabulary: the task's object names.
 
     Attributes:
-        sights: the `Sight` of each code, None for codes no state has.
+        situations: the `Situation` of each code, None for codes no state has.
         state_index: i32[codes], row of the abstract state, -1 for codes no state has.
         object_entity: i32[codes, objects], for each canonical object name the real object meant:
             key class k as k, door d as n_classes + d, -1 if the caption does not mention it.
@@ -56,20 +56,20 @@ class SightTable:
         states, objects = vocabulary.states, vocabulary.objects
         real_names = (*vocabulary.key_classes, *vocabulary.doors)
         n_codes = (n_classes + 1) * (n_doors + 1) * 2**n_classes * 2 ** len(self.pairs)
-        possible = {(s.keys, s.doors, s.held) for s in vocabulary.sights()}
-        self.sights: list[Sight | None] = [None] * n_codes
+        possible = {(s.keys, s.doors, s.held) for s in vocabulary.situations()}
+        self.situations: list[Situation | None] = [None] * n_codes
         self.state_index = np.full(n_codes, -1, np.int32)
         self.object_entity = np.full((n_codes, len(objects)), -1, np.int32)
         for code in range(n_codes):
-            sight = self._decode(code, n_classes, n_doors)
-            if sight is None or (sight.keys, sight.doors, sight.held) not in possible:
+            situation = self._decode(code, n_classes, n_doors)
+            if situation is None or (situation.keys, situation.doors, situation.held) not in possible:
                 continue
-            self.sights[code] = sight
-            self.state_index[code] = states.index(vocabulary.canonical_state(sight))
-            for real, canonical in vocabulary.renaming(sight).items():
+            self.situations[code] = situation
+            self.state_index[code] = states.index(vocabulary.canonical_state(situation))
+            for real, canonical in vocabulary.renaming(situation).items():
                 self.object_entity[code, objects.index(canonical)] = real_names.index(real)
 
-    def _decode(self, code: int, n_classes: int, n_doors: int) -> Sight | None:
+    def _decode(self, code: int, n_classes: int, n_doors: int) -> Situation | None:
         code, held = divmod(code, n_classes + 1)
         code, doors = divmod(code, n_doors + 1)
         order, seen = divmod(code, 2**n_classes)
@@ -82,16 +82,16 @@ class SightTable:
         ranked = sorted(keys, key=lambda k: sum(before(other, k) for other in keys if other != k))
         if any(not before(a, b) for a, b in itertools.combinations(ranked, 2)):
             return None  # a before b before c before a: no arrangement looks like this
-        return Sight(tuple(ranked), doors, held - 1 if held else None)
+        return Situation(tuple(ranked), doors, held - 1 if held else None)
 
 
 @functools.cache
-def sight_table(vocabulary: Vocabulary) -> SightTable:
+def situation_table(vocabulary: Vocabulary) -> SituationTable:
     """The table of a vocabulary, made once."""
-    return SightTable(vocabulary)
+    return SituationTable(vocabulary)
 
 
-def perceive(obs: Array, vocabulary: Vocabulary, key_class_colours: tuple[int | None, ...]) -> Percept:
+def perceive(obs: Array, vocabulary: Vocabulary, key_class_colours: tuple[int | None, ...]) -> Abstraction:
     """Reduce observations to what the teacher is told.
 
     Args:
@@ -134,7 +134,7 @@ def perceive(obs: Array, vocabulary: Vocabulary, key_class_colours: tuple[int | 
 
     code = order * 2 ** len(of_class) + seen
     code = (code * (len(door_rows) + 1) + n_doors) * (len(of_class) + 1) + held
-    return Percept(
+    return Abstraction(
         code=code.astype(jnp.int32),
         row=row,
         column=column,

@@ -16,7 +16,7 @@ from jaxteach.teacher.policy import Teacher, compile_teacher, teacher_policy
 from jaxteach.teacher.table import PlanTable
 from jaxteach.utils.errors import UserError
 from jaxteach.worlds.minigrid.paper import constants as c
-from jaxteach.worlds.minigrid.paper.abstraction import sight_table
+from jaxteach.worlds.minigrid.paper.abstraction import situation_table
 from jaxteach.worlds.minigrid.paper.layout import Layout
 from jaxteach.worlds.minigrid.paper.layout_from_grid import read_grid
 from jaxteach.worlds.minigrid.paper.state import GridState
@@ -164,19 +164,19 @@ def _compare(
 
 def _texts(trace: Trace, task: Task, table: PlanTable, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where the caption differs, and where the plans do (as parsed options, in order, with probabilities)."""
-    sights, vocabulary = sight_table(task.vocabulary), task.vocabulary
+    situations, vocabulary = situation_table(task.vocabulary), task.vocabulary
     wrong_caption = np.ones(len(codes), bool)
     wrong_plans = np.ones(len(codes), bool)
     for code in np.unique(codes):
-        sight = sights.sights[code]
-        if sight is None:
+        situation = situations.situations[code]
+        if situation is None:
             continue
         here = codes == code
-        caption = vocabulary.real_state(sight).text
-        real_of = {canonical: real for real, canonical in vocabulary.renaming(sight).items()}
+        caption = vocabulary.real_state(situation).text
+        real_of = {canonical: real for real, canonical in vocabulary.renaming(situation).items()}
         plans = [
             (tuple(_in_real_names(o, real_of) for o in plan.options), plan.probability)
-            for plan in table.plans[sights.state_index[code]]
+            for plan in table.plans[situations.state_index[code]]
         ]
         for text_id in np.unique(trace["text_id"][here]):
             rows = here & (trace["text_id"] == text_id)

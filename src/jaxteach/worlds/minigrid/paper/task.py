@@ -16,7 +16,7 @@ from navix.spaces import Continuous, Discrete
 from jaxteach.utils.errors import UserError, nearest
 from jaxteach.worlds.minigrid.paper import constants as c
 from jaxteach.worlds.minigrid.paper.abstract_states import AbstractState
-from jaxteach.worlds.minigrid.paper.abstraction import Percept, perceive, sight_table
+from jaxteach.worlds.minigrid.paper.abstraction import Abstraction, perceive, situation_table
 from jaxteach.worlds.minigrid.paper.dynamics import Outcome, transition
 from jaxteach.worlds.minigrid.paper.facts.base import NUMBERS, Facts
 from jaxteach.worlds.minigrid.paper.layout import Draws, Layout
@@ -183,7 +183,7 @@ class Task(Facts, Environment):
         """The documented observation, u8[H, W, 4]; see `view.observe`."""
         return observe(state, self.width)
 
-    def perceive(self, obs: Array) -> Percept:
+    def perceive(self, obs: Array) -> Abstraction:
         """What observations u8[N, H, W, 4] tell the teacher; see `percept.perceive`."""
         return perceive(obs, self.vocabulary, self.key_class_colours)
 
@@ -196,7 +196,7 @@ class Task(Facts, Environment):
         Returns:
             i32[], a row of the teacher's table (-1 for an observation no episode can show).
         """
-        return jnp.asarray(sight_table(self.vocabulary).state_index)[self.perceive(obs[None]).code[0]]
+        return jnp.asarray(situation_table(self.vocabulary).state_index)[self.perceive(obs[None]).code[0]]
 
     def text(self, index: int) -> str:
         """The caption of an abstract state, in canonical names."""

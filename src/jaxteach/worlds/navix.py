@@ -1,0 +1,109 @@
+"""Any environment of navix as a task: navix's own rules, rewards and layouts, its symbolic observation."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import navix
+from jax import Array
+from navix.environments.environment import StepType
+
+from jaxteach.tasks.language import AbstractState
+from jaxteach.utils.errors import UserError, nearest
+from jaxteach.worlds.gymnax import Abstract, GymnaxTask
+from jaxteach.worlds.vectors import Map, Symbols
+
+ACTION_NAMES = ("left", "right", "forward", "pick up", "drop", "toggle", "done")
+"""navix's default actions, which are MiniGrid's."""
+
+
+def navix_names() -> tuple[str, ...]:
+    """Every environment that navix has registered."""
+    return tuple(sorted(navix.registry()))
+
+
+class _AsGymnax:
+    """A navix environment behind gymnax's interface; it does not reset by itself."""
+
+    def __init__(self, env: Any) -> None:
+        self._env = env.replace(disable_autoreset=True, observation_fn=navix.observations.symbolic)
+
+    def reset(self, key: Array) -> tuple[Array, Any]:
+        """A fresh episode."""
+        timestep = self._env.reset(key)
+        # The cache of rendered tiles is 12 kB and more an environment, and only RGB observations read it.
+        return timestep.observation, timestep.replace(state=timestep.state.replace(cache=None))
+
+    def step(self, key: Array, state: Any, action: Array) -> tuple[Array, Any, Array, Array, dict[str, Array]]:
+        """One action; navix draws from a key in its state."""
+        del key
+        after = self._env.step(state, action)
+        terminated = after.step_type == StepType.TERMINATION
+        ended = after.step_type != StepType.TRANSITION
+        info = {"truncated": ended & ~terminated, "success": terminated & (after.reward > 0)}
+        return after.observation, after, after.reward, ended, info
+
+
+class NavixTask(GymnaxTask):
+    """A navix environment as a task.
+
+    Args:
+        name: its id, such as "Navix-DoorKey-8x8-v0".
+        states: abstract states for a teacher, in words; none for a task that is not taught.
+        abstract: from one symbolic observation u8[H, W, 3] to its state's place in `states`.
+        facts: the world in a few sentences, for an LLM.
+        env_steps: how many environment steps a seed trains for by default.
+        **overrides: what `navix.make` takes besides, such as `max_steps`.
+
+    Raises:
+        UserError: navix has no such environment.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        states: Sequence[str | AbstractState] = (),
+        abstract: Abstract | None = None,
+        facts: str = "",
+        env_steps: int = 983_040,
+        **overrides: Any,
+    ) -> None:
+        if name not in navix_names():
+            raise UserError(f"navix has no environment {name!r}: {nearest(name, navix_names())}")
+        env = navix.make(name, **overrides)
+        n_actions = len(env.action_set)
+        super().__init__(
+            name,
+            _AsGymnax(env),
+            n_actions,
+            env.max_steps,
+            action_names=ACTION_NAMES[:n_actions] if n_actions <= len(ACTION_NAMES) else (),
+            states=states,
+            abstract=abstract,
+            facts=facts,
+            no_op=n_actions - 1,
+            env_steps=env_steps,
+        )
+        self._grid = (env.height, env.width)
+
+    def features(self, kind: str) -> Map | Symbols:
+        """Every cell's kind, colour and state, one-hot; or the map as it is."""
+        return Map(*self._grid, 3) if kind == "map" else Symbols(*self._grid)
+
+
+def make(name: str, **parameters: Any) -> NavixTask:
+    """The task of a navix id, for the registry.
+
+    Args:
+        name: the id.
+        **parameters: of `--variant`; `max_steps` alone means something here.
+
+    Raises:
+        UserError: no such id, or a parameter that navix's environments do not have.
+    """
+    given = {key: value for key, value in parameters.items() if value is not None}
+    for unknown in sorted(set(given) - {"max_steps"}):
+        raise UserError(f"task {name} has no --variant.{unknown.replace('_', '-')}: only max-steps")
+    return NavixTask(name, **given)
+
+

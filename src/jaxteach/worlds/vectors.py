@@ -1,0 +1,99 @@
+"""Features of worlds whose observations are plain arrays; NumPy alone."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True)
+class Vector:
+    """An observation flattened into one vector.
+
+    Attributes:
+        size: numbers in it.
+    """
+
+    size: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(F,)."""
+        return (self.size,)
+
+    def read(self, obs: Any, xp: Any) -> Any:
+        """Arrays [N, ...] to [N, F], of their own type."""
+        return xp.reshape(obs, (obs.shape[0], -1))
+
+    def described(self) -> dict[str, Any]:
+        """For config.json."""
+        return {"reader": "vector", "size": self.size}
+
+
+@dataclass(frozen=True)
+class Map:
+    """An observation that is a map of cells.
+
+    Attributes:
+        height: H.
+        width: W.
+        channels: C.
+    """
+
+    height: int
+    width: int
+    channels: int
+
+    @property
+    def size(self) -> int:
+        """F = H * W * C."""
+        return self.height * self.width * self.channels
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(H, W, C)."""
+        return (self.height, self.width, self.channels)
+
+    def read(self, obs: Any, xp: Any) -> Any:
+        """Maps [N, H, W, C] to [N, F], of their own type."""
+        return xp.reshape(obs, (obs.shape[0], -1))
+
+    def described(self) -> dict[str, Any]:
+        """For config.json."""
+        return {"reader": "map", "height": self.height, "width": self.width, "channels": self.channels}
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """A map of MiniGrid's or navix's symbols, each of its three channels one-hot.
+
+    Attributes:
+        height: H.
+        width: W.
+    """
+
+    height: int
+    width: int
+
+    VALUES: ClassVar[tuple[int, int, int]] = (11, 6, 4)
+    """How many objects, colours and states there are."""
+
+    @property
+    def size(self) -> int:
+        """F = H * W * 21."""
+        return self.height * self.width * sum(self.VALUES)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(F,)."""
+        return (self.size,)
+
+    def read(self, obs: Any, xp: Any) -> Any:
+        """Maps u8[N, H, W, 3] to u8[N, F]."""
+        planes = [
+            obs[..., channel, None] == xp.arange(n, dtype=obs.dtype).reshape(1, 1, 1, n)
+            for channel, n in enumerate(self.VALUES)
+        ]
+        return xp.concatenate(planes, axis=-1).astype(xp.uint8).reshape(obs.shape[0], -1)
+
+    def described(self) -> dict[str, Any]:
+        """For config.json."""
+        return {"reader": "symbols", "height": self.height, "width": self.width}
