@@ -1,12 +1,12 @@
 """The student's loss: PPO's three terms and the distillation term."""
 
-from collections.abc import Callable
-
 import chex
 import jax
 import jax.numpy as jnp
 from flax import struct
 from jax import Array
+
+from jaxteach.student.registry import DISTILLATIONS
 
 
 class Batch(struct.PyTreeNode):
@@ -18,7 +18,7 @@ class Batch(struct.PyTreeNode):
         value: f32[...], the critic's when the action was taken.
         advantage: f32[...], normalised.
         returns: f32[...], the critic's target.
-        teacher: f32[..., 7], q(a|s); zeros if nobody teaches.
+        teacher: f32[..., A], q(a|s); zeros if nobody teaches.
         valid: bool[...], rows that count.
     """
 
@@ -79,8 +79,8 @@ def forward_kl(teacher: Array, log_probs: Array) -> Array:
     """KL(q || pi), the cross-entropy of the paper's distillation term less the teacher's entropy.
 
     Args:
-        teacher: f32[..., 7], q(a|s).
-        log_probs: f32[..., 7], log pi(a|s).
+        teacher: f32[..., A], q(a|s).
+        log_probs: f32[..., A], log pi(a|s).
 
     Returns:
         f32[...].
@@ -97,8 +97,8 @@ def reverse_kl(teacher: Array, log_probs: Array) -> Array:
     """KL(pi || q), q mixed with `SMOOTHING` of a uniform distribution; seeks one of the teacher's modes.
 
     Args:
-        teacher: f32[..., 7], q(a|s).
-        log_probs: f32[..., 7], log pi(a|s).
+        teacher: f32[..., A], q(a|s).
+        log_probs: f32[..., A], log pi(a|s).
 
     Returns:
         f32[...]; zero where q is all zeros, for nobody teaches there.
@@ -113,8 +113,8 @@ def js(teacher: Array, log_probs: Array) -> Array:
     """Jensen-Shannon divergence, in nats: half KL(q || m) and half KL(pi || m), m halfway between them.
 
     Args:
-        teacher: f32[..., 7], q(a|s).
-        log_probs: f32[..., 7], log pi(a|s).
+        teacher: f32[..., A], q(a|s).
+        log_probs: f32[..., A], log pi(a|s).
 
     Returns:
         f32[...], at most log 2; zero where q is all zeros, for nobody teaches there.
@@ -128,16 +128,11 @@ def js(teacher: Array, log_probs: Array) -> Array:
     return 0.5 * jnp.sum(from_teacher + from_student, axis=-1) * jnp.sum(teacher, axis=-1)
 
 
-DIVERGENCES: dict[str, Callable[[Array, Array], Array]] = {
-    divergence.__name__: divergence for divergence in (forward_kl, reverse_kl, js)
-}
-
-
 def certainty(teacher: Array) -> Array:
-    """How certain the teacher is: 1 - H(q) / log 7, f32[...]: 1 for a single action, 0 for a uniform q.
+    """How certain the teacher is: 1 - H(q) / log A, f32[...]: 1 for a single action, 0 for a uniform q.
 
     Args:
-        teacher: f32[..., 7], q(a|s).
+        teacher: f32[..., A], q(a|s).
 
     >>> float(certainty(jnp.eye(7)[0]))
     1.0
@@ -157,11 +152,11 @@ def student_loss(
     """L = w_p L_policy + w_v L_value - w_e H(pi) + lambda D(q, pi) (paper, section on the method).
 
     Args:
-        logits: f32[..., 7].
+        logits: f32[..., A].
         value: f32[...].
         batch: the rest of the rows.
         weights: scalars.
-        divergence: D, one of `DIVERGENCES`; the paper's is forward_kl (static).
+        divergence: D, by name in `student.registry.DISTILLATIONS`; the paper's is forward_kl (static).
         weighting: none, or entropy: a row counts by its teacher's `certainty` (static).
 
     Returns:
@@ -178,7 +173,7 @@ def student_loss(
     value_error = jnp.maximum((value - batch.returns) ** 2, (near - batch.returns) ** 2)
     entropy = -jnp.sum(jnp.exp(log_probs) * log_probs, axis=-1)
 
-    apart = DIVERGENCES[divergence](batch.teacher, log_probs)
+    apart = DISTILLATIONS.get(divergence)(batch.teacher, log_probs)
     if weighting == "entropy":
         apart = certainty(batch.teacher) * apart
 

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxteach.worlds.minigrid.paper.constants import N_ACTIONS
-from jaxteach.worlds.minigrid.paper.features import View, egocentric, n_egocentric, raw_map
+from jaxteach.student.registry import STUDENTS
+from jaxteach.tasks.protocol import Features, Task
+
 
 Params = Any
 
@@ -52,11 +53,12 @@ class Cnn(nn.Module):
     n_actions: int
     height: int
     width: int
+    channels: int = 4
 
     @nn.compact
     def __call__(self, x: Array, hidden: Array, first: Array) -> tuple[Array, Array, Array]:
-        """Features f32[N, H * W * 4] to logits [N, 7], values [N] and the unchanged hidden state."""
-        x = x.reshape(x.shape[0], self.height, self.width, 4)
+        """Features f32[N, H * W * C] to logits [N, 7], values [N] and the unchanged hidden state."""
+        x = x.reshape(x.shape[0], self.height, self.width, self.channels)
         for i, channels in enumerate((16, 32, 64)):
             x = nn.relu(dense(channels, np.sqrt(2.0), f"conv_{i}")(patches(x)))
         x = x.reshape(x.shape[0], -1)
@@ -92,35 +94,59 @@ class Gru(nn.Module):
 
 
 @dataclasses.dataclass(frozen=True)
+class Network:
+    """A kind of student, by which users name it.
+
+    Attributes:
+        reads: the features it reads: "compact" or "map", see `tasks.protocol.Task.features`.
+        build: `(hidden, n_actions, shape) -> module` for features of that shape. The module takes features
+            f32[N, F], a hidden state f32[N, S] and episode starts bool[N], and gives logits [N, n_actions],
+            values [N] and the next hidden state.
+        state_size: S from the number of hidden units; 0 for a network without memory.
+    """
+
+    reads: str
+    build: Callable[[int, int, tuple[int, ...]], nn.Module]
+    state_size: Callable[[int], int] = lambda hidden: 0
+
+
+EGO = Network("compact", lambda hidden, n_actions, shape: Ego(hidden, n_actions))
+CNN = Network("map", lambda hidden, n_actions, shape: Cnn(hidden, n_actions, *shape))
+GRU = Network("compact", lambda hidden, n_actions, shape: Gru(hidden, n_actions), lambda hidden: hidden)
+
+
+@dataclasses.dataclass(frozen=True)
 class Student:
     """A network with the features it reads and the memory it keeps.
 
     Attributes:
-        name: ego, cnn or gru.
+        name: ego, cnn, gru or a plugin's.
         net: the flax module.
-        view: what the features depend on.
-        n_features: F.
+        reader: how it reads observations.
         state_size: units of its hidden state, 0 unless recurrent.
-        n_actions: what it chooses among: the 7 actions, or the options of a hierarchical student.
-        read: features from observations, with `(obs, view, xp)`.
+        n_actions: what it chooses among: the task's actions, or the options of a hierarchical student.
     """
 
     name: str
     net: nn.Module
-    view: View
-    n_features: int
+    reader: Features
     state_size: int
     n_actions: int
-    read: Callable[[Any, View, Any], Any]
+
+    @property
+    def n_features(self) -> int:
+        """F, numbers it reads of one observation."""
+        return self.reader.size
 
     @property
     def recurrent(self) -> bool:
         """Whether minibatches must be whole sequences."""
         return self.state_size > 0
 
-    def features(self, obs: Array) -> Array:
-        """u8[N, H, W, 4] to u8[N, F], in the smallest type that holds them."""
-        return self.read(obs, self.view, jnp)
+    def features(self, obs: Any) -> Array:
+        """Observations [N, ...] to features [N, F], in the smallest type that holds them."""
+        features: Array = self.reader.read(obs, jnp)
+        return features
 
     def blank(self, n: int) -> Array:
         """The hidden state before anything was seen, f32[n, state_size]."""
@@ -168,23 +194,23 @@ class Student:
         return logits.swapaxes(0, 1), values.swapaxes(0, 1)
 
 
-def make_student(name: str, hidden: int, view: View, n_actions: int = N_ACTIONS) -> Student:
+def make_student(name: str, hidden: int, task: Task, n_actions: int | None = None) -> Student:
     """Build a student.
 
     Args:
-        name: ego, cnn or gru.
+        name: of a registered network.
         hidden: units of each hidden layer.
-        view: the task's view.
-        n_actions: how many actions (or options) it chooses among.
+        task: what it reads.
+        n_actions: how many actions (or options) it chooses among; by default the task's actions.
 
     Returns:
         The student, without parameters.
+
+    Raises:
+        UserError: no such network, or the task has no features that it could read.
     """
-    n_ego = n_egocentric(view)
-    if name == "cnn":
-        n_cells = view.height * view.width
-        net = Cnn(hidden, n_actions, view.height, view.width)
-        return Student(name, net, view, n_cells * 4, 0, n_actions, raw_map)
-    if name == "gru":
-        return Student(name, Gru(hidden, n_actions), view, n_ego, hidden, n_actions, egocentric)
-    return Student(name, Ego(hidden, n_actions), view, n_ego, 0, n_actions, egocentric)
+    network = STUDENTS.get(name)
+    reader = task.features(network.reads)
+    n_actions = len(task.action_names) if n_actions is None else n_actions
+    net = network.build(hidden, n_actions, reader.shape)
+    return Student(name, net, reader, network.state_size(hidden), n_actions)

@@ -1,21 +1,21 @@
-"""The tasks: what is learnt. One module here a task; `engine` holds what they share."""
+"""What the house may know of a world: the protocols, the words, and which tasks there are."""
 
 from jaxteach.tasks.registry import (
+    language,
     make_task,
     needs_jax,
     register_navix,
     register_task,
     task_facts,
     task_names,
-    vocabulary,
 )
 
 __all__ = [
+    "language",
     "make_task",
     "needs_jax",
     "register_navix",
     "register_task",
     "task_facts",
     "task_names",
-    "vocabulary",
 ]

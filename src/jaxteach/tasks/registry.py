@@ -1,91 +1,164 @@
-"""Which tasks there are: one module a task beside this one, found by name, imported when asked for."""
+"""Which tasks there are, by name; the one place that knows the worlds. A task is imported when asked for."""
 
 import importlib
-import pkgutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from jaxteach.tasks.language import Language
 from jaxteach.utils.errors import UserError, nearest
+from jaxteach.utils.registry import Registry
 
 if TYPE_CHECKING:
-    from jaxteach.worlds.minigrid.paper.abstract_states import Vocabulary
-    from jaxteach.worlds.minigrid.paper.facts.base import Facts
-    from jaxteach.worlds.minigrid.paper.task import Task
+    from jaxteach.tasks.protocol import Features, Teachable
 
-_registered: dict[str, type["Task"]] = {}
+_PAPER = "jaxteach.worlds.minigrid.paper"
+
+
+class Facts(Protocol):
+    """What is known of a task without JAX.
+
+    Attributes:
+        name: the task's.
+        max_steps: environment steps an episode may last.
+        env_steps: environment steps a seed trains for by default.
+        language: what can be said about it.
+    """
+
+    name: str
+    max_steps: int
+    env_steps: int
+
+    @property
+    def language(self) -> Language: ...
+
+
+class Maker(Protocol):
+    """What builds a task: its class, or a task that has no parameters.
+
+    Attributes:
+        name: the task's.
+        env_steps: environment steps a seed trains for by default.
+        variants: ready-made changes of its parameters, by name.
+    """
+
+    name: str
+    env_steps: int
+    variants: dict[str, dict[str, Any]]
+
+    def make(self, **parameters: Any) -> "Teachable": ...
+
+
+def _checked(name: str, maker: Any) -> Maker:
+    """Refuse what cannot build a task.
+
+    Raises:
+        ValueError: naming the field.
+    """
+    for field, kind in (("name", str), ("env_steps", int), ("variants", dict)):
+        value = getattr(maker, field, None)
+        if not isinstance(value, kind):
+            raise ValueError(f"its {field} is {value!r}, not of type {kind.__name__}")
+    if maker.name != name:
+        raise ValueError(f"its name is {maker.name!r}")
+    if not callable(getattr(maker, "make", None)):
+        raise ValueError("it has no make(**parameters)")
+    return maker  # type: ignore[no-any-return]
+
+
+_tasks: Registry[Maker] = Registry(
+    "task",
+    "jaxteach.tasks",
+    {
+        "colored_door_key": f"{_PAPER}.colored_door_key:ColoredDoorKey",
+        "lava_door_key": f"{_PAPER}.lava_door_key:LavaDoorKey",
+        "simple_door_key": f"{_PAPER}.simple_door_key:SimpleDoorKey",
+        "two_door": f"{_PAPER}.two_door:TwoDoor",
+    },
+    _checked,
+)
+_FACTS = {
+    "colored_door_key": f"{_PAPER}.facts.colored_door_key:ColoredDoorKeyFacts",
+    "lava_door_key": f"{_PAPER}.facts.lava_door_key:LavaDoorKeyFacts",
+    "simple_door_key": f"{_PAPER}.facts.simple_door_key:SimpleDoorKeyFacts",
+    "two_door": f"{_PAPER}.facts.two_door:TwoDoorFacts",
+}
+"""Where tasks state their facts without JAX."""
+_FAMILIES = {"Navix-": "jaxteach.worlds.navix"}
+"""Modules whose `task_maker(name)` knows all names that begin so."""
+_READERS = {
+    "egocentric": f"{_PAPER}.features:restore",
+    "raw_map": f"{_PAPER}.features:restore",
+    "vector": "jaxteach.worlds.vectors:restore",
+    "map": "jaxteach.worlds.vectors:restore",
+    "symbols": "jaxteach.worlds.vectors:restore",
+}
+"""What builds features again from what config.json says of them, by its "reader"; NumPy alone."""
 
 
 def task_names() -> tuple[str, ...]:
-    """Every task's name; imports no task."""
-    package = importlib.import_module("jaxteach.tasks")
-    modules = {m.name for m in pkgutil.iter_modules(package.__path__) if not m.ispkg} - {"registry"}
-    return tuple(sorted(modules | set(_registered)))
+    """Every task's name, those of families left out; imports no task."""
+    return _tasks.names()
 
 
-def register_task(task: type["Task"]) -> type["Task"]:
+def is_task(name: str) -> bool:
+    """Whether a name may be a task's; that of a family is looked up when the task is made."""
+    return name in _tasks or name.startswith(tuple(_FAMILIES))
+
+
+def check_task_name(name: str) -> None:
+    """Refuse a name that no task has.
+
+    Raises:
+        UserError: with the nearest names.
+    """
+    if not is_task(name):
+        raise UserError(f"unknown task '{name}': {nearest(name, task_names())}")
+
+
+def register_task[M: Maker](task: M) -> M:
     """Add a task defined outside this package; usable as a decorator.
 
     Args:
-        task: the class; its `name` is what users write.
+        task: a class, or a task that has no parameters; its `name` is what users write.
 
     Returns:
-        The class, unchanged.
+        The same.
 
     Raises:
-        UserError: if the name is taken by another class.
+        UserError: if the name is taken by another, or it is no task.
     """
-    if task.name in task_names() and _registered.get(task.name, task) is not task:
-        raise UserError(f"a task named '{task.name}' exists already: choose another name")
-    _registered[task.name] = task
+    _tasks.register(str(getattr(task, "name", task)), task)
     return task
 
 
-def task_class(name: str) -> type["Task"]:
-    """The class of a task.
+def task_class(name: str) -> Maker:
+    """What builds a task.
 
     Args:
-        name: the task's name.
+        name: the task's name, without a variant.
 
     Raises:
-        UserError: if no task has that name.
+        UserError: if no task has that name, or its plugin cannot be used.
     """
-    _check_name(name)
-    if name not in _registered:
-        _registered[name] = _defined_in(f"jaxteach.tasks.{name}", name)
-    return _registered[name]
-
-
-def facts_class(name: str) -> type["Facts"]:
-    """The class of a task's facts: without JAX if the task has a module in `tasks.facts`, else its own.
-
-    Args:
-        name: the task's name.
-
-    Raises:
-        UserError: if no task has that name.
-    """
-    _check_name(name)
-    return (
-        task_class(name)
-        if needs_jax(name)
-        else _defined_in(f"jaxteach.worlds.minigrid.paper.facts.{name}", name)
-    )
+    for prefix, module in _FAMILIES.items():
+        if name.startswith(prefix) and name not in _tasks:
+            maker: Maker = importlib.import_module(module).task_maker(name)
+            return maker
+    return _tasks.get(name)
 
 
 def needs_jax(*names: str | None) -> bool:
-    """Whether the facts of any of some tasks are known to their classes alone, whose import starts JAX.
+    """Whether the facts of any of some tasks are known to their makers alone, whose import starts JAX.
 
     A command sets JAX up before it asks for such facts, and otherwise only once it has refused wrong input.
 
     Args:
         *names: as for `make_task`; None, and what is no task, counts for nothing.
     """
-    package = importlib.import_module("jaxteach.worlds.minigrid.paper.facts")
-    stated = {module.name for module in pkgutil.iter_modules(package.__path__)}
     bases = {name.partition(":")[0] for name in names if name is not None}
-    return not (bases & set(task_names())) <= stated
+    return any(is_task(base) and not (base in _FACTS and _tasks.ships(base)) for base in bases)
 
 
-def make_task(name: str, **parameters: Any) -> "Task":
+def make_task(name: str, **parameters: Any) -> "Teachable":
     """Build a task.
 
     Args:
@@ -98,12 +171,25 @@ def make_task(name: str, **parameters: Any) -> "Task":
     Raises:
         UserError: for an unknown task or variant, or impossible parameters.
     """
-    cls = task_class(name.partition(":")[0])
-    return cls.make(**_changes(cls, name, parameters))
+    maker = task_class(name.partition(":")[0])
+    task = maker.make(**_changes(maker, name, parameters))
+    from jaxteach.tasks.checks import check_task
+
+    check_task(task)
+    return task
 
 
-def task_facts(name: str, **parameters: Any) -> "Facts":
-    """The facts of a task, such as its words and the numbers that a run depends on; see `facts_class`.
+def facts_class(name: str) -> Any:
+    """The class of a task's facts, without JAX if it states them so, else what builds the task."""
+    check_task_name(name)
+    if needs_jax(name):
+        return task_class(name)
+    module, _, attribute = _FACTS[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def task_facts(name: str, **parameters: Any) -> Facts:
+    """The facts of a task, such as its words and the numbers that a run depends on.
 
     Args:
         name: as for `make_task`.
@@ -116,50 +202,52 @@ def task_facts(name: str, **parameters: Any) -> "Facts":
         UserError: as `make_task` does.
     """
     if needs_jax(name):
-        return make_task(name, **parameters)
+        return make_task(name, **parameters)  # type: ignore[return-value]
     cls = facts_class(name.partition(":")[0])
     facts = cls(**_changes(cls, name, parameters))
     facts.check()
-    return facts
+    return facts  # type: ignore[no-any-return]
 
 
-def vocabulary(name: str) -> "Vocabulary":
-    """How captions and plans of a task name its objects (of its variant, for `name:variant`)."""
-    return task_facts(name).vocabulary
+def language(name: str) -> Language:
+    """What can be said about a task (about its variant, for `name:variant`)."""
+    return task_facts(name).language
 
 
-def _check_name(name: str) -> None:
-    if name not in task_names():
-        raise UserError(f"unknown task '{name}': {nearest(name, task_names())}")
+def load_features(described: dict[str, Any], place: str) -> "Features":
+    """Features as config.json describes them; needs NumPy alone.
+
+    Args:
+        described: from `Features.described`; without a "reader" it is of the first version: a view.
+        place: what to call it in messages.
+
+    Raises:
+        UserError: no such features.
+    """
+    reader = described.get("reader")
+    if reader not in _READERS:
+        raise UserError(f"{place}: unknown reader {reader!r}: {nearest(str(reader), tuple(_READERS))}")
+    module, _, attribute = _READERS[reader].partition(":")
+    features: Features = getattr(importlib.import_module(module), attribute)(described, place)
+    return features
 
 
-def _defined_in(module: str, name: str) -> Any:
-    """The class that a module defines under a task's name."""
-    found = [v for v in vars(importlib.import_module(module)).values() if isinstance(v, type)]
-    return next(v for v in found if v.__module__ == module and getattr(v, "name", None) == name)
-
-
-def _changes(cls: type["Facts"], name: str, parameters: dict[str, Any]) -> dict[str, Any]:
+def _changes(maker: Any, name: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """What a variant's name and parameters change, the parameters last."""
     base, _, variant = name.partition(":")
-    if variant and variant not in cls.variants:
-        raise UserError(f"unknown variant '{variant}' of task '{base}': {nearest(variant, cls.variants)}")
+    if variant and variant not in maker.variants:
+        raise UserError(f"unknown variant '{variant}' of task '{base}': {nearest(variant, maker.variants)}")
     changes = {key: value for key, value in parameters.items() if value is not None}
-    return {**cls.variants.get(variant, {}), **changes}
+    return {**maker.variants.get(variant, {}), **changes}
 
 
 def register_navix() -> list[str]:
-    """Register every task with navix, so that `navix.make` builds it.
+    """Register every task of the paper with navix, so that `navix.make` builds it.
 
     Returns:
         The ids registered, such as `Navix-SimpleDoorKey-v0`.
     """
-    import navix
-
-    ids = []
-    for name in task_names():
-        cls = task_class(name)
-        task_id = f"Navix-{cls.__name__}-v0"
-        navix.register_env(task_id, lambda cls=cls, **kwargs: cls.make(**{"rendering": True, **kwargs}))
-        ids.append(task_id)
-    return ids
+    register: list[str] = importlib.import_module(f"{_PAPER}.navix_environment").register(
+        [task_class(name) for name in task_names()]
+    )
+    return register

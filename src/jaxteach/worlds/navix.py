@@ -1,7 +1,8 @@
 """Any environment of navix as a task: navix's own rules, rewards and layouts, its symbolic observation."""
 
+import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import navix
 from jax import Array
@@ -91,19 +92,41 @@ class NavixTask(GymnaxTask):
         return Map(*self._grid, 3) if kind == "map" else Symbols(*self._grid)
 
 
-def make(name: str, **parameters: Any) -> NavixTask:
-    """The task of a navix id, for the registry.
+class _Maker:
+    """What builds the task of one navix id; see `tasks.registry.Maker`."""
 
-    Args:
-        name: the id.
-        **parameters: of `--variant`; `max_steps` alone means something here.
+    variants: ClassVar[dict[str, dict[str, Any]]] = {}
+    env_steps: ClassVar[int] = 983_040
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def make(self, **parameters: Any) -> NavixTask:
+        """The task.
+
+        Args:
+            **parameters: of `--variant`; `max_steps` alone means something here.
+
+        Raises:
+            UserError: a parameter that navix's environments do not have.
+        """
+        for unknown in sorted(set(parameters) - {"max_steps"}):
+            raise UserError(f"task {self.name} has no --variant.{unknown.replace('_', '-')}: only max-steps")
+        return _make(self.name, **parameters)
+
+
+@functools.cache
+def _make(name: str, **parameters: Any) -> NavixTask:
+    """One task object an id, so that programs compiled for it are found again."""
+    return NavixTask(name, **parameters)
+
+
+def task_maker(name: str) -> _Maker:
+    """What builds the task of a navix id, for the registry.
 
     Raises:
-        UserError: no such id, or a parameter that navix's environments do not have.
+        UserError: navix has no such environment.
     """
-    given = {key: value for key, value in parameters.items() if value is not None}
-    for unknown in sorted(set(given) - {"max_steps"}):
-        raise UserError(f"task {name} has no --variant.{unknown.replace('_', '-')}: only max-steps")
-    return NavixTask(name, **given)
-
-
+    if name not in navix_names():
+        raise UserError(f"navix has no environment '{name}': {nearest(name, navix_names())}")
+    return _Maker(name)

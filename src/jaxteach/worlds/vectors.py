@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from jaxteach.utils.json_file import typed
+
 
 @dataclass(frozen=True)
 class Vector:
@@ -97,3 +99,20 @@ class Symbols:
     def described(self) -> dict[str, Any]:
         """For config.json."""
         return {"reader": "symbols", "height": self.height, "width": self.width}
+
+
+_BY_NAME: dict[str, type[Vector] | type[Map] | type[Symbols]] = {"vector": Vector, "map": Map, "symbols": Symbols}
+
+
+def restore(described: dict[str, Any], place: str) -> Vector | Map | Symbols:
+    """Features as config.json describes them.
+
+    Args:
+        described: from `described`.
+        place: what to call it in messages.
+
+    Raises:
+        UserError: a field is missing, unknown or of another type.
+    """
+    values = {name: value for name, value in described.items() if name != "reader"}
+    return typed(_BY_NAME[described["reader"]], values, place)

@@ -11,7 +11,7 @@ from jax import Array
 
 from jaxteach.worlds.minigrid.paper.constants import KEY
 from jaxteach.worlds.minigrid.paper.layout import Draws, Layout
-from jaxteach.worlds.minigrid.paper.layout_from_grid import read_grid
+from jaxteach.worlds.minigrid.paper.layout_from_grid import layout_from_grid
 from jaxteach.worlds.minigrid.paper.state import GridState
 from jaxteach.worlds.minigrid.paper.task import Task
 
@@ -34,7 +34,7 @@ def read_grids(
 ) -> dict[str, Any]:
     """Layouts read off a batch of grids, with a leading axis n."""
     layouts = [
-        dataclasses.asdict(read_grid(task, grid, (int(row), int(column)), int(direction)))
+        dataclasses.asdict(layout_from_grid(task, grid, (int(row), int(column)), int(direction)))
         for grid, (row, column), direction in zip(grids, positions, directions, strict=True)
     ]
     return jax.tree.map(lambda *leaves: np.stack(leaves), *layouts)

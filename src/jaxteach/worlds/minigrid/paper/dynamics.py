@@ -1,10 +1,9 @@
 """MiniGrid's rules as one fused transition: no switch, no gather, only comparisons."""
 
 import jax.numpy as jnp
-from flax import struct
 from jax import Array
-from navix.entities import Entities
 
+from jaxteach.tasks.protocol import Outcome
 from jaxteach.worlds.minigrid.paper import constants as c
 from jaxteach.worlds.minigrid.paper.state import (
     EMPTY_HANDED,
@@ -17,29 +16,8 @@ from jaxteach.worlds.minigrid.paper.state import (
 )
 
 
-class Outcome(struct.PyTreeNode):
-    """What one environment step gave.
-
-    Attributes:
-        reward: f32[].
-        terminated: bool[], a door was opened or the agent stepped into lava.
-        truncated: bool[], this was the last step the clock allows; both flags may be set.
-        success: bool[], the task was solved at this step, by opening a door.
-    """
-
-    reward: Array
-    terminated: Array
-    truncated: Array
-    success: Array
-
-    @property
-    def done(self) -> Array:
-        """bool[], the episode is over for either reason."""
-        return self.terminated | self.truncated
-
-
-def transition(state: GridState, action: Array, max_steps: int) -> tuple[GridState, Outcome]:
-    """Apply one action; what the agent sees is updated apart, by `view.look`.
+def step(state: GridState, action: Array, max_steps: int) -> tuple[GridState, Outcome]:
+    """Apply one action; what the agent sees is updated apart, by `visibility.update_seen`.
 
     Args:
         state: the state before.
@@ -59,7 +37,7 @@ def transition(state: GridState, action: Array, max_steps: int) -> tuple[GridSta
     doorway = jnp.any(door_ahead & (doors.open == 1))
     blocked = (on_wall(state.room, row, column) & ~doorway) | jnp.any(key_ahead)
 
-    held = jnp.arange(keys.id.shape[0]) == state.pocket  # [K]
+    held = jnp.arange(keys.colour.shape[0]) == state.pocket  # [K]
     fits = jnp.any(held[:, None] & (keys.colour[:, None] == doors.colour[None, :]), axis=0)  # [D]
     moves = (action == c.FORWARD) & ~blocked
     picks = (action == c.PICKUP) & (state.pocket == EMPTY_HANDED) & key_ahead  # [K]
@@ -72,9 +50,9 @@ def transition(state: GridState, action: Array, max_steps: int) -> tuple[GridSta
 
     ahead = jnp.stack([row, column])
     turn = (action == c.RIGHT).astype(jnp.int32) - (action == c.LEFT).astype(jnp.int32)
-    key_positions = jnp.where(picks[:, None], OFF_GRID[None], keys.position)
+    key_positions = jnp.where(picks[:, None], jnp.asarray(OFF_GRID)[None], keys.position)
     key_positions = jnp.where(drops[:, None], ahead[None], key_positions)
-    picked = jnp.sum(jnp.where(picks, keys.id, 0))
+    picked = jnp.sum(jnp.where(picks, jnp.arange(keys.colour.shape[0]), 0))
     pocket = jnp.where(jnp.any(picks), picked, jnp.where(jnp.any(drops), EMPTY_HANDED, state.pocket))
     clock = state.clock + 1
     opened = jnp.any(opens)
@@ -84,17 +62,12 @@ def transition(state: GridState, action: Array, max_steps: int) -> tuple[GridSta
         truncated=clock >= max_steps,
         success=opened,
     )
-    player = state.entities[Entities.PLAYER]
-    entities = {
-        **state.entities,
-        Entities.PLAYER: player.replace(
-            position=jnp.where(moves, ahead, state.position)[None],
-            direction=((state.direction + turn) & 3)[None],
-            pocket=pocket[None],
-        ),
-        Entities.KEY: keys.replace(position=key_positions),
-        Entities.DOOR: doors.replace(
-            open=jnp.where(opens, 1, doors.open), requires=jnp.where(opens, -1, doors.requires)
-        ),
-    }
-    return state.replace(entities=entities, clock=clock), outcome
+    after = state.replace(
+        position=jnp.where(moves, ahead, state.position),
+        direction=(state.direction + turn) & 3,
+        pocket=pocket,
+        keys=keys.replace(position=key_positions),
+        doors=doors.replace(open=jnp.where(opens, 1, doors.open)),
+        clock=clock,
+    )
+    return after, outcome

@@ -1,10 +1,12 @@
 """What a student reads from an observation; the same code runs on JAX arrays and on NumPy's."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from jaxteach.utils.json_file import typed
 from jaxteach.worlds.minigrid.paper import constants as c
 
 Array = Any  # jax.Array or np.ndarray, whichever module `xp` is
@@ -36,6 +38,57 @@ class View:
     def n_classes(self) -> int:
         """Kinds of cell told apart: empty, wall, door, lava and each key class (unseen is none)."""
         return 4 + len(self.key_colours)
+
+
+@dataclass(frozen=True)
+class Egocentric:
+    """The seen-map in the agent's frame, one-hot; see `egocentric`."""
+
+    view: View
+
+    @property
+    def size(self) -> int:
+        """F, numbers a student reads."""
+        return n_egocentric(self.view)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(F,)."""
+        return (self.size,)
+
+    def read(self, obs: Array, xp: Any) -> Array:
+        """u8[N, H, W, 4] to u8[N, F]."""
+        return egocentric(obs, self.view, xp)
+
+    def described(self) -> dict[str, Any]:
+        """For config.json."""
+        return {"reader": "egocentric", **dataclasses.asdict(self.view)}
+
+
+@dataclass(frozen=True)
+class RawMap:
+    """The observation as it is: what the reference's network reads."""
+
+    view: View
+
+    @property
+    def size(self) -> int:
+        """F = H * W * 4."""
+        return self.view.height * self.view.width * 4
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(H, W, 4)."""
+        return (self.view.height, self.view.width, 4)
+
+    def read(self, obs: Array, xp: Any) -> Array:
+        """u8[N, H, W, 4] to u8[N, F]."""
+        del xp
+        return obs.reshape(obs.shape[0], -1)
+
+    def described(self) -> dict[str, Any]:
+        """For config.json."""
+        return {"reader": "raw_map", **dataclasses.asdict(self.view)}
 
 
 def cell_bits(obs: Array, view: View, xp: Any) -> Array:
@@ -154,16 +207,15 @@ def n_egocentric(view: View) -> int:
     return ((2 * NEAR + 1) ** 2 + 2 * (2 * view.radius + 1)) * view.n_classes
 
 
-def raw_map(obs: Array, view: View, xp: Any) -> Array:
-    """The observation as it is, flattened: what the reference's network reads.
+def restore(described: dict[str, Any], place: str) -> Egocentric | RawMap:
+    """Features as config.json describes them.
 
     Args:
-        obs: u8[N, H, W, 4].
-        view: unused; every student's features take it.
-        xp: unused, likewise.
+        described: from `described`.
+        place: what to call it in messages.
 
-    Returns:
-        u8[N, H * W * 4].
+    Raises:
+        UserError: a field is missing, unknown or of another type.
     """
-    del view, xp
-    return obs.reshape(obs.shape[0], -1)
+    view = typed(View, {name: value for name, value in described.items() if name != "reader"}, place)
+    return RawMap(view) if described["reader"] == "raw_map" else Egocentric(view)

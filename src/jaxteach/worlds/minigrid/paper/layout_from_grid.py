@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from jaxteach.worlds.minigrid.paper.task import Task
 
 
-def read_grid(task: "Task", grid: np.ndarray, position: tuple[int, int], direction: int) -> Layout:
+def layout_from_grid(task: "Task", grid: np.ndarray, position: tuple[int, int], direction: int) -> Layout:
     """Read a layout off a MiniGrid grid, in NumPy alone: the layouts of a thousand episodes take no time.
 
     Args:

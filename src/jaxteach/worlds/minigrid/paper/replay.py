@@ -18,7 +18,7 @@ from jaxteach.utils.errors import UserError
 from jaxteach.worlds.minigrid.paper import constants as c
 from jaxteach.worlds.minigrid.paper.abstraction import situation_table
 from jaxteach.worlds.minigrid.paper.layout import Layout
-from jaxteach.worlds.minigrid.paper.layout_from_grid import read_grid
+from jaxteach.worlds.minigrid.paper.layout_from_grid import layout_from_grid
 from jaxteach.worlds.minigrid.paper.state import GridState
 from jaxteach.worlds.minigrid.paper.task import Task
 from jaxteach.worlds.minigrid.paper.traces import Trace, check_trace, take_episodes
@@ -63,7 +63,7 @@ def _layouts(trace: Trace, task: Task, source: str) -> list[dict[str, Any]]:
         column, row = (int(v) for v in trace["agent_pos"][first])
         grid = trace["grid"][first].swapaxes(0, 1)  # [x, y] -> [row, column]
         try:
-            layout = read_grid(task, grid, (row, column), int(trace["agent_dir"][first]))
+            layout = layout_from_grid(task, grid, (row, column), int(trace["agent_dir"][first]))
         except UserError as error:
             raise UserError(f"{source}: episode {e}: {error}") from error
         layouts.append(dataclasses.asdict(layout))
@@ -97,7 +97,7 @@ def _play(task: Task, teacher: Teacher, layouts: dict[str, Any], actions: Array)
     def report(state: GridState) -> dict[str, Array]:
         obs = jax.vmap(task.observe)(state)
         grid, mask = jax.vmap(task.grid_of)(state)
-        held = jnp.sum(jnp.where(state.keys.id == state.pocket[:, None], state.keys.colour, 0), axis=1)
+        held = jnp.sum(jnp.where(jnp.arange(state.keys.colour.shape[1])[None, :] == state.pocket[:, None], state.keys.colour, 0), axis=1)
         holding = state.pocket >= 0
         return {
             "grid": grid,

@@ -1,83 +1,36 @@
-"""The base of every door/key task: a navix Environment with MiniGrid's rules."""
+"""The base of every door/key task: MiniGrid's rules in a room, taught by options."""
 
-import dataclasses
-import functools
-from typing import Any, NoReturn, Self
+from typing import Any, ClassVar, Self
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 from jax import Array
-from navix.environments.environment import Environment, StepType, Timestep
-from navix.rendering.cache import RenderingCache
-from navix.spaces import Continuous, Discrete
 
+from jaxteach.tasks.language import Option, Question
+from jaxteach.tasks.protocol import Outcome, Teachable
 from jaxteach.utils.errors import UserError, nearest
+from jaxteach.worlds.minigrid.paper import acting, dynamics, visibility
 from jaxteach.worlds.minigrid.paper import constants as c
-from jaxteach.worlds.minigrid.paper.abstract_states import AbstractState
-from jaxteach.worlds.minigrid.paper.abstraction import Abstraction, perceive, situation_table
-from jaxteach.worlds.minigrid.paper.dynamics import Outcome, transition
-from jaxteach.worlds.minigrid.paper.facts.base import NUMBERS, Facts
+from jaxteach.worlds.minigrid.paper.abstraction import situation_table
+from jaxteach.worlds.minigrid.paper.facts.base import Facts
+from jaxteach.worlds.minigrid.paper.features import Egocentric, RawMap, View
 from jaxteach.worlds.minigrid.paper.layout import Draws, Layout
-from jaxteach.worlds.minigrid.paper.layout_from_grid import read_grid
-from jaxteach.worlds.minigrid.paper.state import GridState, make_state, with_rendering
-from jaxteach.worlds.minigrid.paper.visibility import cells_of, look, observe, packed_grid, unpack
-
-FIXED = ("reward_fn", "termination_fn", "transitions_fn", "action_set", "penalty_coeff")
-"""Fields of a navix environment that stand for its rules: those of a task are MiniGrid's, and fixed."""
-SPACES = ("observation_space", "action_space", "reward_space")
-"""Fields that hold arrays."""
+from jaxteach.worlds.minigrid.paper.layout_from_grid import layout_from_grid
+from jaxteach.worlds.minigrid.paper.state import GridState, make_state
 
 
-class Task(Facts, Environment):
+class Task(Facts, Teachable):
     """A room with keys and locked doors, of which the agent sees a small window at a time.
 
     A task is one subclass: its name, its facts (for an LLM), its words, its layout, and how many
-    environment steps its students are trained by default. Everything else is shared. Training uses
-    `spawn`, `transition` and `perceive_view` directly; `reset` and `step` are navix's own interface
-    to the same functions.
-
-    Attributes:
-        room_min: smallest side of a room, in cells, walls included.
-        room_max: largest side of a room.
-        n_keys: how many keys lie in the room.
-        n_lava: how many lava cells.
-        view_size: V, side of the square the agent sees ahead of it; odd.
-        rendering: keep navix's wall map and tile cache in the state (12 kB and more an
-            environment: for navix's own tools, not for training).
-        n_draws: how many random words one reset needs.
+    environment steps its students are trained by default. Everything else is shared. See `Facts` for its
+    numbers, `tasks.protocol` for what the rest of the house asks of it.
     """
 
-    room_min: int = struct.field(pytree_node=False, default=NUMBERS["room_min"])
-    room_max: int = struct.field(pytree_node=False, default=NUMBERS["room_max"])
-    n_keys: int = struct.field(pytree_node=False, default=NUMBERS["n_keys"])
-    n_lava: int = struct.field(pytree_node=False, default=NUMBERS["n_lava"])
-    view_size: int = struct.field(pytree_node=False, default=NUMBERS["view_size"])
-    rendering: bool = struct.field(pytree_node=False, default=False)
-    n_draws: int = struct.field(pytree_node=False, default=1)
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        # Without eq=False each subclass would get field-wise equality, which fails on the spaces' arrays.
-        super().__init_subclass__(eq=False, **kwargs)
-
-    def __post_init__(self) -> None:
-        # Here, for `replace` as well. A task never calls these functions: others would be passed over, and an
-        # agent would learn what its user did not ask for.
-        for field in dataclasses.fields(self):
-            if field.name in FIXED and getattr(self, field.name) is not field.default:
-                self.refuse(field.name)
-
-    def _identity(self) -> tuple[Any, ...]:
-        # Two functions are told apart by their addresses; the spaces follow from the rest.
-        values = [getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in SPACES]
-        return (type(self), *(str(value) if callable(value) else value for value in values))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Task) and self._identity() == other._identity()
-
-    def __hash__(self) -> int:
-        return hash(self._identity())
+    action_names = c.ACTION_NAMES
+    n_draws: int = 1
+    dear_reset: ClassVar[bool] = False
+    no_op: ClassVar[int] = c.DONE
 
     # ---- what a task defines, beside its facts ---------------------------------------------
 
@@ -85,74 +38,46 @@ class Task(Facts, Environment):
         """Draw where everything lies when an episode starts."""
         raise NotImplementedError
 
-    @classmethod
-    def refuse(cls, parameter: str) -> NoReturn:
-        """Raise a UserError for a parameter that cannot be changed."""
-        raise UserError(
-            f"{parameter} of {cls.name} cannot be changed, its rules are MiniGrid's: change rewards, endings "
-            "or moves in an environment of your own around it"
-        )
-
     # ---- construction --------------------------------------------------------------------
 
     @classmethod
-    def make(cls, **parameters: Any) -> Self:
+    def make(cls, **numbers: Any) -> Self:
         """Build the task with its defaults and these changes.
 
         Args:
-            **parameters: any of the fields above, `height`, `width`, `max_steps`, and of navix's own
-                `observation_fn` with its `observation_space`, `gamma` and `disable_autoreset`.
+            **numbers: any of those of `Facts`.
 
         Returns:
             The task.
 
         Raises:
-            UserError: for an impossible combination, or a parameter that is unknown or cannot be changed.
+            UserError: for an impossible combination, or a number that is unknown.
         """
-        fixed = {*FIXED, "action_space", "reward_space"}
-        known = {field.name for field in dataclasses.fields(cls)} - fixed
-        for name in parameters:
-            if name in fixed:
-                cls.refuse(name)
-            if name not in known:
-                raise UserError(f"unknown parameter '{name}' of {cls.name}: {nearest(name, known)}")
-        settings = {**cls.defaults, **parameters}
-        height, width = settings["height"], settings["width"]
-        observation_fn, space = settings.pop("observation_fn", None), settings.pop("observation_space", None)
-        own = observation_fn is None
-        if own and space is not None:
-            raise UserError(f"observation_space of {cls.name} goes with an observation_fn: give both")
-        task = cls.create(
-            observation_fn=functools.partial(observe, width=width) if own else observation_fn,
-            observation_space=Discrete.create(256, (height, width, 4), jnp.uint8) if own else space,
-            action_space=Discrete.create(c.N_ACTIONS),
-            reward_space=Continuous.create((), jnp.asarray(0.0), jnp.asarray(1.0)),
-            **settings,
-        )
+        for name in numbers:
+            if name not in cls.numbers():
+                raise UserError(f"unknown parameter '{name}' of {cls.name}: {nearest(name, cls.numbers())}")
+        task = cls(**numbers)
         task.check()
         return task
+
+    def _identity(self) -> tuple[Any, ...]:
+        return (type(self), *(getattr(self, name) for name in self.numbers()))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Task) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
 
     @property
     def word(self) -> np.dtype:
         """The unsigned type of one row of a bitboard."""
         return np.dtype(np.uint16 if self.width <= 16 else np.uint32)
 
-    @property
-    def abstract_states(self) -> tuple[AbstractState, ...]:
-        """Every abstract state, in the order of the teacher's table."""
-        return self.vocabulary.states
-
     # ---- the state machine, for one environment; vmap adds axes -----------------------------
 
-    def spawn(self, words: Array) -> GridState:
-        """The start of an episode, not yet looked at.
-
-        Args:
-            words: u32[n_draws], random bits.
-
-        Returns:
-            A state with an empty seen-map; `perceive_view` completes it.
-        """
+    def reset(self, words: Array) -> GridState:
+        """The start of an episode, not yet looked at; see `tasks.protocol.Task.reset`."""
         return self.state_of(self.layout(Draws(words)))
 
     def state_of(self, layout: Layout) -> GridState:
@@ -171,82 +96,61 @@ class Task(Facts, Environment):
             word=self.word,
         )
 
-    def transition(self, state: GridState, action: Array) -> tuple[GridState, Outcome]:
-        """One action under MiniGrid's rules; see `dynamics.transition`."""
-        return transition(state, action, self.max_steps)
+    def step(self, state: GridState, action: Array) -> tuple[GridState, Outcome]:
+        """One action under MiniGrid's rules; see `dynamics.step`."""
+        return dynamics.step(state, action, self.max_steps)
 
-    def perceive_view(self, state: GridState) -> GridState:
-        """Grow the seen-map and refresh the teacher's memory; see `view.look`."""
-        return look(state, self.key_classes, self.view_size, self.width)
+    def update_seen(self, state: GridState) -> GridState:
+        """Grow the seen-map and refresh the teacher's memory; see `visibility.update_seen`."""
+        return visibility.update_seen(state, self.key_classes, self.view_size, self.width)
 
     def observe(self, state: GridState) -> Array:
-        """The documented observation, u8[H, W, 4]; see `view.observe`."""
-        return observe(state, self.width)
+        """The documented observation, u8[H, W, 4]; see `visibility.observe`."""
+        return visibility.observe(state, self.width)
 
-    def perceive(self, obs: Array) -> Abstraction:
-        """What observations u8[N, H, W, 4] tell the teacher; see `percept.perceive`."""
-        return perceive(obs, self.vocabulary, self.key_class_colours)
+    def features(self, kind: str) -> Egocentric | RawMap:
+        """The seen-map in the agent's frame ("compact"), or as it is ("map")."""
+        view = View(self.height, self.width, self.key_class_colours)
+        return RawMap(view) if kind == "map" else Egocentric(view)
 
-    def index(self, obs: Array) -> Array:
-        """The abstract state of an observation.
+    # ---- what a teacher needs ----------------------------------------------------------------
 
-        Args:
-            obs: u8[H, W, 4].
+    @property
+    def option_groups(self) -> tuple[tuple[int, ...], ...]:  # type: ignore[override]
+        """Exploring, and going to things."""
+        return acting.option_groups(self.vocabulary)
 
-        Returns:
-            i32[], a row of the teacher's table (-1 for an observation no episode can show).
-        """
-        return jnp.asarray(situation_table(self.vocabulary).state_index)[self.perceive(obs[None]).code[0]]
+    def recall(self, state: GridState) -> Array:
+        """Where a key of each class was last seen lying, i32[C, 2]."""
+        return state.memory
 
-    def text(self, index: int) -> str:
-        """The caption of an abstract state, in canonical names."""
-        return self.abstract_states[index].text
+    def perceive(self, obs: Array, memory: Array) -> tuple[Array, acting.Scene]:
+        """See `acting.look_around`."""
+        return acting.look_around(obs, memory, self.vocabulary, self.key_class_colours)
 
-    # ---- navix's interface -----------------------------------------------------------------
+    def act(self, view: acting.Scene, group: int, option: Array) -> tuple[Array, Array]:
+        """See `acting.act`."""
+        return acting.act(self.vocabulary, view, group, option)
 
-    def _reset(self, key: Array, cache: RenderingCache | None = None) -> Timestep:
-        # An old cache is of another room: walls would be drawn where they were last episode.
-        del cache
-        state = self.perceive_view(self.spawn(jax.random.bits(key, (self.n_draws,))))
-        return self._timestep(state.replace(key=key))
+    def fixed_action(self, state: int, option: Option) -> int | None:
+        """See `acting.fixed_action`."""
+        return acting.fixed_action(self.vocabulary, state, option)
 
-    def _timestep(self, state: GridState) -> Timestep:
-        if self.rendering:
-            state = with_rendering(state, self.height, self.width)
-        false = jnp.zeros((), bool)
-        return Timestep(
-            t=jnp.zeros((), jnp.int32),
-            observation=self.observation_fn(state),
-            action=jnp.zeros((), jnp.int32),
-            reward=jnp.zeros((), jnp.float32),
-            step_type=jnp.zeros((), jnp.int32),
-            state=state,
-            info={"return": jnp.zeros(()), "terminated": false, "truncated": false, "success": false},
-        )
+    def subject(self, view: acting.Scene, option: Array) -> Array:
+        """See `acting.subject`."""
+        return acting.subject(self.vocabulary, view, option)
 
-    def _step(self, timestep: Timestep, action: Array) -> Timestep:
-        action = jnp.asarray(action, jnp.int32)
-        state, outcome = self.transition(timestep.state, action)
-        state = self.perceive_view(state)
-        # step_type holds one flag; the pair is in `info`.
-        ended = jnp.where(outcome.truncated, StepType.TRUNCATION, StepType.TRANSITION)
-        return Timestep(
-            t=timestep.t + 1,
-            observation=self.observation_fn(state),
-            action=action,
-            reward=outcome.reward,
-            step_type=jnp.where(outcome.terminated, StepType.TERMINATION, ended),
-            state=state,
-            info={
-                "return": timestep.info["return"] + outcome.reward,
-                "terminated": outcome.terminated,
-                "truncated": outcome.truncated,
-                "success": outcome.success,
-            },
-        )
+    def asked(self, obs: Any, memory: Any) -> Question:
+        """The question that one observation u8[H, W, 4] poses, in its own names; on the host."""
+        _, scene = self.perceive(jnp.asarray(obs)[None], jnp.asarray(memory)[None])
+        situation = situation_table(self.vocabulary).situations[int(scene.situation.code[0])]
+        assert situation is not None, "no episode can show this observation"
+        return self.vocabulary.question(situation)
 
-    def from_grid(self, grid: np.ndarray, position: tuple[int, int], direction: int) -> Timestep:
-        """An episode's first timestep from a given layout, for replays and differential tests.
+    # ---- replays and pictures ----------------------------------------------------------------
+
+    def from_grid(self, grid: np.ndarray, position: tuple[int, int], direction: int) -> GridState:
+        """An episode's first state from a given layout, for replays and differential tests.
 
         Args:
             grid: u8[H, W, 3] (row, column): MiniGrid's object, colour and state.
@@ -254,17 +158,20 @@ class Task(Facts, Environment):
             direction: the agent's direction.
 
         Returns:
-            The timestep, with the first view already seen.
+            The state, with the first view already seen.
 
         Raises:
             UserError: if the grid is not a layout of this task.
         """
-        layout = read_grid(self, np.asarray(grid), position, direction)
-        # navix wants a key in the state; the rules draw nothing from it.
-        key = jax.random.key(0, impl="threefry2x32")
-        return self._timestep(self.perceive_view(self.state_of(layout)).replace(key=key))
+        return self.update_seen(self.state_of(layout_from_grid(self, np.asarray(grid), position, direction)))
 
     def grid_of(self, state: GridState) -> tuple[Array, Array]:
         """The true grid u8[H, W, 3] and the seen-map bool[H, W] of a state."""
-        grid = unpack(packed_grid(state, self.height, self.width))[..., :3]
-        return grid, cells_of(state.seen, self.width)
+        grid = visibility.unpack(visibility.packed_grid(state, self.height, self.width))[..., :3]
+        return grid, visibility.cells_of(state.seen, self.width)
+
+    def draw(self, state: GridState) -> dict[str, np.ndarray]:
+        """The room, and what the agent has seen of it; see `drawing.draw`."""
+        from jaxteach.worlds.minigrid.paper.drawing import draw
+
+        return draw(self, state)

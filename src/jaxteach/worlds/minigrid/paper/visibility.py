@@ -102,11 +102,11 @@ def visible_board(state: GridState, view_size: int, width: int) -> Array:
     return board
 
 
-def look(state: GridState, key_classes: tuple[int, ...], view_size: int, width: int) -> GridState:
+def update_seen(state: GridState, key_classes: tuple[int, ...], view_size: int, width: int) -> GridState:
     """Add what is visible now to the seen-map, and refresh the teacher's memory from it.
 
     Args:
-        state: after a transition or a reset.
+        state: after a step or a reset.
         key_classes: the class of each key, length K (static).
         view_size: V.
         width: W.
@@ -186,7 +186,7 @@ def observe(state: GridState, width: int) -> Array:
     """The observation: the seen-map with current contents, what is held, and the agent.
 
     Args:
-        state: after `look`.
+        state: after `update_seen`.
         width: W.
 
     Returns:
@@ -194,7 +194,7 @@ def observe(state: GridState, width: int) -> Array:
         held, else empty) and the agent's direction at its cell, 4 elsewhere.
     """
     height = state.seen.shape[0]
-    held_colour = jnp.sum(jnp.where(state.keys.id == state.pocket, state.keys.colour.astype(jnp.int32), 0))
+    held_colour = jnp.sum(jnp.where(jnp.arange(state.keys.colour.shape[0]) == state.pocket, state.keys.colour, 0))
     in_hand = jnp.where(state.pocket >= 0, _packed(c.KEY, held_colour), _packed(c.EMPTY))
     cell = jnp.arange(height)[:, None] * width + jnp.arange(width)[None, :]
     here = cell == _cell(state.position, width)  # [H, W]

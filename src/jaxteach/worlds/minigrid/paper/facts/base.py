@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from jaxteach.tasks.language import Language
 from jaxteach.utils.errors import UserError
 from jaxteach.worlds.minigrid.paper.abstract_states import Vocabulary
 
@@ -12,8 +13,8 @@ NUMBERS: dict[str, int] = {"room_min": 5, "room_max": 10, "n_keys": 1, "n_lava":
 class Facts:
     """All of a task that wrong input is checked against, so that it is refused before JAX is imported.
 
-    Importing JAX and navix takes seconds. A task of this package states its facts in a module of
-    `tasks.facts`, and its class inherits them; a class defined elsewhere states them itself.
+    Importing JAX takes seconds. A task of this package states its facts in a module of
+    this folder, and its class inherits them; a class defined elsewhere states them itself.
 
     Args:
         **numbers: changes to the task's numbers, such as `room_min=8`.
@@ -44,6 +45,11 @@ class Facts:
     n_lava: int
     view_size: int
 
+    @classmethod
+    def numbers(cls) -> tuple[str, ...]:
+        """The names of a task's numbers."""
+        return ("height", "width", "max_steps", *NUMBERS)
+
     def __init__(self, **numbers: Any) -> None:
         vars(self).update({**NUMBERS, **self.defaults, **numbers})
 
@@ -51,6 +57,11 @@ class Facts:
     def vocabulary(self) -> Vocabulary:
         """How captions and plans name the objects."""
         raise NotImplementedError
+
+    @property
+    def language(self) -> Language:
+        """All that can be said about the task."""
+        return self.vocabulary.language
 
     @property
     def key_classes(self) -> tuple[int, ...]:
