@@ -178,7 +178,7 @@ def train_job(job: Job, path: Path, programs: list[Any], stopping: Any) -> bool:
             folder.tidy()
         else:
             folder = r.RunFolder.create(path)
-            folder.write_config(config, program.plan.task, table)
+            folder.write_config(config, program.plan.student.reader, table)
         run, origins = r.fingerprint(config, table, False), r.origins(config, table, False)
         with r.Checkpoints(path, run, None, say, origins) as checkpoints:
             outcome = r.run_session(program, folder, checkpoints, stop=lambda: stopping.asked, notice=say)

@@ -50,7 +50,7 @@ def main() -> int:
     if early := needs_jax(*names):
         start_jax()
     facts = [task_facts(name) for name in names]
-    tables = [load_table(options.teacher, task.name, task.vocabulary) for task in facts]
+    tables = [load_table(options.teacher, task.name, task.language) for task in facts]
     for file in options.files:
         read_trace(file)
     if not early:

@@ -108,7 +108,7 @@ def memory() -> Iterator[Finding]:
 
 def tables() -> Iterator[Finding]:
     """Every table that ships."""
-    from jaxteach.tasks import task_names, vocabulary
+    from jaxteach.tasks import language, task_names
     from jaxteach.teacher import load_table
     from jaxteach.teacher.shipped import cache_folder, table_names
 
@@ -116,7 +116,7 @@ def tables() -> Iterator[Finding]:
         names = []
         for name in table_names(task):
             try:
-                load_table(name, task, vocabulary(task))
+                load_table(name, task, language(task))
                 names.append(name)
             except UserError as error:
                 yield False, one_line(error)

@@ -134,6 +134,23 @@ def wanted_teacher(options: Options, config: "Config | None") -> Wanted:
     return Wanted(name, changes, table, corrupt)
 
 
+def check_reads(run: Path, own: Any, name: str, task: Any) -> None:
+    """Refuse a task whose observations the students of a run cannot read; by facts alone where they say.
+
+    Args:
+        run: the run folder.
+        own: facts of the run's task.
+        name: the other task's.
+        task: facts of the other task.
+
+    Raises:
+        UserError: saying what each shows.
+    """
+    shows, wanted = getattr(task, "shows", None), getattr(own, "shows", None)
+    if shows != wanted:
+        raise UserError(f"the students of {run} read {wanted}; {name} shows {shows}")
+
+
 def wanted_files(options: Options, config: "Config | None") -> list[Path]:
     """The parameters of the students to evaluate; without JAX.
 
@@ -152,19 +169,9 @@ def wanted_files(options: Options, config: "Config | None") -> list[Path]:
             f"{options.run} holds no parameters: it was interrupted too early, or run without them"
         )
     read_params(files[0])
-    if (task.height, task.width) != (own.height, own.width):
-        raise UserError(
-            f"the students of {options.run} read {own.height}x{own.width} maps; "
-            f"{options.task} has {task.height}x{task.width}"
-        )
-    if config.method == "hierarchical" and task.vocabulary.objects != own.vocabulary.objects:
+    if config.method == "hierarchical" and task.language.options != own.language.options:
         raise UserError(f"the students of {options.run} choose among other options than {options.task} has")
-    own_view, view = own.key_class_colours, task.key_class_colours
-    if own_view != view:
-        raise UserError(
-            f"the students of {options.run} tell {len(own_view)} kinds of key apart, "
-            f"{options.task} has {len(view)}"
-        )
+    check_reads(options.run, own, options.task or config.task, task)
     return files
 
 

@@ -104,10 +104,11 @@ def _main() -> int:
     from jaxteach.teacher.checks import check_name
 
     task = task_facts(options.task)
-    questions = llm.questions(task.vocabulary)
+    if not task.language.questions:
+        raise UserError(f"task {options.task} has no abstract states to ask about")
     # A variant is asked as its task, and its table is the task's.
     name = options.task.partition(":")[0]
-    job = llm.Job(name, task.facts, questions, llm.load_prompt(options.prompt), settings)
+    job = llm.Job(name, task.facts, task.language.questions, llm.load_prompt(options.prompt), settings)
     job.check(options.backend, llm.capabilities(options.backend))
     if options.dry_run:
         print(llm.estimate(job, llm.answered(llm.log_path(options.out)) if options.resume else ()))
@@ -128,7 +129,7 @@ def _main() -> int:
     )
     with llm.ProgressBar() as bar:
         table = llm.precompute(job, backend, options.out, title, options.resume, options.overwrite, bar)
-    print(llm.describe(table, task.vocabulary.objects))
+    print(llm.describe(table, task.language))
     print(f"\nwritten: {options.out} (sha256 {table.sha256[:12]})")
     return 0
 

@@ -12,9 +12,8 @@ from jaxteach.utils.errors import UserError, cli
 
 if TYPE_CHECKING:
     from jaxteach.config import Config
+    from jaxteach.tasks.protocol import Teachable
     from jaxteach.teacher import Plan, PlanTable
-    from jaxteach.worlds.minigrid.paper.facts.base import Facts
-    from jaxteach.worlds.minigrid.paper.task import Task
 
 
 @dataclass(frozen=True)
@@ -102,6 +101,7 @@ def read_config(run: Path) -> "Config":
 
 def task_of(options: Options, config: "Config") -> str:
     """The name of the task to play: the run's own, or another one with maps of the same shape."""
+    from jaxteach.evaluate import check_reads
     from jaxteach.tasks import task_facts
 
     own = task_facts(config.task, **dataclasses.asdict(config.variant))
@@ -112,36 +112,23 @@ def task_of(options: Options, config: "Config") -> str:
         name = f"{name.partition(':')[0]}:{options.variant}"
     if options.task is None and options.variant is None:
         return name
-    task = task_facts(name)
-    if view_of(task) != view_of(own):
-        raise UserError(f"the students of {options.run} read {described(own)}; {name} has {described(task)}")
+    check_reads(options.run, own, name, task_facts(name))
     return name
 
 
-def view_of(task: "Facts") -> tuple[int, int, tuple[int | None, ...]]:
-    """What a student's input depends on."""
-    return task.height, task.width, task.key_class_colours
-
-
-def described(task: "Facts") -> str:
-    """A task's maps in words."""
-    height, width, kinds = view_of(task)
-    return f"{height}x{width} maps with {len(kinds)} {'kind' if len(kinds) == 1 else 'kinds'} of key"
-
-
-def table_of(options: Options, config: "Config", name: str, task: "Task") -> "PlanTable | None":
+def table_of(options: Options, config: "Config", name: str, task: "Teachable") -> "PlanTable | None":
     """The teacher to show, if any; by default the run's own, with the errors the run put into it."""
     from jaxteach.teacher.corruption import other_options, systematic
     from jaxteach.teacher.loading import load_teacher
 
     table = load_teacher(options.teacher or config.teacher, name)
-    share, objects = config.corrupt.share, task.vocabulary.objects
+    share, said = config.corrupt.share, task.language.options
     if table is None or options.teacher is not None or not share:
         return table
     shown = f"{table.name} ({share:.0%} wrong)"
     if config.corrupt.mode == "systematic":
-        return dataclasses.replace(systematic(table, objects, config.corrupt), name=shown)
-    wrong = other_options(table, objects)
+        return dataclasses.replace(systematic(table, said, config.corrupt), name=shown)
+    wrong = other_options(table, said)
     mixed = tuple(
         scaled(right, 1 - share) + scaled(other, share)
         for right, other in zip(table.plans, wrong.plans, strict=True)

@@ -237,7 +237,9 @@ def trained(
     facts = config, table, options.deterministic
     if request.then is None:
         folder = RunFolder.create(out)
-        folder.write_config(config, program.plan.task, table, options.deterministic, options.keep_params)
+        folder.write_config(
+            config, program.plan.student.reader, table, options.deterministic, options.keep_params
+        )
     else:
         folder = RunFolder(out)
         folder.tidy()

@@ -11,8 +11,8 @@ from jaxteach.utils.errors import UserError, cli
 
 if TYPE_CHECKING:
     from jaxteach.llm import Success
+    from jaxteach.tasks.language import Language
     from jaxteach.teacher import PlanTable
-    from jaxteach.worlds.minigrid.paper.abstract_states import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def main() -> int:
     if options.compare:
         one, other = options.compare
         task = options.task or _task_of(one)
-        print(llm.compare_tables(_load(one, task), _load(other, task), _vocabulary(task)))
+        print(llm.compare_tables(_load(one, task), _load(other, task), _language(task)))
         return 0
     own = [(str(path), _task_of(str(path))) for path in options.files]
     tasks = (
@@ -54,7 +54,7 @@ def main() -> int:
     )
     successes = llm.known_successes()
     for task in tasks:
-        vocabulary = _vocabulary(task)
+        words = _language(task)
         names = (*table_names(task), *(path for path, its in own if its == task))
         tables = [_load(name, task) for name in names]
         if options.measure:
@@ -62,9 +62,13 @@ def main() -> int:
             successes |= {table.sha256: _measured(name, task, options.measure) for name, table in unknown}
             llm.save_successes(successes)
         print(f"{'### ' if options.markdown else ''}{task}\n")
-        print(f"{llm.list_tables(tables, successes, options.markdown)}\n" if tables else "(no table)\n")
+        print(
+            f"{llm.list_tables(tables, successes, words.rules, options.markdown)}\n"
+            if tables
+            else "(no table)\n"
+        )
         if not options.markdown:
-            known = llm.baselines(vocabulary.states, vocabulary.objects)
+            known = llm.baselines(words)
             print("sensible: " + ", ".join(f"{value:.2f} {name}" for name, value in known.items()) + "\n")
     return 0
 
@@ -73,7 +77,7 @@ def _load(name: str, task: str) -> "PlanTable":
     """Read and check a table."""
     from jaxteach.teacher import load_table
 
-    return load_table(name, task, _vocabulary(task))
+    return load_table(name, task, _language(task))
 
 
 def _measured(name: str, task: str, episodes: int) -> "Success":
@@ -85,11 +89,11 @@ def _measured(name: str, task: str, episodes: int) -> "Success":
     return llm.Success(round(result["success_rate"]["mean"], 4), episodes)
 
 
-def _vocabulary(task: str) -> "Vocabulary":
+def _language(task: str) -> "Language":
     """A task's words."""
-    from jaxteach.tasks import vocabulary
+    from jaxteach.tasks import language
 
-    return vocabulary(task)
+    return language(task)
 
 
 def _task_of(path: str) -> str:

@@ -6,11 +6,11 @@ import time
 from dataclasses import replace
 
 import pytest
+from jaxteach.llm.questions import questions
 
 from jaxteach.llm import Settings, admissible, answered, describe, log_path, precompute, quality
 from jaxteach.llm.backend import Reply, Score
 from jaxteach.llm.backends.rule import RuleBackend
-from jaxteach.llm.questions import questions
 from jaxteach.teacher import Option, load_table
 from jaxteach.utils.errors import UserError
 from tests.llm.fakes import COLORED, SIMPLE, VOCABULARIES, FakeBackend, make_job

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
+from jaxteach.runs import RunFolder, make_folder
 from jaxteach.utils.errors import UserError, one_line
 from jaxteach.utils.files import write_atomic
 from jaxteach.utils.lock import FolderLock
-from jaxteach.runs import RunFolder, make_folder
 from tests.runs.sessions import Session, assert_same, checkpoints_in
 
 SIZE = 4 * 2**20

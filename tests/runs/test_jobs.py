@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from jaxteach.runs import jobs as jobs_module
 from jaxteach import launch as launching
+from jaxteach.runs import jobs as jobs_module
 from jaxteach.runs.jobs import Queue, ShardJob, ask, last_words, read_jobs, saved, write_jobs
 from jaxteach.runs.shards import Shard
 from tests.commands import ROOT, here

@@ -7,12 +7,12 @@ import jax
 import pytest
 
 from jaxteach.config import resolve
-from jaxteach.utils.errors import UserError
-from jaxteach.training import Program
 from jaxteach.runs import resources
 from jaxteach.runs import resumable as session
-from tests.training.conftest import LONG, STEPS
+from jaxteach.training import Program
+from jaxteach.utils.errors import UserError
 from tests.runs.sessions import Session
+from tests.training.conftest import LONG, STEPS
 
 
 def test_memory_is_measured(program):

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from jaxteach.config import resolve
+from jaxteach.runs import RunFolder, checkpoints, origins
 from jaxteach.utils.errors import UserError
-from jaxteach.runs import RunFolder, origins
-from jaxteach.runs import checkpoints
-from tests.training.conftest import LONG
 from tests.runs.sessions import Session, assert_same, checkpoints_in, poison
+from tests.training.conftest import LONG
 
 
 def lines(path):

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 import jaxteach.training
 from jaxteach import run
-from jaxteach.utils import jax_setup as backend
-from jaxteach.utils import errors
-from jaxteach.utils import signals as stopping
 from jaxteach.config import resolve
-from jaxteach.utils.lock import FolderLock
-from jaxteach.teacher.shipped import cache_folder
 from jaxteach.runs import summary
+from jaxteach.teacher.shipped import cache_folder
+from jaxteach.utils import errors
+from jaxteach.utils import jax_setup as backend
+from jaxteach.utils import signals as stopping
+from jaxteach.utils.lock import FolderLock
 from tests.training.conftest import LONG
 
 FLAGS = (

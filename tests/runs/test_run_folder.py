@@ -7,15 +7,15 @@ import pytest
 
 from jaxteach import load_policy
 from jaxteach.config import resolve
+from jaxteach.config.sweep import grid
+from jaxteach.runs.chunk_files import Finished, read_chunk, write_chunk, write_params
+from jaxteach.runs.run_folder import RunFolder, flatten, unflatten
+from jaxteach.tasks import make_task
+from jaxteach.training.trials import lanes_of
 from jaxteach.utils.errors import UserError
 from jaxteach.worlds.minigrid.paper.features import View, n_egocentric
-from jaxteach.config.sweep import grid
-from jaxteach.tasks import make_task
-from jaxteach.runs.chunk_files import Finished, read_chunk, write_chunk, write_params
-from jaxteach.training.trials import lanes_of
-from jaxteach.runs.run_folder import RunFolder, flatten, unflatten
-from tests.training.conftest import STEPS
 from tests.runs.sessions import Session
+from tests.training.conftest import STEPS
 
 IDS = np.array([3, 4])
 POINTS = grid(STEPS)

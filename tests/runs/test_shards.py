@@ -2,8 +2,8 @@
 
 import pytest
 
-from jaxteach.utils.errors import UserError
 from jaxteach.runs.shards import Shard, note_tasks, read_shard, shards_in
+from jaxteach.utils.errors import UserError
 from tests.commands import TINY, here
 
 

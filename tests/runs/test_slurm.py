@@ -16,8 +16,8 @@ import pytest
 
 from jaxteach.runs.jobs import read_jobs, saved
 from jaxteach.runs.shards import Shard
-from tests.runs.cluster import said, slurm, until
 from tests.commands import ROOT, TINY, apart
+from tests.runs.cluster import said, slurm, until
 
 pytestmark = pytest.mark.slow
 FLAGS = (*TINY, "--seeds", "6", "--env-steps", "131072", "--host-devices", "1")

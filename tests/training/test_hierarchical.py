@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxteach.worlds.minigrid.paper.menu import NO_OPTION, make_menu
 
 from jaxteach.config import resolve
 from jaxteach.student.returns import gae, next_values
@@ -16,7 +17,6 @@ from jaxteach.training.ppo import learn, targets
 from jaxteach.training.state import make_hyper, make_plan
 from jaxteach.utils.errors import UserError
 from jaxteach.worlds.minigrid.paper.constants import DONE, PICKUP, RIGHT
-from jaxteach.worlds.minigrid.paper.menu import NO_OPTION, make_menu
 from tests.training.conftest import EPISODES, STEPS, experience
 from tests.worlds.minigrid.paper.scenes import scene
 

@@ -9,7 +9,7 @@ MOST = 2**24
 
 if TYPE_CHECKING:
     from jaxteach.config import Config
-    from jaxteach.worlds.minigrid.paper.facts.base import Facts
+    from jaxteach.tasks.registry import Facts
 
 
 def check_rollout(config: "Config", task: "Facts") -> None:

@@ -11,7 +11,8 @@ import tyro
 
 from jaxteach.config.bounds import MOST, check_rollout
 from jaxteach.config.migration import as_now
-from jaxteach.tasks.registry import facts_class, task_facts, task_names
+from jaxteach.student.registry import DISTILLATIONS, STUDENTS
+from jaxteach.tasks.registry import check_task_name, facts_class, task_facts
 from jaxteach.utils.errors import UserError, nearest
 from jaxteach.utils.json_file import own_fields, typed
 
@@ -20,10 +21,8 @@ Moment = int | float
 """A point of a schedule: what kind of number it is says what it counts, see `share_of_run`."""
 SCHEMA_VERSION = 2
 """Of config.json; see `migration.as_now`."""
-STUDENTS = ("ego", "cnn", "gru")
 PRESETS = ("fast", "paper")
 METHODS = ("llm4teach", "hierarchical")
-DISTILLATIONS = ("forward_kl", "reverse_kl", "js")
 TEACHER_MODES = ("soft", "hard")
 RETURNS = ("gae", "monte_carlo")
 MOST_ENV_STEPS = 2**31 - 2 * MOST
@@ -277,10 +276,10 @@ def check(config: Config) -> None:
     """
     preset(config.preset)
     base = config.task.partition(":")[0]
-    _choose("task", base, task_names())
+    check_task_name(base)
     _choose("decay", config.decay.name, DECAYS)
-    _choose("student", config.student.name, STUDENTS)
-    _choose("distillation", config.distill.name, DISTILLATIONS)
+    _choose("student", config.student.name, STUDENTS.names())
+    _choose("distillation", config.distill.name, DISTILLATIONS.names())
     counts = {
         "seeds": config.seeds,
         "seeds-per-chunk": config.seeds_per_chunk,

@@ -6,10 +6,8 @@ from jaxteach.llm.backends import BackendName, capabilities, make_backend
 from jaxteach.llm.compare_tables import Success, compare_tables, known_successes, list_tables, save_successes
 from jaxteach.llm.precompute import ProgressBar, check_place, estimate, log_path, precompute
 from jaxteach.llm.prompts import Prompt, load_prompt
-from jaxteach.llm.questions import Question, questions
 from jaxteach.llm.report import Quality, baselines, describe, quality
 from jaxteach.llm.settings import Estimator, Job, Settings
-from jaxteach.worlds.minigrid.paper.rules import admissible, ideal_plans, sensible
 
 __all__ = [
     "AnswerLog",
@@ -20,12 +18,10 @@ __all__ = [
     "ProgressBar",
     "Prompt",
     "Quality",
-    "Question",
     "Reply",
     "Score",
     "Settings",
     "Success",
-    "admissible",
     "answered",
     "baselines",
     "capabilities",
@@ -33,7 +29,6 @@ __all__ = [
     "compare_tables",
     "describe",
     "estimate",
-    "ideal_plans",
     "known_successes",
     "list_tables",
     "load_prompt",
@@ -41,7 +36,5 @@ __all__ = [
     "make_backend",
     "precompute",
     "quality",
-    "questions",
     "save_successes",
-    "sensible",
 ]

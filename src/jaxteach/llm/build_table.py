@@ -8,12 +8,11 @@ from jaxteach.llm.answer_log import AnswerLog, Record
 from jaxteach.llm.backend import was_cut
 from jaxteach.llm.parse import closes_unopened, is_rejected, read_plan, read_weighed_plans
 from jaxteach.llm.query import UNSAID, wanted
-from jaxteach.llm.questions import Question
 from jaxteach.llm.settings import Job
-from jaxteach.teacher import Option, Plan, PlanTable, all_options
+from jaxteach.tasks.language import Option, Question
+from jaxteach.teacher import Plan, PlanTable
 from jaxteach.utils.errors import UserError, one_line
 from jaxteach.utils.jax_setup import versions
-from jaxteach.worlds.minigrid.paper.rules import admissible
 
 DIGITS = 6
 """Decimals of a probability in a table; the loader scales the sum back to 1."""
@@ -38,7 +37,9 @@ def distribution(job: Job, log: AnswerLog, row: int) -> tuple[Plan, ...]:
     if s.estimator != "score":
         _check_unparsed(plans, job, log, row)
     if s.mask_inadmissible:
-        allowed = admissible(question.state)
+        if question.rules is None:
+            raise UserError(f"--mask-inadmissible: {job.task} has no rules that say what a state allows")
+        allowed = question.rules.admissible(question.state)
         plans = estimators.masked(plans, lambda option: option in allowed)
         if not plans:
             raise UserError(
@@ -97,12 +98,12 @@ def _from_words(job: Job, log: AnswerLog, row: int) -> tuple[Plan, ...]:
 
 def _read(job: Job, log: AnswerLog, record: Record) -> list[tuple[tuple[Option, ...], float]]:
     """The plans of one free answer, with their probabilities."""
-    text, cut, objects = record["raw"], _was_cut(job, record), job.questions[record["state"]].objects
+    text, cut, question = record["raw"], _was_cut(job, record), job.questions[record["state"]]
     if cut and not closes_unopened(text) and any(map(closes_unopened, _texts(log))):
         text = f"<think>{text}"  # where the chat template begins the thought, it was cut off in it
     if record["ask"] == "sample":
-        return [(read_plan(text, objects, cut), 1.0)]
-    return read_weighed_plans(text, objects, cut)
+        return [(read_plan(text, question, cut), 1.0)]
+    return read_weighed_plans(text, question, cut)
 
 
 def _was_cut(job: Job, record: Record) -> bool:
@@ -120,9 +121,8 @@ def _texts(log: AnswerLog) -> Iterator[str]:
 def _scores(log: AnswerLog, row: int, question: Question) -> dict[Option, float]:
     """Log-likelihoods of a state's options, in canonical names."""
     scores = log.records["score", row, 0]["scores"]
-    options = all_options(tuple(question.real_names))
     try:
-        return {option: float(scores[question.real(option).text][0]) for option in options}
+        return {option: float(scores[question.real(option).text][0]) for option in question.options}
     except KeyError as error:
         raise UserError(
             f"{log.path}: the scores of state {row} lack {error}: delete that line to ask again"

@@ -4,11 +4,12 @@ import functools
 import itertools
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from jaxteach.llm.thoughts import Reading, read
 from jaxteach.llm.wording import plain
-from jaxteach.teacher import Option, parse_plan
+from jaxteach.tasks.language import Option, Question
+from jaxteach.teacher import parse_plan
 
 MAX_OPTIONS = 8
 """Options kept of one plan. A plan is asked anew at every step: later ones are hardly ever reached."""
@@ -54,7 +55,7 @@ _BETWEEN = re.compile(r"[,;]|[\-=]>")
 Options = tuple[Option, ...]
 
 
-def read_plan(text: str, objects: Collection[str], cut: bool = False) -> Options:
+def read_plan(text: str, question: Question, cut: bool = False) -> Options:
     """The plan in a free answer: the last that it states after "Plan:", or the last line if that is a plan.
 
     What a model only thinks (see `thoughts`) states no plan, and what follows when a model goes on to ask
@@ -65,7 +66,7 @@ def read_plan(text: str, objects: Collection[str], cut: bool = False) -> Options
 
     Args:
         text: the answer.
-        objects: names a plan may mention.
+        question: whose verbs and names a plan may use.
         cut: the answer was cut off: its last plan counts only if what states it is whole.
 
     Returns:
@@ -75,17 +76,17 @@ def read_plan(text: str, objects: Collection[str], cut: bool = False) -> Options
     ['go to <key>', 'pick up <key>']
     """
     lines = _answer_lines(read(plain(text)))
-    return _stated(lines, objects, cut) or (Option("wait", raw=_shorten(text)),)
+    return _stated(lines, question, cut) or (Option("wait", raw=_shorten(text)),)
 
 
-def read_weighed_plans(text: str, objects: Collection[str], cut: bool = False) -> list[tuple[Options, float]]:
+def read_weighed_plans(text: str, question: Question, cut: bool = False) -> list[tuple[Options, float]]:
     """The plans in a verbalised answer, each with the probability stated for it.
 
     Of several lists, each of which sums to 1, the last one counts.
 
     Args:
         text: the answer: lines such as ``0.7: go to <key>, pick up <key>`` or ``70%: explore``.
-        objects: names a plan may mention.
+        question: whose verbs and names a plan may use.
         cut: the answer was cut off: a line that is not whole is no plan, and neither is what its list lacks.
 
     Returns:
@@ -97,7 +98,7 @@ def read_weighed_plans(text: str, objects: Collection[str], cut: bool = False) -
     weighed = []
     for number, words, weight in _last_list(_weighed_blocks(lines), cut):
         broken = cut and number == len(lines) - 1
-        weighed.append((unread if broken else _options(words, objects), weight))
+        weighed.append((unread if broken else _options(words, question), weight))
     lacking = 1 - sum(weight for _, weight in weighed) if cut else 0.0
     if lacking > NEAR:
         weighed.append((unread, lacking))
@@ -159,7 +160,7 @@ def _statement(line: str) -> tuple[int, str, bool] | None:
     return (later[-1][0], line[later[-1][1] :], True) if later else None
 
 
-def _stated(lines: Sequence[str], objects: Collection[str], cut: bool) -> Options:
+def _stated(lines: Sequence[str], question: Question, cut: bool) -> Options:
     """The last plan stated; nothing if there is none, or if it was cut off."""
     whole = lines[:-1] if cut else lines
     found: tuple[Options, int] | None = None
@@ -167,7 +168,7 @@ def _stated(lines: Sequence[str], objects: Collection[str], cut: bool) -> Option
         if found and _NEXT_QUESTION.match(line):
             break
         if statement := _statement(line):
-            options, last = _continued(whole, number, statement[1], objects)
+            options, last = _continued(whole, number, statement[1], question)
             if statement[2] or _is_plan(options):
                 found = options, last
     if found:
@@ -176,15 +177,13 @@ def _stated(lines: Sequence[str], objects: Collection[str], cut: bool) -> Option
     if not said or (cut and said[-1] == len(whole)):
         return ()
     answer = _ANSWER.match(lines[said[-1]])
-    options = _options(answer[1] if answer else lines[said[-1]], objects)
+    options = _options(answer[1] if answer else lines[said[-1]], question)
     return options if _is_plan(options) else ()
 
 
-def _continued(
-    lines: Sequence[str], number: int, words: str, objects: Collection[str]
-) -> tuple[Options, int]:
+def _continued(lines: Sequence[str], number: int, words: str, question: Question) -> tuple[Options, int]:
     """A plan that may go on in the lines below, and the number of the line that must be whole for it."""
-    begun = _options(words, objects) if words.strip(f"{_ENDS},") else ()
+    begun = _options(words, question) if words.strip(f"{_ENDS},") else ()
     if begun and not words.rstrip().endswith(","):
         return begun, number
     listed = numbered = False
@@ -194,11 +193,11 @@ def _continued(
             return begun, below
         if not line:
             continue
-        more, item = _options(line, objects), bool(_ITEM.match(line))
+        more, item = _options(line, question), bool(_ITEM.match(line))
         if not _is_plan(more) and not (numbered and item):
             return begun or more, below
         begun, numbered, listed = (begun + more)[:MAX_OPTIONS], item, item or line[0] in "-*+\u2022"
-    return begun or _options("", objects), len(lines)
+    return begun or _options("", question), len(lines)
 
 
 def _is_plan(options: Options) -> bool:
@@ -236,7 +235,7 @@ def _last_list(blocks: Sequence[list[tuple[int, str, float]]], cut: bool) -> lis
     return begun if begun and (cut or not last) else last
 
 
-def _options(words: str, objects: Collection[str]) -> Options:
+def _options(words: str, question: Question) -> Options:
     """Parse one line, undressed."""
     bare = re.sub(r"<([^<>]*)>", lambda name: f"<{' '.join(name[1].split())}>", re.sub(r"[*_`]", "", words))
     for quote in "\"'":
@@ -244,7 +243,9 @@ def _options(words: str, objects: Collection[str]) -> Options:
     parts = [_undressed(part) for part in _BETWEEN.split(bare.lower())]
     while len(parts) > 1 and not parts[-1]:
         parts.pop()
-    options = parse_plan(",".join(parts), {name.lower() for name in objects})[:MAX_OPTIONS]
+    options = parse_plan(",".join(parts), {name.lower() for name in question.objects}, question.grammar)[
+        :MAX_OPTIONS
+    ]
     return tuple(Option("wait", raw=_shorten(o.raw)) if o.raw is not None else o for o in options)
 
 

@@ -11,9 +11,8 @@ from jaxteach.llm.answer_log import AnswerLog, Key, Record
 from jaxteach.llm.backend import Backend, Reply, seed_of, was_broken, was_cut
 from jaxteach.llm.parse import read_plan, read_weighed_plans, thought_of
 from jaxteach.llm.prompts import NO_CONTENT, Message, Style
-from jaxteach.llm.questions import Question
 from jaxteach.llm.settings import Job
-from jaxteach.teacher import all_options
+from jaxteach.tasks.language import Question
 from jaxteach.utils.errors import UserError
 
 UNSAID = -1
@@ -232,7 +231,7 @@ def _generate(job: Job, backend: Backend, ask: Ask, question: Question) -> list[
 def _score(job: Job, backend: Backend, log: AnswerLog, ask: Ask, question: Question) -> Record:
     """Scores of all options, after the thought if there is one."""
     prefill = _prefill(log, ask.state)
-    options = [question.real(option) for option in all_options(tuple(question.real_names))]
+    options = [question.real(option) for option in question.options]
     scores = backend.score(messages_for(job, ask), prefill, [f" {option.text}" for option in options])
     return _head(job, "score", ask.state, 0, question.real_state.text) | {
         "raw": None,
@@ -271,6 +270,6 @@ def _parse(kind: str, reply: Reply, question: Question, max_tokens: int) -> obje
     """What the parser makes of an answer, for whoever reads the log; the table is made from the raw text."""
     cut = was_cut(reply.finish, reply.tokens_out, max_tokens)
     if kind == "verbalized":
-        weighed = read_weighed_plans(reply.text, question.objects, cut)
+        weighed = read_weighed_plans(reply.text, question, cut)
         return [[[option.text for option in options], probability] for options, probability in weighed]
-    return [option.text for option in read_plan(reply.text, question.objects, cut)]
+    return [option.text for option in read_plan(reply.text, question, cut)]

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from jaxteach.llm.answer_log import Record
 from jaxteach.llm.backend import Backend, at_least, require
 from jaxteach.llm.prompts import Prompt
-from jaxteach.llm.questions import Question
+from jaxteach.tasks.language import Question
 from jaxteach.utils.errors import UserError
 
 Estimator = Literal["sample", "verbalized", "score"]

@@ -22,11 +22,11 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from jaxteach.utils.errors import UserError, one_line
-from jaxteach.training.metrics import MetricsLog
 from jaxteach.runs.run_folder import flatten, nested
+from jaxteach.training.metrics import MetricsLog
 from jaxteach.training.state import SeedState
 from jaxteach.training.train import Progress, Start
+from jaxteach.utils.errors import UserError, one_line
 
 WRITERS_PATIENCE = 20
 """How often, each twentieth of a second, what is left of a checkpoint that failed is looked for."""

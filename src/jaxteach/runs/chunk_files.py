@@ -8,13 +8,13 @@ import jax
 import numpy as np
 import numpy.typing as npt
 
-from jaxteach.utils.errors import UserError
-from jaxteach.runs.folders import make_folder
-from jaxteach.student.deployed import read_params
 from jaxteach.config.sweep import Point
 from jaxteach.runs.checkpoints import GONE
-from jaxteach.training.trials import IntArray, points_of, seeds_of
+from jaxteach.runs.folders import make_folder
 from jaxteach.runs.run_folder import RunFolder
+from jaxteach.student.deployed import read_params
+from jaxteach.training.trials import IntArray, points_of, seeds_of
+from jaxteach.utils.errors import UserError
 
 FINAL = "final_"
 """Before the names of a chunk's final evaluation, for some are those of metrics too."""

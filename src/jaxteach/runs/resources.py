@@ -12,15 +12,15 @@ import jax
 import numpy as np
 
 from jaxteach.config import Config
-from jaxteach.utils.errors import UserError
-from jaxteach.runs.folders import in_words
-from jaxteach.teacher.table import PlanTable
 from jaxteach.runs.checkpoints import KEPT
-from jaxteach.training.loop import init_chunk
+from jaxteach.runs.folders import in_words
 from jaxteach.runs.memory import device_memory, free_memory
+from jaxteach.teacher.table import PlanTable
+from jaxteach.training.loop import init_chunk
 from jaxteach.training.metrics import ARRAYS
 from jaxteach.training.program import Program, compile_program
 from jaxteach.training.train import split
+from jaxteach.utils.errors import UserError
 
 PROBE = 8
 """Seeds a device of the program that is compiled to measure what a seed needs."""

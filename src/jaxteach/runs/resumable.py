@@ -10,17 +10,17 @@ import jax
 import numpy as np
 import numpy.typing as npt
 
-from jaxteach.utils.numerics import as_fixed
 from jaxteach.runs.checkpoints import Checkpoints
 from jaxteach.runs.chunk_files import Finished, read_chunk, write_chunk, write_params
-from jaxteach.training.evaluation import as_arrays
-from jaxteach.training.trials import IntArray, points_of, seeds_of
-from jaxteach.training.nan_locator import DivergenceWatch
-from jaxteach.training.metrics import join_chunks
-from jaxteach.training.program import Program
 from jaxteach.runs.resources import told_of_memory
 from jaxteach.runs.run_folder import RunFolder
+from jaxteach.training.evaluation import as_arrays
+from jaxteach.training.metrics import join_chunks
+from jaxteach.training.nan_locator import DivergenceWatch
+from jaxteach.training.program import Program
 from jaxteach.training.train import Progress, Stop, Tally, split, train_chunk
+from jaxteach.training.trials import IntArray, points_of, seeds_of
+from jaxteach.utils.numerics import as_fixed
 
 
 @dataclasses.dataclass(frozen=True)

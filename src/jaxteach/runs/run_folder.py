@@ -13,18 +13,17 @@ import jax
 import numpy as np
 import numpy.typing as npt
 
-from jaxteach.utils.jax_setup import versions
 from jaxteach.config import SCHEMA_VERSION as CONFIG_VERSION
 from jaxteach.config import Config, to_json
+from jaxteach.config.sweep import Point
+from jaxteach.runs.folders import check_new, make_folder
+from jaxteach.student.deployed import read_params
+from jaxteach.tasks.protocol import Features
+from jaxteach.teacher.table import PlanTable
 from jaxteach.utils.errors import UserError
 from jaxteach.utils.files import write_atomic
-from jaxteach.runs.folders import check_new, make_folder
+from jaxteach.utils.jax_setup import versions
 from jaxteach.utils.numerics import settings
-from jaxteach.student.deployed import read_params
-from jaxteach.worlds.minigrid.paper.features import View
-from jaxteach.config.sweep import Point
-from jaxteach.worlds.minigrid.paper.task import Task
-from jaxteach.teacher.table import PlanTable
 
 SCHEMA_VERSION = 1
 
@@ -61,19 +60,18 @@ class RunFolder:
     def write_config(
         self,
         config: Config,
-        task: Task,
+        features: Features,
         table: PlanTable | None,
         deterministic: bool = False,
         keep_params: str = "all",
     ) -> None:
         """Write config.json: the resolved configuration and what else a reader needs."""
-        view = View(task.height, task.width, task.key_class_colours)
         self._write_json(
             "config.json",
             {
                 "schema_version": CONFIG_VERSION,
                 **to_json(config),
-                "view": dataclasses.asdict(view),
+                "features": features.described(),
                 "teacher_table": describe(table),
                 "deterministic": deterministic,
                 "keep_params": keep_params,

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from jaxteach.config import Config
-from jaxteach.runs.shards import Shard
 from jaxteach.config.sweep import Point
+from jaxteach.runs.resumable import Outcome
+from jaxteach.runs.run_folder import RunFolder, describe
+from jaxteach.runs.shards import Shard
 from jaxteach.teacher.corruption import AnyTeacher
 from jaxteach.teacher.table import PlanTable
 from jaxteach.training.evaluation import summarise, teacher_success
-from jaxteach.runs.run_folder import RunFolder, describe
-from jaxteach.runs.resumable import Outcome
 from jaxteach.training.state import Plan
 
 SHARED = (

@@ -4,14 +4,17 @@ import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from jaxteach.tasks.registry import load_features
 from jaxteach.utils.errors import UserError
 from jaxteach.utils.json_file import own_fields, read_object, typed
-from jaxteach.worlds.minigrid.paper.features import View, egocentric, raw_map
+
+if TYPE_CHECKING:
+    from jaxteach.tasks.protocol import Features
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -21,13 +24,13 @@ class Policy:
 
     Args:
         student: ego, cnn or gru.
-        view: what its features depend on.
+        features: how it reads observations.
         params: its parameters by path, such as `dense_0/kernel`.
     """
 
-    def __init__(self, student: str, view: View, params: dict[str, FloatArray]) -> None:
+    def __init__(self, student: str, features: "Features", params: dict[str, FloatArray]) -> None:
         self._student = student
-        self._view = view
+        self._features = features
         self._params = params
         self._hidden: FloatArray | None = None
 
@@ -39,37 +42,51 @@ class Policy:
         """The student's action probabilities.
 
         Args:
-            obs: u8[H, W, 4] or u8[N, H, W, 4], [row, column]; between `reset`s a recurrent student
-                takes them as consecutive steps, with the same N.
+            obs: one observation, such as u8[H, W, 4], or a batch of them [N, ...]; between `reset`s a recurrent
+                student takes them as consecutive steps, with the same N.
 
         Returns:
-            float32 [7] or [N, 7].
+            float32 [A] or [N, A].
 
         Raises:
             ValueError: for observations of another shape.
         """
-        maps = np.asarray(obs)
-        shape = (self._view.height, self._view.width, 4)
-        if maps.ndim not in (3, 4) or maps.shape[-3:] != shape:
-            raise ValueError(f"observations must be [..., {shape}], not {maps.shape}")
-        batch = maps[None] if maps.ndim == 3 else maps
-        logits = getattr(self, f"_{self._student}")(batch)
+        seen = np.asarray(obs)
+        single = self._is_single(seen)
+        x = self._features.read(seen[None] if single else seen, np).astype(np.float32)
+        if x.shape[1] != self._features.size:
+            raise ValueError(
+                f"observations {seen.shape} give {x.shape[1]} features, not {self._features.size}"
+            )
+        logits = getattr(self, f"_{self._student}")(x)
         exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
         probabilities = (exponentials / exponentials.sum(axis=-1, keepdims=True)).astype(np.float32)
-        return probabilities[0] if maps.ndim == 3 else probabilities
+        return probabilities[0] if single else probabilities
+
+    def _is_single(self, seen: npt.NDArray[Any]) -> bool:
+        """Whether these are one observation, not a batch.
+
+        Raises:
+            ValueError: they are neither.
+        """
+        shape = self._features.observed
+        if seen.shape == shape:
+            return True
+        if seen.shape[1:] != shape:
+            raise ValueError(f"observations must be [..., {shape}], not {seen.shape}")
+        return False
 
     def _dense(self, name: str, x: FloatArray) -> FloatArray:
         return x @ self._params[f"{name}/kernel"] + self._params[f"{name}/bias"]
 
-    def _ego(self, obs: npt.NDArray[Any]) -> FloatArray:
-        x = egocentric(obs, self._view, np).astype(np.float32)
+    def _ego(self, x: FloatArray) -> FloatArray:
         for i in range(2):
             x = np.maximum(self._dense(f"dense_{i}", x), 0.0)
         return self._dense("policy", x)
 
-    def _cnn(self, obs: npt.NDArray[Any]) -> FloatArray:
-        n, height, width = obs.shape[:3]
-        x = raw_map(obs, self._view, np).astype(np.float32).reshape(n, height, width, 4)
+    def _cnn(self, x: FloatArray) -> FloatArray:
+        n, (height, width, channels) = len(x), self._features.shape
+        x = x.reshape(n, height, width, channels)
         for i in range(3):
             padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
             shifts = [padded[:, a : a + height, b : b + width] for a in range(3) for b in range(3)]
@@ -77,8 +94,7 @@ class Policy:
         actor = np.maximum(self._dense("actor", x.reshape(n, -1)), 0.0)
         return self._dense("policy", actor)
 
-    def _gru(self, obs: npt.NDArray[Any]) -> FloatArray:
-        x = egocentric(obs, self._view, np).astype(np.float32)
+    def _gru(self, x: FloatArray) -> FloatArray:
         x = np.maximum(self._dense("dense_0", x), 0.0)
         hidden = np.zeros_like(x) if self._hidden is None else self._hidden
         gates = self._dense("gates", np.concatenate([x, hidden], axis=-1))
@@ -92,7 +108,7 @@ class Policy:
 class _Network:
     """The student in config.json, as far as it matters here."""
 
-    name: Literal["ego", "cnn", "gru"]
+    name: str
 
 
 def load_policy(folder: str | os.PathLike[str], seed_id: int) -> Policy:
@@ -114,8 +130,10 @@ def load_policy(folder: str | os.PathLike[str], seed_id: int) -> Policy:
         config = read_object(file)
     except FileNotFoundError as error:
         raise UserError(f"{path} is not a run folder: it holds no config.json") from error
-    view = typed(View, config.get("view"), f"{file}: view")
     student = typed(_Network, own_fields(_Network, config.get("student")), f"{file}: student").name
+    if not hasattr(Policy, f"_{student}"):
+        raise UserError(f"{path} holds students of the network '{student}', which has no form in NumPy")
+    features = features_of(config, student, str(file))
     if config.get("method") != "llm4teach":
         raise UserError(
             f"{path} holds students that choose among options, which take an environment to run: "
@@ -127,10 +145,30 @@ def load_policy(folder: str | os.PathLike[str], seed_id: int) -> Policy:
         ids = arrays.pop("seed_ids").tolist()
         if seed_id in ids:
             row = ids.index(seed_id)
-            return Policy(student, view, {name: array[row] for name, array in arrays.items()})
+            return Policy(student, features, {name: array[row] for name, array in arrays.items()})
         known += ids
     held = f"it holds {min(known)}..{max(known)}" if known else "it holds none"
     raise UserError(f"{path} has no parameters of seed {seed_id}: {held}")
+
+
+def features_of(config: dict[str, Any], student: str, file: str) -> "Features":
+    """How the students of a run read observations, from its config.json.
+
+    Args:
+        config: the contents.
+        student: the network's name.
+        file: what to call it in messages.
+
+    Raises:
+        UserError: it says nothing of them, or nothing that fits.
+    """
+    described = config.get("features")
+    if described is None and isinstance(config.get("view"), dict):
+        # The first version described the view of a door/key task alone.
+        described = {"reader": "raw_map" if student == "cnn" else "egocentric", **config["view"]}
+    if not isinstance(described, dict):
+        raise UserError(f"{file}: features is {described!r}, not an object: it is damaged")
+    return load_features(described, f"{file}: features")
 
 
 def read_params(file: Path, index: str = "seed_ids") -> dict[str, npt.NDArray[Any]]:

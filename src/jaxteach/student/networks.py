@@ -13,7 +13,6 @@ from jax import Array
 from jaxteach.student.registry import STUDENTS
 from jaxteach.tasks.protocol import Features, Task
 
-
 Params = Any
 
 

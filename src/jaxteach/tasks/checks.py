@@ -38,10 +38,11 @@ def check_task(task: Teachable) -> None:
     require(task.action_names and task.max_steps >= 1, "it needs an action and a step")
     words = jax.ShapeDtypeStruct((task.n_draws,), jnp.uint32)
     state = _traced(task, "reset", lambda w: task.update_seen(task.reset(w)), words)
-    after, outcome = _traced(
-        task, "step", lambda s: task.step(s, jnp.zeros((), jnp.int32)), state
-    )
-    shapes = [jax.tree.map(lambda x: (x.shape, x.dtype), s) for s in (after, _traced(task, "reset", task.reset, words))]
+    after, outcome = _traced(task, "step", lambda s: task.step(s, jnp.zeros((), jnp.int32)), state)
+    shapes = [
+        jax.tree.map(lambda x: (x.shape, x.dtype), s)
+        for s in (after, _traced(task, "reset", task.reset, words))
+    ]
     require(shapes[0] == shapes[1], "its step gives a state of other shapes or types than its reset")
     require(isinstance(outcome, Outcome), f"its step gives {type(outcome).__name__}, not an Outcome")
     for field in ("reward", "terminated", "truncated", "success"):
@@ -70,7 +71,10 @@ def _check_teachable(task: Teachable, state: Any, obs: Any, require: Any) -> Non
     grouped = {option for group in task.option_groups for option in group}
     for option, place in zip(language.options, range(len(language.options)), strict=True):
         actions = {row[place] for row in fixed}
-        require(None not in actions or place in grouped, f"option {option.text!r} is in no group and has no action")
+        require(
+            None not in actions or place in grouped,
+            f"option {option.text!r} is in no group and has no action",
+        )
         require(actions <= {None, *range(n_actions)}, f"option {option.text!r} has an action that is none")
 
     def batch(tree: Any) -> Any:
@@ -82,8 +86,13 @@ def _check_teachable(task: Teachable, state: Any, obs: Any, require: Any) -> Non
     option = jax.ShapeDtypeStruct((1, _N), jnp.int32)
     for group in range(len(task.option_groups)):
         action, over = _traced(task, "act", lambda v, o, group=group: task.act(v, group, o), view, option)
-        require(action.shape == (1, _N) and action.dtype == jnp.int32, f"its act gives actions {action}, not i32[K, N]")
-        require(over.shape == (1, _N) and over.dtype == np.bool_, f"its act says {over} is over, not bool[K, N]")
+        require(
+            action.shape == (1, _N) and action.dtype == jnp.int32,
+            f"its act gives actions {action}, not i32[K, N]",
+        )
+        require(
+            over.shape == (1, _N) and over.dtype == np.bool_, f"its act says {over} is over, not bool[K, N]"
+        )
 
 
 def _traced(task: Teachable, what: str, function: Any, *arguments: Any) -> Any:

@@ -51,6 +51,10 @@ class Features(Protocol):
     def shape(self) -> tuple[int, ...]:
         """What the F numbers are before they are flattened, such as (H, W, C); (F,) for a vector."""
 
+    @property
+    def observed(self) -> tuple[int, ...]:
+        """The shape of one observation, such as (H, W, 4)."""
+
     def read(self, obs: Any, xp: Any) -> Any:
         """Observations [N, ...] to features [N, F], in the smallest type that holds them.
 

@@ -164,13 +164,17 @@ def _check_state(entry: Any, at: str, language: Language) -> AbstractState:
     text = _typed(entry["text"], str, f"{at}: text")
     known = {state.text: state for state in language.states}
     if text not in known:
-        raise UserError(f"{at}: text is {_show(text)}: no state of this task, {nearest(text[:80], tuple(known))}")
+        raise UserError(
+            f"{at}: text is {_show(text)}: no state of this task, {nearest(text[:80], tuple(known))}"
+        )
     state = known[text]
     at = f"{at} ({text})"
     _fields(entry, at, (*state.fields, "text", "plans"))
     for name, value in state.fields.items():
         if entry[name] != value or type(entry[name]) is not type(value):
-            raise UserError(f"{at}: {name} is {_json(entry[name])}, which does not fit the text: it must be {_json(value)}")
+            raise UserError(
+                f"{at}: {name} is {_json(entry[name])}, which does not fit the text: it must be {_json(value)}"
+            )
     plans = list(_items(entry["plans"], f"{at}: plans", least=1, most=MAX_PLANS))
     for i, plan in plans:
         _check_plan(plan, f"{at}: plans[{i}]", language)

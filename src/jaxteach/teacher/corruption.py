@@ -10,10 +10,10 @@ from flax import struct
 from jax import Array
 
 from jaxteach.config import Corrupt
-from jaxteach.teacher.policy import Teacher, compile_teacher, teacher_policy
-from jaxteach.teacher.table import Plan, PlanTable
 from jaxteach.tasks.language import Option
 from jaxteach.tasks.protocol import Teachable
+from jaxteach.teacher.policy import Teacher, compile_teacher, teacher_policy
+from jaxteach.teacher.table import Plan, PlanTable
 
 
 class NoisyTeacher(struct.PyTreeNode):

@@ -1,6 +1,6 @@
 """Loading the teacher of a task by name or path."""
 
-from jaxteach.tasks import vocabulary
+from jaxteach.tasks import language
 from jaxteach.teacher.table import PlanTable, load_table
 
 
@@ -19,4 +19,4 @@ def load_teacher(teacher: str, task: str) -> PlanTable | None:
     """
     if teacher == "none":
         return None
-    return load_table(teacher, task.partition(":")[0], vocabulary(task))
+    return load_table(teacher, task.partition(":")[0], language(task))

@@ -96,13 +96,16 @@ def compile_teacher(table: PlanTable, task: Teachable, room: tuple[int, ...] = (
 def _named(task: Teachable, state: int, plans: Any) -> list[int]:
     """The options that a state's plans name and `act` decides, in the order of the task's."""
     options = {dataclasses.replace(o, raw=None) for plan in plans for o in plan.options}
-    return sorted(
-        task.language.options.index(o) for o in options if task.fixed_action(state, o) is None
-    )
+    return sorted(task.language.options.index(o) for o in options if task.fixed_action(state, o) is None)
 
 
 def _outcome_of(
-    options: tuple[Option, ...], task: Teachable, state: int, ended: int, slots: dict[int, int], n_candidates: int
+    options: tuple[Option, ...],
+    task: Teachable,
+    state: int,
+    ended: int,
+    slots: dict[int, int],
+    n_candidates: int,
 ) -> int:
     """The outcome of one plan: its first candidate that has not ended, or the first fixed action."""
     for option in options:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jaxteach.tasks.language import AbstractState, Language, Option
 from jaxteach.teacher.checks import SCHEMA_VERSION, check_table, read_json
 from jaxteach.teacher.shipped import find_table
 from jaxteach.utils.errors import UserError
 from jaxteach.utils.files import write_atomic
-from jaxteach.tasks.language import AbstractState, Language, Option
 
 
 @dataclass(frozen=True)

@@ -12,19 +12,21 @@ from jax import Array
 from jax.sharding import NamedSharding
 
 from jaxteach.student.networks import Student
+from jaxteach.tasks.protocol import State, Task, Teachable
 from jaxteach.teacher.corruption import AnyTeacher, mean_policy
-from jaxteach.training.hierarchical import act
-from jaxteach.training.rollout import sample, select
+from jaxteach.training.hierarchical import NO_OPTION, execute
+from jaxteach.training.rollout import sample
+from jaxteach.training.starts import fresh_starts, next_starts, select
 from jaxteach.training.streams import evaluation_key, first_layouts_key, parameters_key, play_keys
 from jaxteach.utils.numerics import as_fixed
-from jaxteach.worlds.minigrid.paper.menu import NO_OPTION, Menu
-from jaxteach.worlds.minigrid.paper.state import GridState
-from jaxteach.worlds.minigrid.paper.task import Task
 
 LANES = 128
 """Episodes run side by side; each lane plays a fixed share, so that no episode is left out for being long."""
 
-Act = Callable[[Array, GridState, Any], tuple[Array, Any]]
+POOL_STEPS = 16
+"""Environment steps that a pool of starts serves, where a reset is dear."""
+
+Act = Callable[[Array, State, Array, Any], tuple[Array, Any]]
 
 
 class Episodes(struct.PyTreeNode):
@@ -42,9 +44,10 @@ class Episodes(struct.PyTreeNode):
 
 
 class _Carry(struct.PyTreeNode):
-    env: GridState
+    env: State
     memory: Any
     earned: Array  # f32[lane], rewards of the running episode
+    clock: Array  # i32[lane], environment steps of the running episode
     left: Array  # i32[lane], episodes still to play
     sums: Array  # f32[3]
     t: Array
@@ -55,7 +58,8 @@ def play(task: Task, act: Act, memory: Any, key: Array, n_episodes: int) -> Epis
 
     Args:
         task: the task (static).
-        act: `(key, state [lane], memory) -> actions i32[lane], memory`.
+        act: `(key, state [lane], first bool[lane], memory) -> actions i32[lane], memory`; first where an
+            episode begins.
         memory: the actor's blank memory, [lane, ...]; its first axis sets the number of lanes.
         key: a PRNG key.
         n_episodes: how many episodes in all (static).
@@ -66,48 +70,54 @@ def play(task: Task, act: Act, memory: Any, key: Array, n_episodes: int) -> Epis
     n_lanes = jax.tree.leaves(memory)[0].shape[0]
     share = n_episodes // n_lanes + (jnp.arange(n_lanes) < n_episodes % n_lanes)
 
-    def fresh(key: Array) -> GridState:
-        return jax.vmap(task.spawn)(jax.random.bits(key, (n_lanes, task.n_draws)))
-
-    def step(carry: _Carry) -> _Carry:
+    def step(carry: _Carry, pool: State | None) -> _Carry:
         keys = play_keys(key, carry.t)
-        action, memory = act(keys.actions, carry.env, carry.memory)
-        moved, outcome = jax.vmap(task.transition)(carry.env, action)
+        action, memory = act(keys.actions, carry.env, carry.clock == 0, carry.memory)
+        moved, outcome = jax.vmap(task.step)(carry.env, action)
         ended = outcome.done & (carry.left > 0)
-        earned = carry.earned + outcome.reward
-        facts = jnp.stack([outcome.success, earned, moved.clock])  # [3, lane]
-        env = select(outcome.done, fresh(keys.layouts), moved)
+        earned, length = carry.earned + outcome.reward, carry.clock + 1
+        facts = jnp.stack([outcome.success, earned, length])  # [3, lane]
+        env = select(outcome.done, next_starts(task, keys.layouts, n_lanes, pool), moved)
         return _Carry(
-            env=jax.vmap(task.perceive_view)(env),
+            env=jax.vmap(task.update_seen)(env),
             memory=memory,
             earned=jnp.where(outcome.done, 0.0, earned),
+            clock=jnp.where(outcome.done, 0, length),
             left=carry.left - ended,
             sums=carry.sums + jnp.sum(jnp.where(ended[None], facts, 0.0), axis=1),
             t=carry.t + 1,
         )
 
+    def steps(carry: _Carry) -> _Carry:
+        if not task.dear_reset:
+            return step(carry, None)
+        # Steps beyond the last episode's end count for nothing.
+        pool = fresh_starts(task, play_keys(key, carry.t).layouts, n_lanes)
+        return jax.lax.fori_loop(0, POOL_STEPS, lambda _, carry: step(carry, pool), carry)
+
     start = _Carry(
-        env=jax.vmap(task.perceive_view)(fresh(first_layouts_key(key))),
+        env=jax.vmap(task.update_seen)(fresh_starts(task, first_layouts_key(key), n_lanes)),
         memory=memory,
         earned=jnp.zeros((n_lanes,)),
+        clock=jnp.zeros((n_lanes,), jnp.int32),
         left=share,
         sums=jnp.zeros((3,)),
         t=jnp.zeros((), jnp.int32),
     )
-    sums = jax.lax.while_loop(lambda carry: jnp.any(carry.left > 0), step, start).sums
+    sums = jax.lax.while_loop(lambda carry: jnp.any(carry.left > 0), steps, start).sums
     return Episodes(*(sums / n_episodes))
 
 
 @as_fixed
 @functools.partial(jax.jit, static_argnums=(0, 1, 4, 5, 6))
 def play_students(
-    task: Task,
+    task: Teachable,
     student: Student,
     params: Any,
     seed_ids: Array,
     n_episodes: int,
     greedy: bool,
-    menu: Menu | None = None,
+    hierarchical: bool = False,
 ) -> Episodes:
     """Evaluate a chunk of students, each on its own episodes.
 
@@ -118,7 +128,7 @@ def play_students(
         seed_ids: u32[seed]; the episodes follow from the id alone.
         n_episodes: episodes a seed (static).
         greedy: take the likeliest action instead of sampling (static).
-        menu: the options a hierarchical student chooses among; None if students act themselves (static).
+        hierarchical: whether students choose among options instead of acting themselves (static).
 
     Returns:
         Means, f32[seed] each.
@@ -126,14 +136,14 @@ def play_students(
     lanes = min(LANES, n_episodes)
 
     def one(params: Any, seed_id: Array) -> Episodes:
-        def choose(key: Array, env: GridState, memory: tuple[Array, Array]) -> tuple[Array, Any]:
+        def choose(key: Array, env: State, first: Array, memory: tuple[Array, Array]) -> tuple[Array, Any]:
             hidden, option = memory
             obs = jax.lax.optimization_barrier(jax.vmap(task.observe)(env))
-            first = env.clock == 0
             logits, _, hidden = student.apply(params, student.features(obs), hidden, first)
             action = jnp.argmax(logits, axis=-1).astype(jnp.int32) if greedy else sample(key, logits)[0]
-            if menu is not None:
-                action, _, option = act(menu, obs, env.memory, first, option, action)
+            if hierarchical:
+                recalled = jax.vmap(task.recall)(env)
+                action, _, option = execute(task, obs, recalled, first, option, action)
             return action, (hidden, option)
 
         blank = student.blank(lanes), jnp.full((lanes,), NO_OPTION, jnp.int32)
@@ -145,14 +155,14 @@ def play_students(
 @functools.cache
 @as_fixed
 def chunk_player(
-    task: Task, student: Student, menu: Menu | None, n_episodes: int, by_seed: NamedSharding, width: int
+    task: Teachable, student: Student, hierarchical: bool, n_episodes: int, by_seed: NamedSharding, width: int
 ) -> Callable[[Any, Array], Episodes]:
     """`play_students` for a chunk whose lanes are split over devices: each plays its own, none waits.
 
     Args:
         task: the task.
         student: the network.
-        menu: see `play_students`.
+        hierarchical: see `play_students`.
         n_episodes: episodes a seed.
         by_seed: how lanes lie on the devices.
         width: lanes in a chunk.
@@ -162,7 +172,7 @@ def chunk_player(
     """
     lanes = by_seed.spec
     play = jax.shard_map(
-        lambda params, ids: play_students(task, student, params, ids, n_episodes, False, menu),
+        lambda params, ids: play_students(task, student, params, ids, n_episodes, False, hierarchical),
         mesh=by_seed.mesh,
         in_specs=(lanes, lanes),
         out_specs=lanes,
@@ -177,7 +187,9 @@ def chunk_player(
 
 @as_fixed
 @functools.partial(jax.jit, static_argnums=(0, 3, 4))
-def play_teacher(task: Task, teacher: AnyTeacher, seed: Array, n_episodes: int, greedy: bool) -> Episodes:
+def play_teacher(
+    task: Teachable, teacher: AnyTeacher, seed: Array, n_episodes: int, greedy: bool
+) -> Episodes:
     """Evaluate the teacher alone, its actions sampled from q(a|s).
 
     Args:
@@ -189,9 +201,9 @@ def play_teacher(task: Task, teacher: AnyTeacher, seed: Array, n_episodes: int, 
     """
     lanes = min(LANES, n_episodes)
 
-    def choose(key: Array, env: GridState, memory: Array) -> tuple[Array, Array]:
+    def choose(key: Array, env: State, first: Array, memory: Array) -> tuple[Array, Array]:
         obs = jax.lax.optimization_barrier(jax.vmap(task.observe)(env))
-        q = mean_policy(teacher, task, obs, env.memory)
+        q = mean_policy(teacher, task, obs, jax.vmap(task.recall)(env))
         if greedy:
             return jnp.argmax(q, axis=-1).astype(jnp.int32), memory
         return jax.random.categorical(key, jnp.log(q)).astype(jnp.int32), memory
@@ -203,7 +215,7 @@ TEACHER_EPISODES = 1000
 """Episodes a teacher's success rate is measured on."""
 
 
-def teacher_success(task: Task, teacher: AnyTeacher) -> float:
+def teacher_success(task: Teachable, teacher: AnyTeacher) -> float:
     """The success rate of the teacher alone, over `TEACHER_EPISODES` episodes, always the same ones."""
     return float(play_teacher(task, teacher, np.uint32(0), TEACHER_EPISODES, False).success)
 

@@ -204,26 +204,26 @@ def ask_teacher(
         keys: one for each seed, for a hard teacher's samples and for noise.
 
     Returns:
-        f32[seed, time, env, 7]; zeros if nobody teaches now.
+        f32[seed, time, env, A]; zeros if nobody teaches now.
     """
     rows = rollout.rows
     shape = rows.action.shape
     silence = jnp.zeros((*shape, plan.student.n_actions))
-    if teacher is None or rows.obs is None or rows.memory is None:
+    if teacher is None:
         return silence
     n = shape[0] * shape[1] * shape[2]
-    obs = rows.obs.reshape(n, *rows.obs.shape[3:])  # [seed, time, env, ...] -> [seed * time * env, ...]
-    memory = rows.memory.reshape(n, *rows.memory.shape[3:])
+    # [seed, time, env, ...] -> [seed * time * env, ...]
+    obs, memory = jax.tree.map(lambda x: x.reshape(n, *x.shape[3:]), (rows.obs, rows.memory))
 
     def speak() -> Array:
         streams = jax.vmap(teacher_keys)(keys)
-        q = answers(teacher, plan.task, obs, memory, streams.errors).reshape(*shape, 7)
-        # A seed that nobody teaches now must not see whether others in its chunk are taught.
+        q = answers(teacher, plan.task, obs, memory, streams.errors).reshape(silence.shape)
+        # Zero q where lambda is 0: a seed's result must not depend on its chunk-mates.
         q = jnp.where(weight[:, None, None, None] > 0.0, q, 0.0)
         if plan.config.distill.teacher == "soft":
             return q
         # A plan drawn by its probability acts as an action drawn from the mixture over plans.
         drawn = jax.vmap(lambda key, p: jax.random.categorical(key, jnp.log(p)))(streams.plans, q)
-        return jax.nn.one_hot(drawn, 7) * jnp.any(q > 0.0, axis=-1, keepdims=True)
+        return jax.nn.one_hot(drawn, q.shape[-1]) * jnp.any(q > 0.0, axis=-1, keepdims=True)
 
     return jax.lax.cond(jnp.any(weight > 0.0), speak, lambda: silence)

@@ -30,7 +30,7 @@ def targets(plan: Plan, rollout: Rollout, teacher: Array, hyper: Hyper) -> Batch
     rows = rollout.rows
     bootstrap = next_values(rows.value, rollout.last_value, rollout.final_value, rows.truncated)
     steps = (rows.reward, rows.value, bootstrap, rows.terminated, rows.truncated)
-    if plan.menu is None:
+    if not plan.hierarchical:
         advantage = gae(*steps, hyper.gamma, hyper.gae_lambda)
     else:
         advantage = semi_markov_gae(*steps, rows.valid, hyper.gamma, hyper.gae_lambda)
@@ -88,13 +88,13 @@ def learn(
         units = jax.tree.map(lambda x: x.reshape(n_steps * n_envs, *x.shape[2:]), flat)
         n_units, size = n_steps * n_envs, ppo.minibatch
         usable = rows.valid.reshape(n_units)
-    all_usable = not plan.by_episodes and plan.menu is None
+    all_usable = not plan.by_episodes and not plan.hierarchical
     n_usable: Any = n_units if all_usable else jnp.sum(usable)
-    n_minibatches = n_usable // size if plan.menu is None else -(-n_usable // size)
+    n_minibatches = n_usable // size if not plan.hierarchical else -(-n_usable // size)
 
     def loss(params: Any, index: Array) -> tuple[Array, dict[str, Array]]:
         features, first, part = jax.tree.map(lambda x: x[index], units)
-        if plan.menu is not None:
+        if plan.hierarchical:
             padding = (index < 0).reshape(size, *(1,) * (part.valid.ndim - 1))
             part = part.replace(valid=part.valid & ~padding)
         if plan.student.recurrent:

@@ -71,7 +71,7 @@ class Program:
         """Fresh episodes of a chunk's students, see `chunk_player`; compiled when first asked for."""
         plan, n_episodes = self.plan, self.plan.config.eval_episodes
         assert n_episodes is not None
-        return chunk_player(plan.task, plan.student, plan.menu, n_episodes, self.by_seed, self.width)
+        return chunk_player(plan.task, plan.student, plan.hierarchical, n_episodes, self.by_seed, self.width)
 
     def name(self, lane: int) -> str:
         """A lane as a user calls it: "seed 3", and in a sweep at which point."""
@@ -164,7 +164,7 @@ def traced_parts(
     points: Sequence[Point],
     table: PlanTable | None,
     by_seed: NamedSharding,
-    n_targets: int = 1,
+    room: tuple[int, ...] = (),
 ) -> tuple[AnyTeacher | None, Hyper]:
     """What a program is given, rather than compiled for.
 
@@ -173,13 +173,13 @@ def traced_parts(
         points: of the sweep.
         table: the teacher's table, or None.
         by_seed: how arrays with a leading lane axis lie on the devices.
-        n_targets: see `teacher.policy.compile_teacher`.
+        room: see `teacher.policy.compile_teacher`.
 
     Returns:
         The teacher, or None, on every device; and the hyperparameters of the points, [point], on the host.
     """
     corrupt = plan.config.corrupt
-    teacher = make_teacher(table, plan.task, corrupt, n_targets) if table is not None else None
+    teacher = make_teacher(table, plan.task, corrupt, room) if table is not None else None
     goal = 0.0
     if teacher is not None and any(point.config.decay.name in REACTIVE for point in points):
         goal = teacher_success(plan.task, teacher)
@@ -206,9 +206,9 @@ def reuse_program(program: Program, config: Config, table: PlanTable | None) -> 
     if compiled_for(config) != compiled_for(program.plan.config):
         return None
     plan = make_plan(config, table is not None)
-    n_targets = program.teacher.n_targets if program.teacher is not None else 1
+    room = program.teacher.room if program.teacher is not None else ()
     points = grid(config)
-    teacher, hyper = traced_parts(plan, points, table, program.by_seed, n_targets)
+    teacher, hyper = traced_parts(plan, points, table, program.by_seed, room)
     shapes = [jax.tree.map(lambda x: (x.shape, x.dtype), tree) for tree in (teacher, program.teacher)]
     if shapes[0] != shapes[1]:
         return None

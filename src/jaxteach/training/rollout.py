@@ -7,18 +7,18 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
-from jaxteach.training.hierarchical import act
+from jaxteach.tasks.protocol import Memory, Obs, Outcome, State
+from jaxteach.training.hierarchical import execute
+from jaxteach.training.starts import fresh_starts, next_starts, select
 from jaxteach.training.state import Plan, SeedState
 from jaxteach.training.streams import by_step, rollout_keys
-from jaxteach.worlds.minigrid.paper.dynamics import Outcome
-from jaxteach.worlds.minigrid.paper.state import GridState
 
 
 class Rows(struct.PyTreeNode):
     """One update's experience, [time, env, ...].
 
     Attributes:
-        features: u8[T, E, F], what the student read.
+        features: [T, E, F], what the student read.
         first: bool[T, E], an episode begins at this step.
         action: i32[T, E], the student's choice: an action, or the number of an option.
         log_prob: f32[T, E].
@@ -28,8 +28,8 @@ class Rows(struct.PyTreeNode):
         truncated: bool[T, E].
         valid: bool[T, E], there is something to learn: the step was taken (false where an environment
             waits for the others), and at it, if options are chosen among, a choice.
-        obs: u8[T, E, H, W, 4], what the teacher reads; None if nobody teaches.
-        memory: i32[T, E, C, 2], the teacher's memory; None if nobody teaches.
+        obs: [T, E, ...], what the teacher reads; None without a teacher.
+        memory: [T, E, ...], what the teacher remembers besides; None without a teacher.
     """
 
     features: Array
@@ -41,8 +41,8 @@ class Rows(struct.PyTreeNode):
     terminated: Array
     truncated: Array
     valid: Array
-    obs: Array | None
-    memory: Array | None
+    obs: Obs | None
+    memory: Memory | None
 
 
 class Rollout(struct.PyTreeNode):
@@ -69,27 +69,19 @@ class Rollout(struct.PyTreeNode):
 
 
 class _Carry(struct.PyTreeNode):
-    env: GridState
+    env: State
     hidden: Array
     option: Array
     born: Array
     earned: Array  # f32[E], rewards of the running episode
+    clock: Array  # i32[E], environment steps of the running episode
     busy: Array  # bool[E]
     taken: Array  # i32[E], steps each environment has taken
     collected: Array  # i32[], steps all have taken
-    final_env: GridState  # where each environment's truncated episode ended
+    final_env: State  # where each environment's truncated episode ended
     final_hidden: Array
     started: Array
     outcomes: Array
-
-
-def select(condition: Array, yes: Any, no: Any) -> Any:
-    """Choose between two pytrees by condition bool[E] on their first axis."""
-
-    def pick(a: Array, b: Array) -> Array:
-        return jnp.where(condition.reshape(condition.shape + (1,) * (a.ndim - 1)), a, b)
-
-    return jax.tree.map(pick, yes, no)
 
 
 def sample(key: Array, logits: Array) -> tuple[Array, Array]:
@@ -127,17 +119,20 @@ def collect(
     """
     task, student, n_envs = plan.task, plan.student, plan.config.rollout.envs
     keys = rollout_keys(key)
-    env, hidden = state.env, state.hidden
+    env, hidden, clock = state.env, state.hidden, state.clock
     if plan.by_episodes:
-        words = jax.random.bits(keys.start, (n_envs, task.n_draws))
-        env = jax.vmap(lambda w: task.perceive_view(task.spawn(w)))(words)
+        env = jax.vmap(task.update_seen)(fresh_starts(task, keys.start, n_envs))
+        clock = jnp.zeros((n_envs,), jnp.int32)
         hidden = student.blank(n_envs)
+    # One draw an update of as many starts as there are environments: 1/T of what a draw a step would cost.
+    pool = fresh_starts(task, keys.start, n_envs) if task.dear_reset else None
     carry = _Carry(
         env=env,
         hidden=hidden,
         option=state.option,
         born=state.born,
         earned=state.earned,
+        clock=clock,
         busy=jnp.full((n_envs,), active),
         taken=jnp.zeros((n_envs,), jnp.int32),
         collected=jnp.zeros((), jnp.int32),
@@ -148,7 +143,8 @@ def collect(
     )
 
     def step(carry: _Carry, t: Array) -> tuple[_Carry, Rows]:
-        return _step(plan, state.params, carry, update, by_step(keys.layouts, t), by_step(keys.actions, t))
+        step_keys = by_step(keys.layouts, t), by_step(keys.actions, t)
+        return _step(plan, state.params, pool, carry, update, *step_keys)
 
     if plan.by_episodes:
         carry, rows = fill_while(
@@ -161,10 +157,8 @@ def collect(
         carry, rows = jax.lax.scan(step, carry, jnp.arange(plan.n_steps))
     false = jnp.zeros((n_envs,), bool)
     last_obs = jax.vmap(task.observe)(carry.env)
-    final_obs = jax.vmap(task.observe)(jax.vmap(task.perceive_view)(carry.final_env))
-    _, last_value, _ = student.apply(
-        state.params, student.features(last_obs), carry.hidden, carry.env.clock == 0
-    )
+    final_obs = jax.vmap(task.observe)(jax.vmap(task.update_seen)(carry.final_env))
+    _, last_value, _ = student.apply(state.params, student.features(last_obs), carry.hidden, carry.clock == 0)
     _, final_value, _ = student.apply(state.params, student.features(final_obs), carry.final_hidden, false)
     rollout = Rollout(
         rows=rows,
@@ -181,39 +175,47 @@ def collect(
         option=carry.option,
         born=carry.born,
         earned=carry.earned,
+        clock=carry.clock,
         env_steps=state.env_steps + carry.collected,
     )
     return state, rollout
 
 
 def _step(
-    plan: Plan, params: Any, carry: _Carry, update: Array, reset_key: Array, action_key: Array
+    plan: Plan,
+    params: Any,
+    pool: State | None,
+    carry: _Carry,
+    update: Array,
+    reset_key: Array,
+    action_key: Array,
 ) -> tuple[_Carry, Rows]:
     """One environment step of every environment of one seed."""
     task, student = plan.task, plan.student
     n_envs = plan.config.rollout.envs
     env, busy = carry.env, carry.busy
-    # Computed once, here: fused into its readers it would be computed again for each of them.
-    obs = jax.lax.optimization_barrier(jax.vmap(task.observe)(env))  # [E, H, W, 4]
+    # Barrier: otherwise XLA recomputes `observe` in every consumer.
+    obs = jax.lax.optimization_barrier(jax.vmap(task.observe)(env))  # [E, ...]
+    memory = jax.vmap(task.recall)(env) if plan.taught or plan.hierarchical else None
     features = student.features(obs)
-    first = env.clock == 0
+    first = carry.clock == 0
     born = jnp.where(first, update, carry.born)
     logits, value, hidden = student.apply(params, features, carry.hidden, first)
     chosen, log_prob = sample(action_key, logits)
     action, option, valid = chosen, carry.option, busy
-    if plan.menu is not None:
-        action, decides, option = act(plan.menu, obs, env.memory, first, carry.option, chosen)
+    if plan.hierarchical:
+        action, decides, option = execute(task, obs, memory, first, carry.option, chosen)
         valid = busy & decides
 
-    moved, outcome = jax.vmap(task.transition)(env, action)
+    moved, outcome = jax.vmap(task.step)(env, action)
+    length = carry.clock + 1
     earned = jnp.where(first, 0.0, carry.earned) + outcome.reward
     taken, collected = carry.taken + busy, carry.collected + jnp.sum(busy)
-    words = jax.random.bits(reset_key, (n_envs, task.n_draws))
     over, still_busy = outcome.done, busy
     if plan.by_episodes:
         over = outcome.done | ~busy  # one that waits stands at the beginning of an episode
-        still_busy = ~over | _begin_more(plan, ~over, taken, collected, moved.clock, jnp.any(busy))
-    following = select(over, jax.vmap(task.spawn)(words), moved)
+        still_busy = ~over | _begin_more(plan, ~over, taken, collected, length, jnp.any(busy))
+    following = select(over, next_starts(task, reset_key, n_envs, pool), moved)
     rows = Rows(
         features=features,
         first=first,
@@ -226,22 +228,23 @@ def _step(
         truncated=outcome.truncated & busy,
         valid=valid,
         obs=obs if plan.taught else None,
-        memory=env.memory if plan.taught else None,
+        memory=memory if plan.taught else None,
     )
     ended_early = outcome.truncated & busy
     carry = _Carry(
-        env=jax.vmap(task.perceive_view)(following),
+        env=jax.vmap(task.update_seen)(following),
         hidden=hidden,
         option=option,
         born=born,
         earned=earned,
+        clock=jnp.where(over, 0, length),
         busy=still_busy,
         taken=taken,
         collected=collected,
         final_env=select(ended_early, moved, carry.final_env),
         final_hidden=select(ended_early, hidden, carry.final_hidden),
         started=carry.started + jnp.sum(first & busy),
-        outcomes=carry.outcomes + _outcomes(plan, outcome, earned, moved.clock, update - born, busy),
+        outcomes=carry.outcomes + _outcomes(plan, outcome, earned, length, update - born, busy),
     )
     return carry, rows
 

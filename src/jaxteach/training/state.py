@@ -13,13 +13,11 @@ from jaxteach.config.bounds import check_rollout
 from jaxteach.student.decay import DECAY_NAMES, DecayParameters, in_updates
 from jaxteach.student.networks import Student, make_student
 from jaxteach.tasks import make_task
+from jaxteach.tasks.protocol import State, Teachable
+from jaxteach.training.hierarchical import NO_OPTION
+from jaxteach.training.starts import fresh_starts
 from jaxteach.training.streams import layouts_key, parameters_key
 from jaxteach.utils.errors import UserError
-from jaxteach.worlds.minigrid.paper.constants import N_ACTIONS
-from jaxteach.worlds.minigrid.paper.features import View
-from jaxteach.worlds.minigrid.paper.menu import NO_OPTION, Menu, make_menu
-from jaxteach.worlds.minigrid.paper.state import GridState
-from jaxteach.worlds.minigrid.paper.task import Task
 
 
 class Hyper(struct.PyTreeNode):
@@ -58,10 +56,11 @@ class SeedState(struct.PyTreeNode):
         adam: the optimiser's state.
         env: environments, [env, ...].
         hidden: the student's hidden state, f32[env, state_size].
-        option: i32[env], what runs in each environment (hierarchical), see `teacher.menu.running_option`;
-            `NO_OPTION` for nothing.
+        option: i32[env], what runs in each environment (hierarchical), see `hierarchical.execute`; `NO_OPTION`
+            for nothing.
         born: i32[env], the update in which each environment's episode began.
         earned: f32[env], the sum of rewards of each environment's episode so far.
+        clock: i32[env], environment steps of each environment's episode so far.
         env_steps: i32[], environment steps taken so far.
         alive: bool[], false once the seed has diverged; its parameters then stay as they were.
         success: f32[], running estimate of success, see `student.decay.recent_success`.
@@ -69,11 +68,12 @@ class SeedState(struct.PyTreeNode):
 
     params: Any
     adam: Adam
-    env: GridState
+    env: State
     hidden: Array
     option: Array
     born: Array
     earned: Array
+    clock: Array
     env_steps: Array
     alive: Array
     success: Array
@@ -88,14 +88,17 @@ class Plan:
         student: the network.
         config: the resolved configuration; only its static fields are read under jit.
         taught: whether there is a teacher at all.
-        menu: the options a hierarchical student chooses among; None if students act themselves.
     """
 
-    task: Task
+    task: Teachable
     student: Student
     config: Config
     taught: bool
-    menu: Menu | None
+
+    @property
+    def hierarchical(self) -> bool:
+        """Whether students choose among options instead of acting themselves."""
+        return self.config.method == "hierarchical"
 
     @property
     def by_episodes(self) -> bool:
@@ -143,13 +146,16 @@ def make_plan(config: Config, taught: bool) -> Plan:
     parameters = dataclasses.asdict(config.variant)
     task = make_task(config.task, **parameters)
     check_rollout(config, task)
-    view = View(task.height, task.width, task.key_class_colours)
-    menu = make_menu(task) if config.method == "hierarchical" else None
-    if menu is not None and taught:
+    hierarchical = config.method == "hierarchical"
+    if hierarchical and taught:
         raise UserError("--method hierarchical learns without a teacher: leave the table out")
-    n_actions = N_ACTIONS if menu is None else len(menu.options)
-    student = make_student(config.student.name, config.student.hidden, view, n_actions)
-    return Plan(task, student, config, taught, menu)
+    if (hierarchical or taught) and not task.language.states:
+        raise UserError(
+            f"task {task.name} has no abstract states, so no teacher and no options: --teacher none"
+        )
+    n_choices = len(task.language.options) if hierarchical else len(task.action_names)
+    student = make_student(config.student.name, config.student.hidden, task, n_choices)
+    return Plan(task, student, config, taught)
 
 
 def make_hyper(config: Config, n_updates: int, teacher_success: float = 0.0) -> Hyper:
@@ -199,16 +205,16 @@ def init_seed(plan: Plan, seed_id: Array) -> SeedState:
     """
     params = plan.student.init(parameters_key(seed_id))
     n_envs, task = plan.config.rollout.envs, plan.task
-    words = jax.random.bits(layouts_key(seed_id), (n_envs, task.n_draws))
     zeros = jax.tree.map(jnp.zeros_like, params)
     return SeedState(
         params=params,
         adam=Adam(count=jnp.zeros((), jnp.int32), mu=zeros, nu=zeros),
-        env=jax.vmap(lambda w: task.perceive_view(task.spawn(w)))(words),
+        env=jax.vmap(task.update_seen)(fresh_starts(task, layouts_key(seed_id), n_envs)),
         hidden=plan.student.blank(n_envs),
         option=jnp.full((n_envs,), NO_OPTION, jnp.int32),
         born=jnp.zeros((n_envs,), jnp.int32),
         earned=jnp.zeros((n_envs,)),
+        clock=jnp.zeros((n_envs,), jnp.int32),
         env_steps=jnp.zeros((), jnp.int32),
         alive=jnp.ones((), bool),
         success=jnp.zeros(()),

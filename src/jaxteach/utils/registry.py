@@ -66,7 +66,9 @@ class Registry[T]:
         plugins = self._plugins().get(name, ())
         if name in self._built_in or name in self._registered:
             if plugins:
-                raise UserError(f"{_origin(plugins[0])}: its {self.kind} '{name}' has a name that is taken: rename it")
+                raise UserError(
+                    f"{_origin(plugins[0])}: its {self.kind} '{name}' has a name that is taken: rename it"
+                )
             if name not in self._registered:
                 self._registered[name] = self._check(name, _load(self._built_in[name]))
             return self._registered[name]
@@ -83,7 +85,9 @@ class Registry[T]:
             thing = plugin.load()
         except Exception as error:  # a plugin's import can fail in any way
             what = one_line(f"{type(error).__name__}: {error}")
-            raise UserError(f"{_origin(plugin)}: its {self.kind} '{name}' cannot be imported: {what}") from error
+            raise UserError(
+                f"{_origin(plugin)}: its {self.kind} '{name}' cannot be imported: {what}"
+            ) from error
         try:
             checked = self._check(name, thing)
         except ValueError as error:

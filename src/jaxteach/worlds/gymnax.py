@@ -2,12 +2,10 @@
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import struct
 from jax import Array
 
@@ -99,7 +97,9 @@ class GymnaxTask(Teachable):
         self._reset = self._method("reset_env", "reset", ("key",))
         self._step = self._method("step_env", "step", ("key", "state", "action"))
         self._require(bool(states) == (abstract is not None), "give states and abstract together, or neither")
-        self._require(len(self.action_names) == n_actions, f"{len(self.action_names)} names, {n_actions} actions")
+        self._require(
+            len(self.action_names) == n_actions, f"{len(self.action_names)} names, {n_actions} actions"
+        )
         self._require(0 <= no_op < n_actions, f"no_op {no_op} is no action: 0..{n_actions - 1}")
 
     def _require(self, holds: bool, otherwise: str) -> None:
@@ -161,11 +161,15 @@ class GymnaxTask(Teachable):
     def features(self, kind: str) -> Vector | Map:
         """The observation flattened; or as a map, if it has the axes of one."""
         seen = jax.eval_shape(self.reset, jax.ShapeDtypeStruct((self.n_draws,), jnp.uint32)).obs
-        self._require(hasattr(seen, "shape"), "its observation is no single array: give the task features of its own")
+        self._require(
+            hasattr(seen, "shape"), "its observation is no single array: give the task features of its own"
+        )
         if kind == "map":
-            self._require(len(seen.shape) == 3, f"its observations {seen.shape} are no maps: choose --student ego")
+            self._require(
+                len(seen.shape) == 3, f"its observations {seen.shape} are no maps: choose --student ego"
+            )
             return Map(*seen.shape)
-        return Vector(int(np.prod(seen.shape)))
+        return Vector(tuple(seen.shape))
 
     # ---- Teachable -----------------------------------------------------------------------
 

@@ -34,7 +34,9 @@ class _AsGymnax:
         # The cache of rendered tiles is 12 kB and more an environment, and only RGB observations read it.
         return timestep.observation, timestep.replace(state=timestep.state.replace(cache=None))
 
-    def step(self, key: Array, state: Any, action: Array) -> tuple[Array, Any, Array, Array, dict[str, Array]]:
+    def step(
+        self, key: Array, state: Any, action: Array
+    ) -> tuple[Array, Any, Array, Array, dict[str, Array]]:
         """One action; navix draws from a key in its state."""
         del key
         after = self._env.step(state, action)

@@ -1,5 +1,6 @@
 """Features of worlds whose observations are plain arrays; NumPy alone."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,15 +12,25 @@ class Vector:
     """An observation flattened into one vector.
 
     Attributes:
-        size: numbers in it.
+        axes: the shape of one observation.
     """
 
-    size: int
+    axes: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """F, numbers in it."""
+        return math.prod(self.axes)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """(F,)."""
         return (self.size,)
+
+    @property
+    def observed(self) -> tuple[int, ...]:
+        """The shape of one observation."""
+        return self.axes
 
     def read(self, obs: Any, xp: Any) -> Any:
         """Arrays [N, ...] to [N, F], of their own type."""
@@ -27,7 +38,7 @@ class Vector:
 
     def described(self) -> dict[str, Any]:
         """For config.json."""
-        return {"reader": "vector", "size": self.size}
+        return {"reader": "vector", "axes": list(self.axes)}
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,11 @@ class Map:
     def shape(self) -> tuple[int, ...]:
         """(H, W, C)."""
         return (self.height, self.width, self.channels)
+
+    @property
+    def observed(self) -> tuple[int, ...]:
+        """(H, W, C)."""
+        return self.shape
 
     def read(self, obs: Any, xp: Any) -> Any:
         """Maps [N, H, W, C] to [N, F], of their own type."""
@@ -88,6 +104,11 @@ class Symbols:
         """(F,)."""
         return (self.size,)
 
+    @property
+    def observed(self) -> tuple[int, ...]:
+        """(H, W, 3)."""
+        return (self.height, self.width, 3)
+
     def read(self, obs: Any, xp: Any) -> Any:
         """Maps u8[N, H, W, 3] to u8[N, F]."""
         planes = [
@@ -101,7 +122,11 @@ class Symbols:
         return {"reader": "symbols", "height": self.height, "width": self.width}
 
 
-_BY_NAME: dict[str, type[Vector] | type[Map] | type[Symbols]] = {"vector": Vector, "map": Map, "symbols": Symbols}
+_BY_NAME: dict[str, type[Vector] | type[Map] | type[Symbols]] = {
+    "vector": Vector,
+    "map": Map,
+    "symbols": Symbols,
+}
 
 
 def restore(described: dict[str, Any], place: str) -> Vector | Map | Symbols:

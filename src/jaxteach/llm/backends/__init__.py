@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from jaxteach.llm.backend import Backend
-from jaxteach.llm.questions import Question
+from jaxteach.tasks.language import Question
 from jaxteach.utils.errors import UserError
 
 BackendName = Literal["transformers", "openai", "rule"]

@@ -1,20 +1,16 @@
 """A backend that is no LLM: it answers by rule to the caption in the prompt, for tests and baselines."""
 
 import random
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from jaxteach.llm.backend import Reply, Score
 from jaxteach.llm.prompts import Message
-from jaxteach.llm.questions import Question
-from jaxteach.teacher import all_options
+from jaxteach.tasks.language import Question, Rules
 from jaxteach.utils.errors import UserError, nearest
-from jaxteach.worlds.minigrid.paper.rules import ideal_plans, sensible
 
 RULES = ("ideal", "uniform")
 
-_CAPTION = re.compile(r"Agent sees .*, holds <[^<>]*>\.")
 _UNLIKELY = -1000.0
 """Log-likelihood of what a rule would not say: so low that its probability is exactly 0."""
 
@@ -38,6 +34,8 @@ class RuleBackend:
         if rule not in RULES:
             raise UserError(f"unknown rule {rule!r} for --model: {nearest(rule, RULES)}")
         self._rule = rule
+        if rule == "ideal" and any(question.rules is None for question in questions):
+            raise UserError("--model ideal: this task has no rules to answer by; --model uniform needs none")
         self._questions = {question.real_state.text: question for question in questions}
 
     def describe(self) -> dict[str, Any]:
@@ -58,11 +56,11 @@ class RuleBackend:
         if self._rule == "ideal":
             weighed = [
                 (", ".join(option.text for option in options), probability)
-                for options, probability in ideal_plans(question.real_state)
+                for options, probability in _rules(question).ideal_plans(question.real_state)
             ]
             lines = [f"Plan: {weighed[0][0]}", *(f"{probability}: {plan}" for plan, probability in weighed)]
             return [Reply("\n".join(lines), finish="stop") for _ in seeds]
-        options = [option.text for option in all_options(question.objects)]
+        options = [question.real(option).text for option in question.options]
         return [Reply(f"Plan: {random.Random(seed).choice(options)}", finish="stop") for seed in seeds]
 
     def stop(self) -> None:
@@ -70,13 +68,24 @@ class RuleBackend:
 
     def score(self, messages: Sequence[Message], prefill: str, options: Sequence[str]) -> list[Score]:
         """Equal scores for every sensible option, or for every option."""
-        good = {option.text for option in sensible(self._asked(messages).real_state)}
-        unsaid = _UNLIKELY if self._rule == "ideal" else 0.0
-        return [Score(0.0 if option.strip() in good else unsaid, 1) for option in options]
+        if self._rule == "uniform":
+            return [Score(0.0, 1) for _ in options]
+        question = self._asked(messages)
+        good = {option.text for option in _rules(question).sensible(question.real_state)}
+        return [Score(0.0 if option.strip() in good else _UNLIKELY, 1) for option in options]
 
     def _asked(self, messages: Sequence[Message]) -> Question:
         """The question in the last message."""
-        found = _CAPTION.findall(messages[-1]["content"])
-        if not found or found[-1] not in self._questions:
+        content = messages[-1]["content"]
+        places = {content.rfind(text): text for text in self._questions}
+        # A caption can be the end of a longer one: the longest at the last place is meant.
+        end = max((place + len(text), len(text), text) for place, text in places.items())
+        if content.rfind(end[2]) < 0:
             raise UserError("the rule backend finds no caption of this task at the end of the prompt")
-        return self._questions[found[-1]]
+        return self._questions[end[2]]
+
+
+def _rules(question: Question) -> Rules:
+    """The rules of a question's world; `RuleBackend` has seen that there are some."""
+    assert question.rules is not None
+    return question.rules

@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxteach.worlds.minigrid.paper.menu import action_of, has_ended, look_around, make_menu
 
 from jaxteach.tasks import make_task
 from jaxteach.teacher import Plan, PlanTable
 from jaxteach.teacher.policy import compile_teacher, teacher_policy
 from jaxteach.worlds.minigrid.paper.constants import DONE, DROP, FORWARD, LEFT, PICKUP, RIGHT, TOGGLE
-from jaxteach.worlds.minigrid.paper.menu import action_of, has_ended, look_around, make_menu
 from tests.worlds.minigrid.paper.play import draw_layouts, play
 from tests.worlds.minigrid.paper.scenes import scene
 

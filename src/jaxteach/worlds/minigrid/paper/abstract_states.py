@@ -146,7 +146,9 @@ class Vocabulary:
         >>> [ask.real_state.text for ask in Vocabulary(("key",), ("door",)).questions][:2]
         ['Agent sees <nothing>, holds <nothing>.', 'Agent sees <door>, holds <nothing>.']
         """
-        first = {self.canonical_state(situation): situation for situation in reversed(list(self.situations()))}
+        first = {
+            self.canonical_state(situation): situation for situation in reversed(list(self.situations()))
+        }
         return tuple(self.question(first[state]) for state in self.states)
 
     def question(self, situation: Situation) -> Question:

@@ -56,6 +56,11 @@ class Egocentric:
         """(F,)."""
         return (self.size,)
 
+    @property
+    def observed(self) -> tuple[int, ...]:
+        """(H, W, 4)."""
+        return (self.view.height, self.view.width, 4)
+
     def read(self, obs: Array, xp: Any) -> Array:
         """u8[N, H, W, 4] to u8[N, F]."""
         return egocentric(obs, self.view, xp)
@@ -78,6 +83,11 @@ class RawMap:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """(H, W, 4)."""
+        return (self.view.height, self.view.width, 4)
+
+    @property
+    def observed(self) -> tuple[int, ...]:
         """(H, W, 4)."""
         return (self.view.height, self.view.width, 4)
 

@@ -97,7 +97,12 @@ def _play(task: Task, teacher: Teacher, layouts: dict[str, Any], actions: Array)
     def report(state: GridState) -> dict[str, Array]:
         obs = jax.vmap(task.observe)(state)
         grid, mask = jax.vmap(task.grid_of)(state)
-        held = jnp.sum(jnp.where(jnp.arange(state.keys.colour.shape[1])[None, :] == state.pocket[:, None], state.keys.colour, 0), axis=1)
+        held = jnp.sum(
+            jnp.where(
+                jnp.arange(state.keys.colour.shape[1])[None, :] == state.pocket[:, None], state.keys.colour, 0
+            ),
+            axis=1,
+        )
         holding = state.pocket >= 0
         return {
             "grid": grid,

@@ -194,7 +194,9 @@ def observe(state: GridState, width: int) -> Array:
         held, else empty) and the agent's direction at its cell, 4 elsewhere.
     """
     height = state.seen.shape[0]
-    held_colour = jnp.sum(jnp.where(jnp.arange(state.keys.colour.shape[0]) == state.pocket, state.keys.colour, 0))
+    held_colour = jnp.sum(
+        jnp.where(jnp.arange(state.keys.colour.shape[0]) == state.pocket, state.keys.colour, 0)
+    )
     in_hand = jnp.where(state.pocket >= 0, _packed(c.KEY, held_colour), _packed(c.EMPTY))
     cell = jnp.arange(height)[:, None] * width + jnp.arange(width)[None, :]
     here = cell == _cell(state.position, width)  # [H, W]

@@ -64,6 +64,12 @@ class Facts:
         return self.vocabulary.language
 
     @property
+    def shows(self) -> str:
+        """What a student reads, in words; equal for tasks that a student can move between."""
+        n_kinds = len(self.key_class_colours)
+        return f"{self.height}x{self.width} maps with {n_kinds} {'kind' if n_kinds == 1 else 'kinds'} of key"
+
+    @property
     def key_classes(self) -> tuple[int, ...]:
         """The class of each key, length n_keys; by default all are of one class."""
         return (0,) * self.n_keys
