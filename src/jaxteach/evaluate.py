@@ -205,14 +205,12 @@ def evaluate_student(options: Options) -> dict[str, Any]:
     from jaxteach.tasks import make_task
     from jaxteach.training import as_arrays, play_students, summarise
     from jaxteach.training.state import make_plan
-    from jaxteach.worlds.minigrid.paper.menu import make_menu
 
     assert options.run is not None
     config = read_run(options.run)
     files = wanted_files(options, config)
     plan = make_plan(config, taught=False)
     task = make_task(options.task) if options.task else plan.task
-    menu = plan.menu and make_menu(task)
     seeds: list[int] = []
     parts = []
     for file in files:
@@ -221,7 +219,9 @@ def evaluate_student(options: Options) -> dict[str, Any]:
         # Episodes follow from the id: shifted by --seed, they are not those of the run's own evaluation.
         own = ids + np.uint32(options.seed * (2**32 // SEEDS_APART))
         params = unflatten(arrays)
-        played = play_students(task, plan.student, params, own, options.episodes, options.greedy, menu)
+        played = play_students(
+            task, plan.student, params, own, options.episodes, options.greedy, plan.hierarchical
+        )
         parts.append(as_arrays(played))
         seeds += ids.tolist()
     per_seed = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}

@@ -102,6 +102,7 @@ def _main() -> int:
     from jaxteach import llm
     from jaxteach.tasks import task_facts
     from jaxteach.teacher.checks import check_name
+    from jaxteach.utils.errors import UserError
 
     task = task_facts(options.task)
     if not task.language.questions:
@@ -119,7 +120,7 @@ def _main() -> int:
     backend = llm.make_backend(
         options.backend,
         options.model,
-        questions,
+        task.language.questions,
         local={
             k: getattr(options, k) for k in ("threads", "device", "dtype", "batch", "revision", "offline")
         },

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from jaxteach.teacher import Option, Plan
+from jaxteach.tasks.language import Option
+from jaxteach.teacher import Plan
 
 Options = tuple[Option, ...]
 

@@ -3,6 +3,5 @@
 from jaxteach.rendering.episode import Episode, Moment, play_episode
 from jaxteach.rendering.frame import draw_frame
 from jaxteach.rendering.gif import write_gif
-from jaxteach.worlds.minigrid.paper.sprites import draw_grid
 
 __all__ = ["Episode", "Moment", "draw_frame", "draw_grid", "play_episode", "write_gif"]

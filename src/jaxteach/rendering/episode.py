@@ -10,17 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from jaxteach.student.deployed import Policy
-from jaxteach.teacher import Option, PlanTable
+from jaxteach.tasks.drawing import Drawable, Drawing
+from jaxteach.tasks.language import Question
+from jaxteach.tasks.protocol import State, Teachable
+from jaxteach.teacher import PlanTable
 from jaxteach.teacher.policy import Teacher, compile_teacher, teacher_policy
 from jaxteach.training.streams import drawn_episode_key
 from jaxteach.utils.numerics import as_fixed
-from jaxteach.worlds.minigrid.paper.abstract_states import Situation
-from jaxteach.worlds.minigrid.paper.abstraction import situation_table
-from jaxteach.worlds.minigrid.paper.state import GridState
-from jaxteach.worlds.minigrid.paper.task import Task
-from jaxteach.worlds.minigrid.paper.visibility import cells_of, visible_board
-
-Map = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -28,21 +24,15 @@ class Moment:
     """What is known before a step, or where the episode ended.
 
     Attributes:
-        grid: u8[H, W, 3], the true grid without the agent.
-        obs: u8[H, W, 4], the observation.
-        seen: bool[H, W], cells seen so far.
-        visible: bool[H, W], cells in view now.
-        caption: the abstract state in words, objects by their real names.
+        drawing: the state, drawn by its world.
+        caption: the abstract state in words, objects by their real names; empty without a language.
         plans: the teacher's plans here, in words, with probabilities, the likeliest first; or none.
-        student: f32[7], the student's action probabilities.
-        teacher: f32[7], the teacher's; None without one.
+        student: f32[A], the student's action probabilities.
+        teacher: f32[A], the teacher's; None without one.
         action: what the student does now; None at the end.
     """
 
-    grid: Map
-    obs: Map
-    seen: npt.NDArray[np.bool_]
-    visible: npt.NDArray[np.bool_]
+    drawing: Drawing
     caption: str
     plans: tuple[tuple[str, float], ...]
     student: npt.NDArray[np.float32]
@@ -56,17 +46,21 @@ class Episode:
 
     Attributes:
         moments: one before each step, and the end.
-        outcome: success, lava or time.
+        outcome: success, failure or time.
+        ending: the same in the world's words.
         reward: the episode's return.
         max_steps: environment steps it might have lasted.
         teacher: the teacher's name; None without one.
+        action_names: the task's actions.
     """
 
     moments: tuple[Moment, ...]
     outcome: str
+    ending: str
     reward: float
     max_steps: int
     teacher: str | None
+    action_names: tuple[str, ...]
 
     @property
     def length(self) -> int:
@@ -76,12 +70,12 @@ class Episode:
 
 @as_fixed
 def play_episode(
-    task: Task, policy: Policy, table: PlanTable | None, number: int, seed: int, greedy: bool
+    task: Teachable, policy: Policy, table: PlanTable | None, number: int, seed: int, greedy: bool
 ) -> Episode:
     """Play one episode.
 
     Args:
-        task: the task.
+        task: the task, one that draws its states.
         policy: the student; its memory is cleared first.
         table: the teacher to show beside it; None for no teacher.
         number: which layout; the same for every student.
@@ -90,7 +84,12 @@ def play_episode(
 
     Returns:
         The episode, its last moment included.
+
+    Raises:
+        UserError: the task draws nothing.
     """
+    if not isinstance(task, Drawable):
+        raise UserError(f"task {task.name} cannot be drawn: it has no draw() and endings")
     teacher = compile_teacher(table, task) if table is not None else None
     state = _begin(task, drawn_episode_key(number))
     rng = np.random.default_rng([number, seed])
@@ -98,16 +97,27 @@ def play_episode(
     moments = []
     reward, success, terminated, ended = 0.0, False, False, False
     while True:
-        sights = jax.device_get(_look(task, teacher, state))
-        student = policy(sights["obs"])
+        obs, memory, q = jax.device_get(_look(task, teacher, state))
+        student = policy(obs)
         action = None
         if not ended:
             action = int(np.argmax(student)) if greedy else _draw(rng, student)
-        moments.append(_moment(task, table, sights, student, action))
+        question = task.asked(obs, memory) if task.language.states else None
+        moments.append(
+            Moment(
+                drawing=task.draw(state),
+                caption="" if question is None else question.real_state.text,
+                plans=() if table is None or question is None else _plans(table, question),
+                student=student,
+                teacher=q,
+                action=action,
+            )
+        )
         if action is None:
-            outcome = "success" if success else "lava" if terminated else "time"
+            outcome = "success" if success else "failure" if terminated else "time"
             name = table.name if table is not None else None
-            return Episode(tuple(moments), outcome, reward, task.max_steps, name)
+            ending = task.endings[outcome]
+            return Episode(tuple(moments), outcome, ending, reward, task.max_steps, name, task.action_names)
         state, result = _advance(task, state, action)
         reward += float(result.reward)
         success, terminated, ended = bool(result.success), bool(result.terminated), bool(result.done)
@@ -120,71 +130,33 @@ def _draw(rng: np.random.Generator, probabilities: npt.NDArray[np.float32]) -> i
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _begin(task: Task, key: jax.Array) -> GridState:
+def _begin(task: Teachable, key: jax.Array) -> State:
     """An episode's first state, the first view seen."""
-    return task.perceive_view(task.spawn(jax.random.bits(key, (task.n_draws,))))
+    return task.update_seen(task.reset(jax.random.bits(key, (task.n_draws,))))
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _advance(task: Task, state: GridState, action: int) -> Any:
+def _advance(task: Teachable, state: State, action: int) -> Any:
     """One step and the look around after it."""
-    state, outcome = task.transition(state, jnp.asarray(action, jnp.int32))
-    return task.perceive_view(state), outcome
+    state, outcome = task.step(state, jnp.asarray(action, jnp.int32))
+    return task.update_seen(state), outcome
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _look(task: Task, teacher: Teacher | None, state: GridState) -> dict[str, Any]:
-    """Everything a moment needs from JAX."""
-    obs = task.observe(state)
-    grid, seen = task.grid_of(state)
-    q = None if teacher is None else teacher_policy(teacher, task, obs[None], state.memory[None])[0]
-    return {
-        "obs": obs,
-        "grid": grid,
-        "seen": seen,
-        "view": cells_of(visible_board(state, task.view_size, task.width), task.width),
-        "code": task.perceive(obs[None]).code[0],
-        "teacher": q,
-    }
+def _look(task: Teachable, teacher: Teacher | None, state: State) -> tuple[Any, Any, jax.Array | None]:
+    """The observation, what the teacher remembers, and its distribution f32[A]."""
+    obs, memory = task.observe(state), task.recall(state)
+    if teacher is None:
+        return obs, memory, None
+    batch = jax.tree.map(lambda x: x[None], (obs, memory))
+    return obs, memory, teacher_policy(teacher, task, *batch)[0]
 
 
-def _moment(
-    task: Task,
-    table: PlanTable | None,
-    sights: dict[str, Any],
-    student: npt.NDArray[np.float32],
-    action: int | None,
-) -> Moment:
-    """Put a moment together on the host."""
-    sight = situation_table(task.vocabulary).sights[int(sights["code"])]
-    assert sight is not None
-    return Moment(
-        grid=sights["grid"],
-        obs=sights["obs"],
-        seen=sights["seen"],
-        visible=sights["view"],
-        caption=task.vocabulary.real_state(sight).text,
-        plans=() if table is None else _plans(task, table, sight),
-        student=student,
-        teacher=sights["teacher"],
-        action=action,
-    )
-
-
-def _plans(task: Task, table: PlanTable, sight: Situation) -> tuple[tuple[str, float], ...]:
+def _plans(table: PlanTable, question: Question) -> tuple[tuple[str, float], ...]:
     """The plans of a state in words, the likeliest first, objects by their real names."""
-    words = task.vocabulary
-    real = {canonical: name for name, canonical in words.renaming(sight).items()}
-    plans = table.plans[words.states.index(words.canonical_state(sight))]
-
-    def text(option: Option) -> str:
-        if option.object is None:
-            return option.text
-        return Option(option.kind, real.get(option.object, option.object)).text
-
     # Two plans may read alike, such as one that names the key a door is opened with.
     shares: dict[str, float] = {}
-    for plan in plans:
-        words_of_plan = ", ".join(map(text, plan.options))
-        shares[words_of_plan] = shares.get(words_of_plan, 0.0) + plan.probability
+    for plan in table.plans[question.index]:
+        words = ", ".join(o.text if o.object is None else question.real(o).text for o in plan.options)
+        shares[words] = shares.get(words, 0.0) + plan.probability
     return tuple(sorted(shares.items(), key=lambda item: -item[1]))

@@ -1,7 +1,6 @@
 """One frame: the room, what the agent has seen, and what student and teacher would do."""
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +9,6 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from jaxteach.rendering.episode import Episode, Moment
-from jaxteach.worlds.minigrid.paper import constants as c
-from jaxteach.worlds.minigrid.paper.sprites import TILE, cell_sprite, draw_grid
 
 WIDTH, HEIGHT = 840, 470
 """The size everything below is measured in; a frame is scaled from it."""
@@ -24,10 +21,10 @@ _INK: Colour = (233, 236, 244)
 _MUTED: Colour = (139, 147, 167)
 _STUDENT: Colour = (64, 196, 180)
 _TEACHER: Colour = (240, 163, 62)
-_OUTCOMES: dict[str, tuple[str, Colour]] = {
-    "success": ("door opened", (98, 208, 128)),
-    "lava": ("stepped into lava", (244, 104, 84)),
-    "time": ("out of time", (170, 178, 198)),
+_OUTCOMES: dict[str, Colour] = {
+    "success": (98, 208, 128),
+    "failure": (244, 104, 84),
+    "time": (170, 178, 198),
 }
 
 _PANEL = 256
@@ -102,13 +99,15 @@ def draw_frame(episode: Episode, number: int, title: str, subtitle: str, width: 
     image = Image.new("RGB", (width, round(HEIGHT * scale)), _PAPER)
     brush = _Brush(image, ImageDraw.Draw(image), scale)
     _header(brush, episode, number, title, subtitle)
-    room, seen = _pictures(moment)
-    for x, name, picture in ((_ROOM_X, "the room", room), (_SEEN_X, "what the agent has seen", seen)):
+    for x, (name, panel) in zip((_ROOM_X, _SEEN_X), moment.drawing.panels, strict=False):
+        picture = _squared(panel)
         brush.text(x, _PANEL_Y - 9, name, 12, _MUTED)
         brush.box(x - 3, _PANEL_Y - 3, _PANEL + 6, _PANEL + 6, _LINE, 4)
         brush.paste(picture, x, _PANEL_Y, _PANEL)
     # At the end nothing is chosen any more: the choice that led there stays, dimmed.
-    _bars(brush, moment if moment.action is not None else episode.moments[max(0, number - 1)], moment)
+    _bars(
+        brush, episode, moment if moment.action is not None else episode.moments[max(0, number - 1)], moment
+    )
     _footer(brush, episode, moment)
     if moment.action is None:
         _banner(brush, episode)
@@ -126,46 +125,9 @@ def _header(brush: _Brush, episode: Episode, number: int, title: str, subtitle: 
     brush.box(20, 48, 800 * number / episode.max_steps, 3, _STUDENT)
 
 
-def _pictures(moment: Moment) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """The true grid and the part of it that was seen, cut to the room and squared."""
-    agent = np.argwhere(moment.obs[..., 3] != c.NO_AGENT)[0]
-    position = (int(agent[0]), int(agent[1]))
-    direction = int(moment.obs[*position, 3])
-    solid = np.isin(moment.grid[..., 0], (c.WALL, c.DOOR))
-    rows, columns = (int(np.flatnonzero(solid.any(axis))[-1]) + 1 for axis in (1, 0))
-    picture = draw_grid(moment.grid[:rows, :columns], position, direction)
-    visible, seen = (_cells(mask[:rows, :columns])[..., None] for mask in (moment.visible, moment.seen))
-    room = np.where(visible, _mapped(picture, _lit), _mapped(picture, _lifted))
-    known = np.where(seen, room, np.array(_WELL, np.uint8))
-    return _squared(room), _squared(known)
-
-
 def _blend(picture: npt.NDArray[np.float64], colour: Colour, share: float) -> npt.NDArray[np.float64]:
     """Move every pixel towards a colour."""
     return picture * (1 - share) + np.array(colour, float) * share
-
-
-def _lifted(picture: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Sprites stand on black: a little lighter, unseen cells can be darker than the floor, and blue shows."""
-    return _blend(picture, (150, 165, 195), 0.16)
-
-
-def _lit(picture: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The cells in view now."""
-    return _blend(_lifted(picture), (255, 255, 255), 0.17)
-
-
-def _mapped(
-    picture: npt.NDArray[np.uint8], change: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
-) -> npt.NDArray[np.uint8]:
-    """A change of colours, channel by channel, by looking each value up."""
-    table = np.rint(change(np.repeat(np.arange(256.0)[:, None], 3, axis=1))).astype(np.uint8)  # [256, 3]
-    return np.stack([table[picture[..., i], i] for i in range(3)], axis=-1)
-
-
-def _cells(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """A mask of cells [H, W] as one of pixels."""
-    return mask.repeat(TILE, axis=0).repeat(TILE, axis=1)
 
 
 def _squared(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -179,7 +141,7 @@ def _squared(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return square
 
 
-def _bars(brush: _Brush, choice: Moment, now: Moment) -> None:
+def _bars(brush: _Brush, episode: Episode, choice: Moment, now: Moment) -> None:
     """The action probabilities of student and teacher, and which action is taken."""
     over = choice is not now
     legend = [("student", _STUDENT)] + ([("teacher", _TEACHER)] if choice.teacher is not None else [])
@@ -187,10 +149,10 @@ def _bars(brush: _Brush, choice: Moment, now: Moment) -> None:
     for name, colour in legend:
         brush.box(x, _PANEL_Y - 18, 9, 9, _dim(colour, over), 2)
         x += 14 + brush.text(x + 14, _PANEL_Y - 9, name, 12, _MUTED) + 16
-    pitch = _PANEL / c.N_ACTIONS
+    pitch = _PANEL / len(episode.action_names)
     left = _BARS_X + _NAMES_WIDTH
     room = _BARS_RIGHT - _FIGURES_WIDTH - left
-    for action, name in enumerate(c.ACTION_NAMES):
+    for action, name in enumerate(episode.action_names):
         top = _PANEL_Y + action * pitch
         taken = action == choice.action
         if taken:
@@ -232,20 +194,18 @@ def _footer(brush: _Brush, episode: Episode, moment: Moment) -> None:
         brush.text(34, y, f"{probability:.0%}", 12, _TEACHER, bold=True)
         brush.text(80, y, brush.fitted(plan, 12, split - 92), 12, _INK if i == 0 else _MUTED)
     brush.box(split, _FOOT_Y + 12, 1, 66, _LINE)
-    kind, colour = map(int, moment.obs[moment.obs[..., 3] != c.NO_AGENT][0, :2])
+    if moment.drawing.held is None:
+        return
     brush.text(split + 16, _FOOT_Y + 20, "carries", 12, _MUTED)
-    if kind == c.KEY:
-        brush.text(split + 16, _FOOT_Y + 43, f"{c.COLOUR_NAMES[colour]} key", 14, _INK)
-        # Without the grid lines at the sprite's upper and left edge.
-        picture = _mapped(cell_sprite(kind, colour, 0)[3:, 3:], _lifted)
+    words, picture = moment.drawing.held
+    brush.text(split + 16, _FOOT_Y + 43, words, 14, _MUTED if picture is None else _INK)
+    if picture is not None:
         brush.paste(picture, 772, _FOOT_Y + 44, 36)
-    else:
-        brush.text(split + 16, _FOOT_Y + 43, "nothing", 14, _MUTED)
 
 
 def _banner(brush: _Brush, episode: Episode) -> None:
     """How the episode ended, over the choices that led there."""
-    words, colour = _OUTCOMES[episode.outcome]
+    words, colour = episode.ending, _OUTCOMES[episode.outcome]
     x, y, width, height = _BARS_X, _PANEL_Y + 72, _BARS_RIGHT - _BARS_X, 108
     middle = x + width / 2
     brush.box(x, y, width, height, colour, 10)

@@ -46,7 +46,7 @@ def write_metrics(
         own, at = outcome.at(number), folder.at(point)
         if own.chunks:
             if point.label:
-                at.write_config(point.config, plan.task, table)
+                at.write_config(point.config, plan.student.reader, table)
             at.write_metrics(own.seed_ids, own.metrics())
 
 
@@ -75,7 +75,7 @@ def write_summary(
     Returns:
         The contents of summary.json.
     """
-    rate = None if teacher is None else teacher_success(plan.task, teacher)
+    rate = None if teacher is None else teacher_success(plan.student.reader, teacher)
     summaries = []
     for number, point in enumerate(points):
         own = outcome.at(number)

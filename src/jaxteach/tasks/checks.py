@@ -83,9 +83,9 @@ def _check_teachable(task: Teachable, state: Any, obs: Any, require: Any) -> Non
     memory = _traced(task, "recall", task.recall, state)
     rows, view = _traced(task, "perceive", task.perceive, batch(obs), batch(memory))
     require(rows.shape == (_N,) and rows.dtype == jnp.int32, f"its perceive gives states {rows}, not i32[N]")
-    option = jax.ShapeDtypeStruct((1, _N), jnp.int32)
+    running = jax.ShapeDtypeStruct((1, _N), jnp.int32)
     for group in range(len(task.option_groups)):
-        action, over = _traced(task, "act", lambda v, o, group=group: task.act(v, group, o), view, option)
+        action, over = _traced(task, "act", lambda v, o, group=group: task.act(v, group, o), view, running)
         require(
             action.shape == (1, _N) and action.dtype == jnp.int32,
             f"its act gives actions {action}, not i32[K, N]",

@@ -27,8 +27,10 @@ class Grammar:
 
     def __post_init__(self) -> None:
         for verb in (*self.plain, *self.targeted):
-            if verb == WAIT or not verb.strip() or verb != verb.strip() or set(verb) & set("<>,\n"):
-                raise ValueError(f"{verb!r} cannot be a verb: no '<', '>', ',', or blanks around, nor 'wait'")
+            if verb == WAIT or verb != verb.strip().lower() or not verb or set(verb) & set("<>,\n"):
+                raise ValueError(
+                    f"{verb!r} cannot be a verb: lower case, without <>, commas or blanks around, not 'wait'"
+                )
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -101,13 +103,13 @@ class NamedState:
 class Rules(Protocol):
     """What a world that knows its own rules says of options: for reports, and for teachers made by rule."""
 
-    def admissible(self, state: AbstractState) -> frozenset[Option]:
+    def admissible(self, state: Any) -> frozenset[Option]:
         """Options that the state allows, sensible or not."""
 
-    def sensible(self, state: AbstractState) -> frozenset[Option]:
+    def sensible(self, state: Any) -> frozenset[Option]:
         """The first options a good plan may start with: never empty, all of them admissible."""
 
-    def ideal_plans(self, state: AbstractState) -> tuple[tuple[tuple[Option, ...], float], ...]:
+    def ideal_plans(self, state: Any) -> tuple[tuple[tuple[Option, ...], float], ...]:
         """The plans of a teacher who knows the rules, with probabilities."""
 
 

@@ -2,8 +2,8 @@
 
 from typing import Any, Protocol
 
+import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import struct
 from jax import Array
 
@@ -79,11 +79,22 @@ class Task(Protocol):
             once an update, and episodes begin from a random one of them.
     """
 
-    name: str
-    action_names: tuple[str, ...]
-    max_steps: int
-    n_draws: int
-    dear_reset: bool
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def action_names(self) -> tuple[str, ...]: ...
+
+    @property
+    def max_steps(self) -> int: ...
+
+    @property
+    def n_draws(self) -> int: ...
+
+    @property
+    def dear_reset(self) -> bool: ...
+
+    def __hash__(self) -> int: ...
 
     def reset(self, words: Array) -> State:
         """The start of an episode.
@@ -138,10 +149,17 @@ class Teachable(Task, Protocol):
             computation form a group. Options in no group have a `fixed_action` in every state.
     """
 
-    facts: str
-    language: Language
-    no_op: int
-    option_groups: tuple[tuple[int, ...], ...]
+    @property
+    def facts(self) -> str: ...
+
+    @property
+    def language(self) -> Language: ...
+
+    @property
+    def no_op(self) -> int: ...
+
+    @property
+    def option_groups(self) -> tuple[tuple[int, ...], ...]: ...
 
     def recall(self, state: State) -> Memory:
         """What the teacher remembers in a completed state, besides the observation."""
@@ -196,10 +214,5 @@ class Teachable(Task, Protocol):
 
     def asked(self, obs: Obs, memory: Memory) -> Question:
         """The question that one observation poses, in the names the objects have there; on the host."""
-
-
-class Drawable(Protocol):
-    """A world that draws its own states, for rendering."""
-
-    def draw(self, state: State) -> dict[str, np.ndarray]:
-        """Pictures of one completed state by name, u8[rows, columns, 3], in the order they are shown."""
+        state, _ = self.perceive(*jax.tree.map(lambda x: jnp.asarray(x)[None], (obs, memory)))
+        return self.language.questions[int(state[0])]

@@ -19,13 +19,18 @@ class Facts(Protocol):
     Attributes:
         name: the task's.
         max_steps: environment steps an episode may last.
-        env_steps: environment steps a seed trains for by default.
+        facts: the world in a few sentences, for an LLM.
         language: what can be said about it.
     """
 
-    name: str
-    max_steps: int
-    env_steps: int
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def max_steps(self) -> int: ...
+
+    @property
+    def facts(self) -> str: ...
 
     @property
     def language(self) -> Language: ...

@@ -10,7 +10,7 @@ from flax import struct
 from jax import Array
 
 from jaxteach.tasks.language import AbstractState, Language, NamedState, Option, plain_language
-from jaxteach.tasks.protocol import Outcome, Teachable
+from jaxteach.tasks.protocol import Features, Outcome, Teachable
 from jaxteach.utils.errors import UserError
 from jaxteach.worlds.vectors import Map, Vector
 
@@ -113,7 +113,7 @@ class GymnaxTask(Teachable):
         assert method is not None
         takes = len(inspect.signature(method).parameters)
         if takes == len(arguments):
-            return method  # type: ignore[no-any-return]
+            return method
         return lambda *given: method(*given, self._params)
 
     # ---- what makes it -------------------------------------------------------------------
@@ -158,7 +158,7 @@ class GymnaxTask(Teachable):
         """What the environment shows."""
         return state.obs
 
-    def features(self, kind: str) -> Vector | Map:
+    def features(self, kind: str) -> Features:
         """The observation flattened; or as a map, if it has the axes of one."""
         seen = jax.eval_shape(self.reset, jax.ShapeDtypeStruct((self.n_draws,), jnp.uint32)).obs
         self._require(

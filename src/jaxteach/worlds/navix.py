@@ -9,6 +9,7 @@ from jax import Array
 from navix.environments.environment import StepType
 
 from jaxteach.tasks.language import AbstractState
+from jaxteach.tasks.protocol import Features
 from jaxteach.utils.errors import UserError, nearest
 from jaxteach.worlds.gymnax import Abstract, GymnaxTask
 from jaxteach.worlds.vectors import Map, Symbols
@@ -89,7 +90,7 @@ class NavixTask(GymnaxTask):
         )
         self._grid = (env.height, env.width)
 
-    def features(self, kind: str) -> Map | Symbols:
+    def features(self, kind: str) -> Features:
         """Every cell's kind, colour and state, one-hot; or the map as it is."""
         return Map(*self._grid, 3) if kind == "map" else Symbols(*self._grid)
 

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxteach.teacher.plans import Option, parse_plan
+from jaxteach.tasks.language import Option
+from jaxteach.teacher.plans import parse_plan
 from jaxteach.teacher.policy import Teacher, compile_teacher, teacher_policy
 from jaxteach.teacher.table import PlanTable
 from jaxteach.utils.errors import UserError
@@ -113,13 +114,13 @@ def _play(task: Task, teacher: Teacher, layouts: dict[str, Any], actions: Array)
             "carrying": jnp.stack(
                 [jnp.where(holding, c.KEY, -1), jnp.where(holding, held.astype(jnp.int32), -1)], axis=-1
             ),
-            "code": task.perceive(obs).code,
+            "code": task.perceive(obs, state.memory)[1].situation.code,
             "teacher": teacher_policy(teacher, task, obs, state.memory),
         }
 
     def step(state: GridState, action: Array) -> tuple[GridState, dict[str, Array]]:
-        state = jax.vmap(task.perceive_view)(state)
-        then, outcome = jax.vmap(task.transition)(state, action)
+        state = jax.vmap(task.update_seen)(state)
+        then, outcome = jax.vmap(task.step)(state, action)
         flags = {"reward": outcome.reward, "terminated": outcome.terminated, "truncated": outcome.truncated}
         return then, {**report(state), **flags}
 
@@ -191,7 +192,8 @@ def _texts(trace: Trace, task: Task, table: PlanTable, codes: np.ndarray) -> tup
             rows = here & (trace["plan_id"] == plan_id)
             texts, probabilities = json.loads(str(trace["plan_table"][plan_id]))
             wrong_plans[rows] = not (
-                [p for p, _ in plans] == [_without_raw(parse_plan(text, real_names)) for text in texts]
+                [p for p, _ in plans]
+                == [_without_raw(parse_plan(text, real_names, vocabulary.language.grammar)) for text in texts]
                 and np.allclose([x for _, x in plans], probabilities, rtol=0, atol=1e-6)
             )
     return wrong_caption, wrong_plans

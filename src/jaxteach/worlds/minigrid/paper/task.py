@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxteach.tasks.drawing import Drawing
 from jaxteach.tasks.language import Option, Question
 from jaxteach.tasks.protocol import Outcome, Teachable
 from jaxteach.utils.errors import UserError, nearest
@@ -28,9 +29,14 @@ class Task(Facts, Teachable):
     """
 
     action_names = c.ACTION_NAMES
-    n_draws: int = 1
-    dear_reset: ClassVar[bool] = False
-    no_op: ClassVar[int] = c.DONE
+    n_draws = 1
+    dear_reset = False
+    no_op = c.DONE
+    endings: ClassVar[dict[str, str]] = {
+        "success": "door opened",
+        "failure": "stepped into lava",
+        "time": "out of time",
+    }
 
     # ---- what a task defines, beside its facts ---------------------------------------------
 
@@ -116,7 +122,7 @@ class Task(Facts, Teachable):
     # ---- what a teacher needs ----------------------------------------------------------------
 
     @property
-    def option_groups(self) -> tuple[tuple[int, ...], ...]:  # type: ignore[override]
+    def option_groups(self) -> tuple[tuple[int, ...], ...]:
         """Exploring, and going to things."""
         return acting.option_groups(self.vocabulary)
 
@@ -170,7 +176,7 @@ class Task(Facts, Teachable):
         grid = visibility.unpack(visibility.packed_grid(state, self.height, self.width))[..., :3]
         return grid, visibility.cells_of(state.seen, self.width)
 
-    def draw(self, state: GridState) -> dict[str, np.ndarray]:
+    def draw(self, state: GridState) -> Drawing:
         """The room, and what the agent has seen of it; see `drawing.draw`."""
         from jaxteach.worlds.minigrid.paper.drawing import draw
 

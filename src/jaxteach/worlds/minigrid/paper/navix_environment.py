@@ -1,0 +1,234 @@
+"""The tasks as navix environments: for navix's agents, its renderer and `navix.make`."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import jax
+import jax.numpy as jnp
+import navix
+from flax import struct
+from jax import Array
+from navix.components import EMPTY_POCKET_ID
+from navix.entities import Door, Entities, Key, Lava, Player
+from navix.environments.environment import Environment, StepType, Timestep
+from navix.rendering.cache import RenderingCache
+from navix.spaces import Continuous, Discrete
+from navix.states import EventsManager, State
+
+from jaxteach.utils.errors import UserError, nearest
+from jaxteach.worlds.minigrid.paper import constants as c
+from jaxteach.worlds.minigrid.paper.state import GridState, on_wall
+from jaxteach.worlds.minigrid.paper.task import Task
+
+FIXED = ("reward_fn", "termination_fn", "transitions_fn", "action_set", "penalty_coeff")
+"""Fields of a navix environment that stand for its rules: those of a task are MiniGrid's, and fixed."""
+SPACES = ("observation_space", "action_space", "reward_space")
+"""Fields that hold arrays."""
+OWN = ("rendering", "observation_fn", "observation_space", "gamma", "disable_autoreset")
+"""Parameters of the environment; all others are the task's numbers."""
+
+
+class RoomState(State):
+    """navix's state, computed from the task's own at every step.
+
+    Attributes:
+        game: the task's state, from which everything else follows.
+    """
+
+    game: GridState = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        """Keep navix from filling `events`: the rules here never read them."""
+
+
+class TaskEnvironment(Environment):
+    """A door/key task behind navix's interface.
+
+    Attributes:
+        task: the task.
+        rendering: keep navix's wall map and tile cache in the state (12 kB and more an environment), for
+            navix's own observations.
+    """
+
+    task: Task = struct.field(pytree_node=False, default=None)
+    rendering: bool = struct.field(pytree_node=False, default=False)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # Without eq=False each subclass would get field-wise equality, which fails on the spaces' arrays.
+        super().__init_subclass__(eq=False, **kwargs)
+
+    def __post_init__(self) -> None:
+        # Here, for `replace` as well. The task never calls these functions: others would be passed over, and an
+        # agent would learn what its user did not ask for.
+        for field in dataclasses.fields(self):
+            if field.name in FIXED and getattr(self, field.name) is not field.default:
+                _refuse(self.task.name, field.name)
+
+    def _identity(self) -> tuple[Any, ...]:
+        # Two functions are told apart by their addresses; the spaces follow from the rest.
+        values = [getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in SPACES]
+        return (type(self), *(str(value) if callable(value) else value for value in values))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TaskEnvironment) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def _reset(self, key: Array, cache: RenderingCache | None = None) -> Timestep:
+        # An old cache is of another room: walls would be drawn where they were last episode.
+        del cache
+        game = self.task.update_seen(self.task.reset(jax.random.bits(key, (self.task.n_draws,))))
+        return self.timestep(game, key)
+
+    def timestep(self, game: GridState, key: Array) -> Timestep:
+        """The first timestep of an episode that begins in a completed state."""
+        state = as_navix(game, key, self.task)
+        if self.rendering:
+            state = with_rendering(state, self.task)
+        false = jnp.zeros((), bool)
+        return Timestep(
+            t=jnp.zeros((), jnp.int32),
+            observation=self.observation_fn(state),
+            action=jnp.zeros((), jnp.int32),
+            reward=jnp.zeros((), jnp.float32),
+            step_type=jnp.zeros((), jnp.int32),
+            state=state,
+            info={"return": jnp.zeros(()), "terminated": false, "truncated": false, "success": false},
+        )
+
+    def _step(self, timestep: Timestep, action: Array) -> Timestep:
+        action = jnp.asarray(action, jnp.int32)
+        before = timestep.state
+        game, outcome = self.task.step(before.game, action)
+        after = as_navix(self.task.update_seen(game), before.key, self.task)
+        after = after.replace(grid=before.grid, cache=before.cache)
+        # step_type holds one flag; the pair is in `info`.
+        ended = jnp.where(outcome.truncated, StepType.TRUNCATION, StepType.TRANSITION)
+        return Timestep(
+            t=timestep.t + 1,
+            observation=self.observation_fn(after),
+            action=action,
+            reward=outcome.reward,
+            step_type=jnp.where(outcome.terminated, StepType.TERMINATION, ended),
+            state=after,
+            info={
+                "return": timestep.info["return"] + outcome.reward,
+                "terminated": outcome.terminated,
+                "truncated": outcome.truncated,
+                "success": outcome.success,
+            },
+        )
+
+
+def make_environment(maker: type[Task], **parameters: Any) -> TaskEnvironment:
+    """A task as a navix environment.
+
+    Args:
+        maker: the task's class.
+        **parameters: of the environment (`rendering`, `observation_fn` with its `observation_space`, `gamma`,
+            `disable_autoreset`) and the task's numbers, such as `room_min=8`.
+
+    Raises:
+        UserError: for an impossible combination, or a parameter that is unknown or cannot be changed.
+    """
+    for name in parameters:
+        if name in {*FIXED, "action_space", "reward_space"}:
+            _refuse(maker.name, name)
+        known = (*OWN, *maker.numbers())
+        if name not in known:
+            raise UserError(f"unknown parameter '{name}' of {maker.name}: {nearest(name, known)}")
+    settings = {name: value for name, value in parameters.items() if name in OWN}
+    task = maker.make(**{name: value for name, value in parameters.items() if name not in OWN})
+    observation_fn, space = settings.pop("observation_fn", None), settings.pop("observation_space", None)
+    own = observation_fn is None
+    if own and space is not None:
+        raise UserError(f"observation_space of {maker.name} goes with an observation_fn: give both")
+    height, width = task.height, task.width
+    return TaskEnvironment.create(
+        height=height,
+        width=width,
+        max_steps=task.max_steps,
+        observation_fn=functools.partial(_observe, task) if own else observation_fn,
+        observation_space=Discrete.create(256, (height, width, 4), jnp.uint8) if own else space,
+        action_space=Discrete.create(c.N_ACTIONS),
+        reward_space=Continuous.create((), jnp.asarray(0.0), jnp.asarray(1.0)),
+        task=task,
+        **settings,
+    )
+
+
+def register(makers: Sequence[Any]) -> list[str]:
+    """Register tasks with navix.
+
+    Args:
+        makers: what builds them; those that build no door/key task are left out.
+
+    Returns:
+        The ids, such as `Navix-SimpleDoorKey-v0`.
+    """
+    ids = []
+    for maker in makers:
+        if isinstance(maker, type) and issubclass(maker, Task):
+            task_id = f"Navix-{maker.__name__}-v0"
+            build = functools.partial(make_environment, maker)
+            navix.register_env(task_id, lambda build=build, **kwargs: build(**{"rendering": True, **kwargs}))
+            ids.append(task_id)
+    return ids
+
+
+def as_navix(game: GridState, key: Array, task: Task) -> RoomState:
+    """A task's state as navix draws and observes it."""
+    n_keys, n_doors = game.keys.colour.shape[0], game.doors.colour.shape[0]
+    entities = {
+        Entities.PLAYER: Player.create(
+            position=game.position[None], direction=game.direction[None], pocket=game.pocket[None]
+        ),
+        Entities.KEY: Key.create(
+            position=game.keys.position, id=jnp.arange(n_keys, dtype=jnp.int32), colour=game.keys.colour
+        ),
+        Entities.DOOR: Door.create(
+            position=game.doors.position,
+            # navix reads this only to draw a lock; which key opens a door is decided by colour.
+            requires=jnp.where(game.doors.open == 1, EMPTY_POCKET_ID, jnp.zeros((n_doors,), jnp.int32)),
+            colour=game.doors.colour,
+            open=game.doors.open,
+        ),
+    }
+    if game.lava.shape[0]:
+        entities[Entities.LAVA] = Lava.create(position=game.lava)
+    return RoomState(key=key, grid=None, cache=None, entities=entities, events=EventsManager(), game=game)
+
+
+def with_rendering(state: RoomState, task: Task) -> RoomState:
+    """Fill in what navix's own observations draw from: the wall map and the tile cache.
+
+    Args:
+        state: a state without `grid` and `cache`.
+        task: its task.
+
+    Returns:
+        The same state with `grid` i32[H, W] (-1 wall, 0 floor) and a fresh rendering cache.
+    """
+    row, column = jnp.arange(task.height)[:, None], jnp.arange(task.width)[None, :]
+    grid = jnp.where(on_wall(state.game.room, row, column), -1, 0)
+    # No floor beneath a door would leave navix's view blocked where the door stands open.
+    for d in range(state.game.doors.position.shape[0]):
+        place = state.game.doors.position[d]
+        grid = jnp.where((row == place[0]) & (column == place[1]), 0, grid)
+    return state.replace(grid=grid, cache=RenderingCache.init(grid))
+
+
+def _observe(task: Task, state: RoomState) -> Array:
+    """The documented observation, u8[H, W, 4]."""
+    return task.observe(state.game)
+
+
+def _refuse(name: str, parameter: str) -> NoReturn:
+    """Raise a UserError for a parameter that cannot be changed."""
+    raise UserError(
+        f"{parameter} of {name} cannot be changed, its rules are MiniGrid's: change rewards, endings "
+        "or moves in an environment of your own around it"
+    )
