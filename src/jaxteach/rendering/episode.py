@@ -16,6 +16,7 @@ from jaxteach.tasks.protocol import State, Teachable
 from jaxteach.teacher import PlanTable
 from jaxteach.teacher.policy import Teacher, compile_teacher, teacher_policy
 from jaxteach.training.streams import drawn_episode_key
+from jaxteach.utils.errors import UserError
 from jaxteach.utils.numerics import as_fixed
 
 

@@ -75,7 +75,7 @@ def write_summary(
     Returns:
         The contents of summary.json.
     """
-    rate = None if teacher is None else teacher_success(plan.student.reader, teacher)
+    rate = None if teacher is None else teacher_success(plan.task, teacher)
     summaries = []
     for number, point in enumerate(points):
         own = outcome.at(number)

@@ -42,8 +42,8 @@ class Policy:
         """The student's action probabilities.
 
         Args:
-            obs: one observation, such as u8[H, W, 4], or a batch of them [N, ...]; between `reset`s a recurrent
-                student takes them as consecutive steps, with the same N.
+            obs: one observation, such as u8[H, W, 4], or a batch of them [N, ...]; between `reset`s a
+                recurrent student takes them as consecutive steps, with the same N.
 
         Returns:
             float32 [A] or [N, A].

@@ -106,6 +106,5 @@ def _traced(task: Teachable, what: str, function: Any, *arguments: Any) -> Any:
     except UserError:
         raise
     except Exception as error:  # a user's own code can fail in any way
-        raise UserError(
-            f"task {task.name} breaks the protocol: its {what} fails: {one_line(f'{type(error).__name__}: {error}')[:300]}"
-        ) from error
+        why = one_line(f"{type(error).__name__}: {error}")[:300]
+        raise UserError(f"task {task.name} breaks the protocol: its {what} fails: {why}") from error

@@ -17,7 +17,8 @@ class Drawing:
 
     Attributes:
         panels: up to two pictures with their names, in the order they are shown.
-        held: what the agent carries, in words and as a picture (None for nothing); None where there are no hands.
+        held: what the agent carries, in words and as a picture (None for nothing); None for an agent that
+            carries nothing.
     """
 
     panels: tuple[tuple[str, Picture], ...]

@@ -1,4 +1,4 @@
-"""What the house may know of a world: `Task` for training, `Teachable` for the teacher and all who show it."""
+"""What the house may know of a world: `Task` for training, `Teachable` for whoever teaches or shows it."""
 
 from typing import Any, Protocol
 
@@ -68,7 +68,7 @@ class Features(Protocol):
 
 
 class Task(Protocol):
-    """All that training may know of a world. Static and hashable; methods are for one environment, under vmap.
+    """All that training may know of a world. Static, hashable; methods are for one environment, under vmap.
 
     Attributes:
         name: what users write after `--task`.
@@ -122,7 +122,6 @@ class Task(Protocol):
 
         Apart from both, so that it runs once for each step, after the choice between the two.
         """
-        return state
 
     def observe(self, state: State) -> Obs:
         """What a completed state shows."""
@@ -163,7 +162,6 @@ class Teachable(Task, Protocol):
 
     def recall(self, state: State) -> Memory:
         """What the teacher remembers in a completed state, besides the observation."""
-        return ()
 
     def perceive(self, obs: Obs, memory: Memory) -> tuple[Array, View]:
         """Abstract states of a batch of observations.
@@ -210,9 +208,34 @@ class Teachable(Task, Protocol):
         Returns:
             i32[N], from 0 on; an option whose subject changes while it runs has ended.
         """
-        return jnp.zeros(option.shape, jnp.int32)
 
     def asked(self, obs: Obs, memory: Memory) -> Question:
         """The question that one observation poses, in the names the objects have there; on the host."""
+
+
+class Defaults:
+    """What most worlds answer alike; a world may inherit it, none has to."""
+
+    dear_reset = False
+    option_groups: tuple[tuple[int, ...], ...] = ()
+
+    def update_seen(self, state: State) -> State:
+        """Nothing is computed from a state."""
+        return state
+
+    def recall(self, state: State) -> Memory:
+        """The observation tells all."""
+        return ()
+
+    def act(self, view: View, group: int, option: Array) -> tuple[Array, Array]:
+        """Every option has a fixed action: there is no group."""
+        raise NotImplementedError("no option of this task depends on the view")
+
+    def subject(self, view: View, option: Array) -> Array:
+        """No object changes its name."""
+        return jnp.zeros(option.shape, jnp.int32)
+
+    def asked(self: Teachable, obs: Obs, memory: Memory) -> Question:
+        """The state's own question."""
         state, _ = self.perceive(*jax.tree.map(lambda x: jnp.asarray(x)[None], (obs, memory)))
         return self.language.questions[int(state[0])]

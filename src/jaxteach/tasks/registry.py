@@ -66,7 +66,7 @@ def _checked(name: str, maker: Any) -> Maker:
         raise ValueError(f"its name is {maker.name!r}")
     if not callable(getattr(maker, "make", None)):
         raise ValueError("it has no make(**parameters)")
-    return maker  # type: ignore[no-any-return]
+    return maker
 
 
 _tasks: Registry[Maker] = Registry(
@@ -207,11 +207,11 @@ def task_facts(name: str, **parameters: Any) -> Facts:
         UserError: as `make_task` does.
     """
     if needs_jax(name):
-        return make_task(name, **parameters)  # type: ignore[return-value]
+        return make_task(name, **parameters)
     cls = facts_class(name.partition(":")[0])
     facts = cls(**_changes(cls, name, parameters))
     facts.check()
-    return facts  # type: ignore[no-any-return]
+    return facts
 
 
 def language(name: str) -> Language:

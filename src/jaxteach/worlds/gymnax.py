@@ -10,7 +10,7 @@ from flax import struct
 from jax import Array
 
 from jaxteach.tasks.language import AbstractState, Language, NamedState, Option, plain_language
-from jaxteach.tasks.protocol import Features, Outcome, Teachable
+from jaxteach.tasks.protocol import Defaults, Features, Outcome
 from jaxteach.utils.errors import UserError
 from jaxteach.worlds.vectors import Map, Vector
 
@@ -39,7 +39,7 @@ def solved(reward: Array, done: Array, info: dict[str, Any]) -> Array:
     return jnp.asarray(info["success"], bool) if "success" in info else done & (reward > 0)
 
 
-class GymnaxTask(Teachable):
+class GymnaxTask(Defaults):
     """An environment of gymnax's interface; a task, and what makes it.
 
     The environment's own `step_env` and `reset_env` are used where it has them, for its `step` resets by itself.
@@ -67,7 +67,6 @@ class GymnaxTask(Teachable):
 
     n_draws = 2
     variants: dict[str, dict[str, Any]] = {}  # noqa: RUF012 - a class constant of the factory protocol
-    option_groups: tuple[tuple[int, ...], ...] = ()
 
     def __init__(
         self,
@@ -178,10 +177,6 @@ class GymnaxTask(Teachable):
         self._require(self._abstract is not None, "it has no abstract states, so no teacher: --teacher none")
         assert self._abstract is not None
         return jnp.asarray(jax.vmap(self._abstract)(obs), jnp.int32), ()
-
-    def act(self, view: Any, group: int, option: Array) -> tuple[Array, Array]:
-        """Options are actions, all fixed: there is no group."""
-        raise AssertionError("no option of this task depends on the view")
 
     def fixed_action(self, state: int, option: Option) -> int | None:
         """The action of that name."""

@@ -8,7 +8,7 @@ from jax import Array
 
 from jaxteach.tasks.drawing import Drawing
 from jaxteach.tasks.language import Option, Question
-from jaxteach.tasks.protocol import Outcome, Teachable
+from jaxteach.tasks.protocol import Defaults, Outcome
 from jaxteach.utils.errors import UserError, nearest
 from jaxteach.worlds.minigrid.paper import acting, dynamics, visibility
 from jaxteach.worlds.minigrid.paper import constants as c
@@ -20,7 +20,7 @@ from jaxteach.worlds.minigrid.paper.layout_from_grid import layout_from_grid
 from jaxteach.worlds.minigrid.paper.state import GridState, make_state
 
 
-class Task(Facts, Teachable):
+class Task(Facts, Defaults):
     """A room with keys and locked doors, of which the agent sees a small window at a time.
 
     A task is one subclass: its name, its facts (for an LLM), its words, its layout, and how many
@@ -30,7 +30,6 @@ class Task(Facts, Teachable):
 
     action_names = c.ACTION_NAMES
     n_draws = 1
-    dear_reset = False
     no_op = c.DONE
     endings: ClassVar[dict[str, str]] = {
         "success": "door opened",
@@ -122,7 +121,7 @@ class Task(Facts, Teachable):
     # ---- what a teacher needs ----------------------------------------------------------------
 
     @property
-    def option_groups(self) -> tuple[tuple[int, ...], ...]:
+    def option_groups(self) -> tuple[tuple[int, ...], ...]:  # type: ignore[override]
         """Exploring, and going to things."""
         return acting.option_groups(self.vocabulary)
 
