@@ -80,7 +80,7 @@ def test_one_step(drawing, memory, running, chosen, first, expected):
     assert go(drawing, memory, running, chosen, first) == expected
 
 
-# A red key is c1 while it is seen alone; once the blue one, which captions list before it, is seen too, it is c2.
+# Red is c1 while its key is seen alone; with the blue key, which captions list before it, it is c2.
 RED_ALONE = """
 #######
 #?....#

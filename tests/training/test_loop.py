@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from jaxteach.config import Corrupt, resolve
+from jaxteach.student.decay import SCHEDULES
 from jaxteach.teacher.corruption import make_teacher
 from jaxteach.training import compile_program, loop, train
 from jaxteach.training.loop import ask_teacher, init_chunk, run_update
@@ -235,12 +236,13 @@ def test_other_students_learn_from_whole_episodes_and_sequences(student, table):
     )
     m = result.metrics
     assert np.all(m["env_steps"][:, -1] >= config.env_steps)
-    assert np.isfinite(m["policy_loss"]).all() and m["distill"][:, 0].min() > 0
+    taken = np.diff(m["env_steps"], axis=1, prepend=0)
+    np.testing.assert_array_equal(np.isfinite(m["policy_loss"]), taken > 0)
+    assert m["distill"][:, 0].min() > 0
     if student == "gru":
         # 32 rows are two environments' sequences of 16 steps: two minibatches an epoch.
         assert states == [8 * 2 * 2]
     else:
-        taken = np.diff(m["env_steps"], axis=1, prepend=0)
         idle = taken == 0
         assert np.all((taken >= 150) | idle) and idle.any()  # a seed that is done waits
         np.testing.assert_array_equal(m["started"] == 0, idle)
@@ -273,3 +275,28 @@ def test_groups_of_seeds_one_after_another_learn_what_they_learn_side_by_side(ta
 @pytest.mark.parametrize(("lanes", "together"), [(1, 1), (4, 4), (6, 3), (7, 1), (64, 4)])
 def test_a_cpu_keeps_few_seeds_side_by_side(lanes, together):
     assert group_size(lanes) == together
+
+
+# ---- progress ----------------------------------------------------------------------------------------
+
+
+def test_whole_episodes_follow_their_own_progress():
+    """Two seeds of one update, a quarter and 0.6 of the way: rate and schedule are those of their steps."""
+    decay = dataclasses.replace(EPISODES.decay, name="linear_plateau", plateau_at=0.5, off_at=0.6)
+    ppo = dataclasses.replace(EPISODES.ppo, lr=1.0, lr_end=0.0)
+    plan = make_plan(resolve(dataclasses.replace(EPISODES, decay=decay, ppo=ppo)), True)
+    hyper = jax.tree.map(lambda x: jnp.full((2,), x), make_hyper(plan.config, plan.n_updates))
+    progress = loop.progress_of(plan, jnp.int32(3), jnp.array([100, 240]))
+    np.testing.assert_allclose(progress, [0.25, 0.6])
+    np.testing.assert_allclose(loop.learning_rate(progress, hyper), [0.75, 0.4])
+    p = loop.decay_at(plan, hyper, jnp.int32(3), progress)
+    weights = jax.vmap(SCHEDULES["linear_plateau"], in_axes=(None, 0))(jnp.int32(3), p)
+    np.testing.assert_allclose(weights, [(10 + 0.05) / 2, 0], rtol=1e-6)
+
+
+def test_steps_follow_the_update_counter_unbatched():
+    plan = make_plan(resolve(STEPS), True)
+    progress = loop.progress_of(plan, jnp.int32(2), jnp.array([128, 128]))
+    assert progress.shape == () and progress == 2 / plan.n_updates
+    hyper = jax.tree.map(lambda x: jnp.full((2,), x), make_hyper(plan.config, plan.n_updates))
+    assert loop.decay_at(plan, hyper, jnp.int32(2), progress) is hyper.decay

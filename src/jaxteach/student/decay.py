@@ -176,6 +176,6 @@ def at_pace(at: Array, share: Array, update: Array, progress: Array) -> Array:
         an update has reached the point exactly if progress has reached the fraction.
     """
     pace = jnp.where(progress > 0.0, update / jnp.maximum(progress, 1e-12) * share, at)
-    # Rounding may put a point that has been reached behind the update.
-    pace = jnp.where(progress >= share, jnp.minimum(pace, update), pace)
+    # Rounding may put a point that has been reached behind the update, and progress before the point.
+    pace = jnp.where(progress >= share - 1e-6, jnp.minimum(pace, update), pace)
     return jnp.where(share < 0.0, at, pace)

@@ -1,0 +1,77 @@
+"""Tests of which fields a setting reads: flags without effect are told of, sweeps without effect refused."""
+
+import dataclasses
+
+import pytest
+
+from jaxteach.cli.options import flags, idle_flags, read_options, to_json
+from jaxteach.config import PAPER, Config, Decay
+from jaxteach.config.effects import RULES, check_sweep, not_read_by, out_of_reach
+from jaxteach.utils.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("line", "flag", "because"),
+    [
+        ("--ppo.returns monte_carlo --ppo.gae-lambda 0.95", "--ppo.gae-lambda", "--ppo.returns monte_carlo"),
+        ("--decay linear --decay.floor=0.1", "--decay.floor", "--decay linear"),
+        ("--decay constant --decay.off_at 1.0", "--decay.off-at", "--decay constant"),
+        ("--decay adaptive --decay.plateau-at 3", "--decay.plateau-at", "--decay adaptive"),
+        ("--teacher none --distill js", "--distill", "--teacher none"),
+        ("--teacher none --decay.start 1", "--decay.start", "--teacher none"),
+        ("--teacher none --corrupt.share 0.1", "--corrupt.share", "--teacher none"),
+        ("--corrupt.seed 1", "--corrupt.seed", "--corrupt.share 0"),
+        ("--decay none --distill.teacher hard", "--distill.teacher", "--decay none"),
+        ("--method hierarchical --teacher chatglm", "--teacher", "--method hierarchical"),
+        ("--rollout.min-env-steps 300", "--rollout.min-env-steps", "--rollout.collect steps"),
+        ("--preset paper --rollout.steps 5", "--rollout.steps", "--rollout.collect episodes"),
+        ("--ppo.policy-weight 0 --ppo.clip 0.1", "--ppo.clip", "--ppo.policy-weight 0"),
+        (
+            "--sweep decay=linear,cosine --sweep decay.floor=0,0.1",
+            "--decay.floor",
+            "at 2 of 4 points: --decay linear",
+        ),
+    ],
+)
+def test_a_flag_without_effect_is_told_of(line, flag, because):
+    args = line.split()
+    (said,) = idle_flags(read_options(args)[0].config, args)
+    assert said.startswith(f"{flag} has no effect") and because in said
+
+
+@pytest.mark.parametrize("line", ["", "--decay.floor 0.1", "--teacher none --decay none", "--preset paper"])
+def test_flags_with_effect_are_not(line):
+    assert idle_flags(read_options(line.split())[0].config, line.split()) == []
+
+
+def test_every_rule_names_fields_there_are():
+    known = [flag.removeprefix("--").replace("-", "_") for flag in flags(to_json(Config()))]
+    for rule in RULES:
+        for name in rule.fields:
+            assert name in known or (name[-1] == "." and any(field.startswith(name) for field in known))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--sweep decay.floor=0,1 --decay linear",
+        "--sweep ppo.gae_lambda=0,1 --preset paper",
+        "--sweep decay=linear,cosine --teacher none",
+        "--sweep decay.start=1,2 --method hierarchical",
+    ],
+)
+def test_a_sweep_without_effect_is_refused(line):
+    with pytest.raises(UserError, match="does not read it, so that its points would be alike"):
+        read_options(line.split())
+
+
+def test_a_sweep_with_effect_somewhere_is_not():
+    check_sweep(Config(sweep=("decay=linear,cosine", "decay.floor=0,1")))
+    assert not_read_by(Config(decay=Decay("cosine")), "decay.floor") is None
+
+
+def test_a_plateau_beyond_the_run_is_told_of():
+    (line,) = out_of_reach(dataclasses.replace(PAPER, env_steps=300_000))
+    assert line.startswith("--decay.plateau-at 1980: ") and line.endswith("at most 1172 updates")
+    assert out_of_reach(dataclasses.replace(PAPER, env_steps=1_000_000)) == []
+    assert out_of_reach(dataclasses.replace(Config(), env_steps=512)) == []
