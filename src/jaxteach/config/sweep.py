@@ -24,7 +24,7 @@ TRACED = (
     ),
     *("ppo.policy_weight", "ppo.value_weight", "ppo.entropy_weight"),
 )
-"""Fields that can be swept: those the compiled program is given for each lane."""
+"""Fields that can be swept: those the compiled program is given for each trial."""
 LONGEST = 255
 """Bytes of a label at most: it names a folder."""
 

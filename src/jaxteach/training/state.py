@@ -21,7 +21,7 @@ from jaxteach.utils.errors import UserError
 
 
 class Hyper(struct.PyTreeNode):
-    """Traced hyperparameters, f32 but for decay_kind, [lane] in a chunk: a sweep needs no recompilation."""
+    """Traced hyperparameters, f32 but for decay_kind, [trial] in a chunk: a sweep needs no recompilation."""
 
     lr: Array
     lr_end: Array
