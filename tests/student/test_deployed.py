@@ -39,7 +39,8 @@ def save_run(folder: Path, name: str, task_name: str = "simple_door_key"):
     params = {}
     for layer, parts in shapes.items():
         fan_in, units = parts["kernel"].shape
-        kernel = rng.normal(scale=np.sqrt(2 / fan_in), size=(3, fan_in, units))
+        gain = 3 if layer == "policy" else np.sqrt(2)
+        kernel = rng.normal(scale=gain / np.sqrt(fan_in), size=(3, fan_in, units))
         params[layer] = {"kernel": kernel, "bias": rng.normal(scale=0.3, size=(3, units))}
     params = jax.tree.map(lambda x: x.astype(np.float32), params)
     run = RunFolder.create(folder)
