@@ -233,7 +233,7 @@ def load_features(described: dict[str, Any], place: str) -> "Features":
         UserError: no such features.
     """
     reader = described.get("reader")
-    if reader not in _READERS:
+    if not isinstance(reader, str) or reader not in _READERS:
         raise UserError(f"{place}: unknown reader {reader!r}: {nearest(str(reader), tuple(_READERS))}")
     module, _, attribute = _READERS[reader].partition(":")
     features: Features = getattr(importlib.import_module(module), attribute)(described, place)
