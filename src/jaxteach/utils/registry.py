@@ -49,7 +49,9 @@ class Registry[T]:
         Raises:
             UserError: the name is taken by another object, or the object is none of the kind.
         """
-        if name in self and self._registered.get(name, thing) is not thing:
+        known = self._registered.get(name)
+        same = known is thing if known is not None else self._built_in.get(name) in (None, _place(thing))
+        if not same:
             raise UserError(f"a {self.kind} named '{name}' exists already: choose another name")
         try:
             self._registered[name] = self._check(name, thing)
@@ -117,6 +119,11 @@ def _load(place: str) -> Any:
     """The object at `module:object`."""
     module, _, name = place.partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+def _place(thing: Any) -> str:
+    """`module:object` of a class or function; of nothing else is it known."""
+    return f"{getattr(thing, '__module__', '')}:{getattr(thing, '__qualname__', '')}"
 
 
 def _origin(plugin: importlib.metadata.EntryPoint) -> str:
