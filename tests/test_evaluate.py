@@ -100,7 +100,10 @@ def test_a_teacher_without_a_run(tmp_path, monkeypatch):
             ["run", "--task", "colored_door_key"],
             "read 10x10 maps with 1 kind of key; colored_door_key has 10x10 maps with 2 kinds of key",
         ),
-        (["run", "--task", "Navix-Empty-5x5-v0"], "Navix-Empty-5x5-v0 has observations [5, 5, 3] for 7 actions"),
+        (
+            ["run", "--task", "Navix-Empty-5x5-v0"],
+            "Navix-Empty-5x5-v0 has observations [5, 5, 3] for 7 actions",
+        ),
         (["run", "--who", "teacher", "--teacher", "gpt"], "'gpt'"),
         (["run", "--who", "teacher", "--teacher", "none"], "there is no teacher to evaluate"),
         (["stripped"], "stripped holds no parameters"),

@@ -153,7 +153,7 @@ def check_reads(run: Path, student: str, own: Any, name: str, task: Any) -> None
 
 
 def shows(facts: Any, student: str) -> str:
-    """What a student reads of a task, in words: those of its facts, else those that the task's features give."""
+    """What a student reads of a task, in words: those of its facts, else what its features say."""
     if isinstance(words := getattr(facts, "shows", None), str):
         return words
     from jaxteach.student.registry import STUDENTS

@@ -98,7 +98,8 @@ def test_greedy_takes_the_likeliest_action(untrained_run, undrawn):
 def test_words_are_the_task_s_own(undrawn):
     task, table = make_task("simple_door_key", max_steps=40), load_teacher("chatglm", "simple_door_key")
     episode = play_episode(task, Always(None), table, 0, 0, False)
-    rows = rows_of(task, np.stack([jax.jit(task.observe)(state) for state in undrawn]))
+    shown = jax.jit(task.observe)
+    rows = rows_of(task, np.stack([shown(state) for state in undrawn]))
     for moment, row in zip(episode.moments, rows.tolist(), strict=True):
         assert moment.caption == task.language.states[row].text
         assert sum(share for _, share in moment.plans) == pytest.approx(1)

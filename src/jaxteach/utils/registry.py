@@ -1,4 +1,4 @@
-"""Things found by name: those that ship with the package, those registered, and those of installed plugins."""
+"""Things found by name: those that ship with the package, those registered, those of installed plugins."""
 
 import functools
 import importlib
@@ -62,8 +62,8 @@ class Registry[T]:
         """The object of a name.
 
         Raises:
-            UserError: there is none, with the nearest names; or a plugin that cannot be used, naming its package
-                and the object.
+            UserError: there is none, with the nearest names; or a plugin that cannot be used, naming its
+                package and the object.
         """
         plugins = self._plugins().get(name, ())
         if name in self._built_in or name in self._registered:

@@ -80,8 +80,8 @@ class TaskEnvironment(Environment):
         super().__init_subclass__(eq=False, **kwargs)
 
     def __post_init__(self) -> None:
-        # Here, for `replace` as well. The task never calls these functions: others would be passed over, and an
-        # agent would learn what its user did not ask for.
+        # Here, for `replace` as well. The task never calls these functions: others would be passed over, and
+        # an agent would learn what its user did not ask for.
         for field in dataclasses.fields(self):
             if field.name in FIXED and getattr(self, field.name) is not field.default:
                 _refuse(self.task.name, field.name)
