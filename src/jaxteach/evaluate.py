@@ -134,11 +134,12 @@ def wanted_teacher(options: Options, config: "Config | None") -> Wanted:
     return Wanted(name, changes, table, corrupt)
 
 
-def check_reads(run: Path, own: Any, name: str, task: Any) -> None:
-    """Refuse a task whose observations the students of a run cannot read; by facts alone where they say.
+def check_reads(run: Path, student: str, own: Any, name: str, task: Any) -> None:
+    """Refuse a task whose observations the students of a run cannot read, or whose actions are not theirs.
 
     Args:
         run: the run folder.
+        student: the network's name.
         own: facts of the run's task.
         name: the other task's.
         task: facts of the other task.
@@ -146,9 +147,20 @@ def check_reads(run: Path, own: Any, name: str, task: Any) -> None:
     Raises:
         UserError: saying what each shows.
     """
-    shows, wanted = getattr(task, "shows", None), getattr(own, "shows", None)
-    if shows != wanted:
-        raise UserError(f"the students of {run} read {wanted}; {name} shows {shows}")
+    wanted, shown = shows(own, student), shows(task, student)
+    if shown != wanted:
+        raise UserError(f"the students of {run} read {wanted}; {name} has {shown}")
+
+
+def shows(facts: Any, student: str) -> str:
+    """What a student reads of a task, in words: those of its facts, else what its features say."""
+    if isinstance(words := getattr(facts, "shows", None), str):
+        return words
+    from jaxteach.student.registry import STUDENTS
+
+    # Facts without words are the task itself, see `tasks.needs_jax`.
+    observed = facts.features(STUDENTS.get(student).reads).observed
+    return f"observations {list(observed)} for {len(facts.action_names)} actions"
 
 
 def wanted_files(options: Options, config: "Config | None") -> list[Path]:
@@ -171,7 +183,8 @@ def wanted_files(options: Options, config: "Config | None") -> list[Path]:
     read_params(files[0])
     if config.method == "hierarchical" and task.language.options != own.language.options:
         raise UserError(f"the students of {options.run} choose among other options than {options.task} has")
-    check_reads(options.run, own, options.task or config.task, task)
+    if options.task:
+        check_reads(options.run, config.student.name, own, options.task, task)
     return files
 
 

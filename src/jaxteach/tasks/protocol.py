@@ -76,8 +76,8 @@ class Task(Protocol):
         action_names: the actions, in order; their number is the number of actions.
         max_steps: environment steps an episode may last.
         n_draws: random words one reset needs.
-        dear_reset: whether a reset is too dear for every environment step. A pool of fresh starts is then drawn
-            once an update, and episodes begin from a random one of them.
+        dear_reset: whether a reset is too dear for every environment step. A pool of fresh starts is then
+            drawn once an update, and episodes begin from a random one of them.
     """
 
     @property
@@ -131,7 +131,8 @@ class Task(Protocol):
         """How students read the observations.
 
         Args:
-            kind: "compact", the shortest vector that tells all, or "map", an array [H, W, C] for convolutions.
+            kind: "compact", the shortest vector that tells all, or "map", an array [H, W, C] for
+                convolutions.
 
         Raises:
             UserError: the task has no such features.

@@ -1,4 +1,4 @@
-"""Things found by name: those that ship with the package, those registered, and those of installed plugins."""
+"""Things found by name: those that ship with the package, those registered, those of installed plugins."""
 
 import functools
 import importlib
@@ -49,7 +49,9 @@ class Registry[T]:
         Raises:
             UserError: the name is taken by another object, or the object is none of the kind.
         """
-        if name in self and self._registered.get(name, thing) is not thing:
+        known = self._registered.get(name)
+        same = known is thing if known is not None else self._built_in.get(name) in (None, _place(thing))
+        if not same:
             raise UserError(f"a {self.kind} named '{name}' exists already: choose another name")
         try:
             self._registered[name] = self._check(name, thing)
@@ -60,8 +62,8 @@ class Registry[T]:
         """The object of a name.
 
         Raises:
-            UserError: there is none, with the nearest names; or a plugin that cannot be used, naming its package
-                and the object.
+            UserError: there is none, with the nearest names; or a plugin that cannot be used, naming its
+                package and the object.
         """
         plugins = self._plugins().get(name, ())
         if name in self._built_in or name in self._registered:
@@ -117,6 +119,11 @@ def _load(place: str) -> Any:
     """The object at `module:object`."""
     module, _, name = place.partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+def _place(thing: Any) -> str:
+    """`module:object` of a class or function; of nothing else is it known."""
+    return f"{getattr(thing, '__module__', '')}:{getattr(thing, '__qualname__', '')}"
 
 
 def _origin(plugin: importlib.metadata.EntryPoint) -> str:
