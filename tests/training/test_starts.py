@@ -63,7 +63,7 @@ class Levels(Defaults):
         return jnp.stack([state.word >> 16, state.word & 0xFFFF, state.level]).astype(jnp.float32)
 
     def features(self, kind):
-        return Vector(3)
+        return Vector((3,))
 
 
 @functools.cache
