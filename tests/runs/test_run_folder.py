@@ -26,7 +26,7 @@ N_FEATURES = n_egocentric(View(10, 10, (None,)))
 def folder(tmp_path):
     """A run folder with its configuration."""
     folder = RunFolder.create(tmp_path / "run")
-    folder.write_config(resolve(STEPS), make_task("simple_door_key"), None)
+    folder.write_config(resolve(STEPS), make_task("simple_door_key").features("compact"), None)
     return folder
 
 
@@ -89,7 +89,7 @@ def test_a_point_of_a_sweep_has_a_folder_of_its_own(folder):
     write_params(folder, points, 0, trials, params(2), finished=True)
     for point in points:
         own = folder.at(point)
-        own.write_config(point.config, make_task("simple_door_key"), None)
+        own.write_config(point.config, make_task("simple_door_key").features("compact"), None)
         assert own.path == folder.path / "points" / point.label
         assert action(own, 3) == 2
         with pytest.raises(UserError, match="no parameters of seed 4"):

@@ -1,11 +1,10 @@
 """Which tasks there are, by name; the one place that knows the worlds. A task is imported when asked for."""
 
-import importlib
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jaxteach.tasks.language import Language
 from jaxteach.utils.errors import UserError, nearest
-from jaxteach.utils.registry import Registry
+from jaxteach.utils.registry import Registry, own
 
 if TYPE_CHECKING:
     from jaxteach.tasks.protocol import Features, Teachable
@@ -146,7 +145,7 @@ def task_class(name: str) -> Maker:
     """
     for prefix, module in _FAMILIES.items():
         if name.startswith(prefix) and name not in _tasks:
-            maker: Maker = importlib.import_module(module).task_maker(name)
+            maker: Maker = own(f"{module}:task_maker")(name)
             return maker
     return _tasks.get(name)
 
@@ -192,8 +191,7 @@ def facts_class(name: str) -> Any:
     check_task_name(name)
     if needs_jax(name):
         return task_class(name)
-    module, _, attribute = _FACTS[name].partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    return own(_FACTS[name])
 
 
 def task_facts(name: str, **parameters: Any) -> Facts:
@@ -235,8 +233,7 @@ def load_features(described: dict[str, Any], place: str) -> "Features":
     reader = described.get("reader")
     if not isinstance(reader, str) or reader not in _READERS:
         raise UserError(f"{place}: unknown reader {reader!r}: {nearest(str(reader), tuple(_READERS))}")
-    module, _, attribute = _READERS[reader].partition(":")
-    features: Features = getattr(importlib.import_module(module), attribute)(described, place)
+    features: Features = own(_READERS[reader])(described, place)
     return features
 
 
@@ -255,7 +252,7 @@ def register_navix() -> list[str]:
     Returns:
         The ids registered, such as `Navix-SimpleDoorKey-v0`.
     """
-    register: list[str] = importlib.import_module(f"{_PAPER}.navix_environment").register(
+    register: list[str] = own(f"{_PAPER}.navix_environment:register")(
         [task_class(name) for name in task_names()]
     )
     return register

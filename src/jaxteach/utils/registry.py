@@ -72,7 +72,7 @@ class Registry[T]:
                     f"{_origin(plugins[0])}: its {self.kind} '{name}' has a name that is taken: rename it"
                 )
             if name not in self._registered:
-                self._registered[name] = self._check(name, _load(self._built_in[name]))
+                self._registered[name] = self._check(name, own(self._built_in[name]))
             return self._registered[name]
         if not plugins:
             raise UserError(f"unknown {self.kind} '{name}': {nearest(name, self.names())}")
@@ -115,10 +115,14 @@ def _entry_points(group: str) -> dict[str, tuple[importlib.metadata.EntryPoint, 
     return found
 
 
-def _load(place: str) -> Any:
-    """The object at `module:object`."""
+def own(place: str) -> Any:
+    """The object at `jaxteach.module:object`: only modules of this package are imported by name.
+
+    >>> own("jaxteach.utils.registry:own").__name__
+    'own'
+    """
     module, _, name = place.partition(":")
-    return getattr(importlib.import_module(module), name)
+    return getattr(importlib.import_module(f"jaxteach.{module.removeprefix('jaxteach.')}"), name)
 
 
 def _place(thing: Any) -> str:
