@@ -143,6 +143,7 @@ def execute(
         chosen = config.seeds_per_chunk is not None
         known = [] if programs is None else programs
         run = Run(resolve(config), table, RunFolder(path), then, settings, known)
+        run.check_taught()
         if then is not None:
             run.check_same(then)
             if run.folder.ended:
@@ -185,29 +186,49 @@ class Run:
         shard = self.settings.shard
         return None if shard is None else shard.chunks(n_chunks(self.config))
 
+    def check_taught(self) -> None:
+        """Refuse a configuration that names a teacher without a table, or the other way round.
+
+        Raises:
+            UserError: saying what to pass.
+        """
+        if self.table is None and self.config.teacher != "none":
+            raise UserError(
+                f"the configuration names teacher {self.config.teacher}, and there is no table: pass "
+                'load_teacher(config.teacher, config.task), or teacher="none"'
+            )
+        if self.table is not None and self.config.teacher == "none":
+            raise UserError(f'table {self.table.name} would not be named in config.json, for teacher="none"')
+
     def check_same(self, then: dict[str, Any]) -> None:
         """Refuse to go on with a run of another configuration or table.
 
         Raises:
             UserError: naming what differs.
         """
-        check_table(self.folder.path, then, self.table, self.config.teacher)
-        if then["fingerprint"] == fingerprint(self.config, self.table, self.settings.deterministic):
-            return
+        path = self.folder.path
+        check_table(path, then, self.table, self.config.teacher)
         before, now = to_json(from_json(then)), to_json(self.config)
         differ = [name for name in now if name != "out" and now[name] != before.get(name)]
         if differ:
             raise UserError(
-                f"{self.folder.path} holds a run of another configuration ({', '.join(differ)} differ): "
+                f"{path} holds a run of another configuration (other values of {', '.join(differ)}): "
                 "choose another --out"
             )
-        raise UserError(
-            f"{self.folder.path / 'config.json'} has been changed since the run was started: bring back what "
-            "it said, or choose another --out"
-        )
+        if "features" not in then:  # version one called them "view", and its states had other arrays
+            if not self.folder.ended:
+                raise UserError(
+                    f"{path} was begun by an earlier version of jaxteach, whose checkpoints this one cannot "
+                    "go on from: finish it with that version, or choose another --out"
+                )
+        elif then["fingerprint"] != fingerprint(self.config, self.table, self.settings.deterministic):
+            raise UserError(
+                f"{path / 'config.json'} has been changed since the run was started: bring back what it "
+                "said, or choose another --out"
+            )
 
     def ended(self) -> Summary:
-        """What a run came to that has ended before; what only a run that goes on needs is removed."""
+        """What a run has come to that has ended; what only a run that goes on needs is removed."""
         if self.settings.shard is None:
             self.folder.clean()
         return Summary(self.folder.path, True, read_object(self.folder.path / "summary.json"))
@@ -280,14 +301,14 @@ class Run:
             return Summary(folder.path, False, {})
         wall = {"compile": compile_seconds, "total": time.perf_counter() - began + training.earlier_seconds}
         if settings.shard is not None:
-            return Summary(folder.path, True, write_shard(settings.shard, folder, training, wall))
+            write_shard(settings.shard, folder, training, wall)
+            return self.ended()
         if table is not None:
             hooks.begin("measuring the teacher")
         parts = program.plan, program.points, program.teacher
         with told_of_memory(program):
-            values = write_summary(*parts, folder, training, table, wall, **facts)
-        folder.clean()
-        return Summary(folder.path, True, values)
+            write_summary(*parts, folder, training, table, wall, **facts)
+        return self.ended()
 
     def _open(self, program: Program, hooks: Hooks) -> None:
         """Write the folder's config.json, or tidy up after the process before."""

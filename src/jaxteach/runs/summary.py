@@ -110,9 +110,7 @@ def write_summary(
     return whole
 
 
-def write_shard(
-    shard: Shard, folder: RunFolder, training: Training, wall: dict[str, float]
-) -> dict[str, Any]:
+def write_shard(shard: Shard, folder: RunFolder, training: Training, wall: dict[str, float]) -> None:
     """Write summary.json of a shard that has ended: what it trained. The chunks stay, to be joined.
 
     Args:
@@ -120,19 +118,16 @@ def write_shard(
         folder: its own.
         training: complete.
         wall: what its process took in seconds.
-
-    Returns:
-        The contents of summary.json.
     """
-    values = {
-        "shard": str(shard),
-        "seeds": sorted({int(seed) for seed in training.seed_ids}),
-        "diverged": training.diverged,
-        "env_steps_per_second": training.env_steps / training.seconds,
-        "wall_seconds": {**wall, "train": training.seconds, "evaluate": training.evaluate_seconds},
-    }
-    folder.write_summary(values)
-    return values
+    folder.write_summary(
+        {
+            "shard": str(shard),
+            "seeds": sorted({int(seed) for seed in training.seed_ids}),
+            "diverged": training.diverged,
+            "env_steps_per_second": training.env_steps / training.seconds,
+            "wall_seconds": {**wall, "train": training.seconds, "evaluate": training.evaluate_seconds},
+        }
+    )
 
 
 def summarise_run(
