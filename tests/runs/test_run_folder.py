@@ -8,9 +8,10 @@ import pytest
 from jaxteach import load_policy
 from jaxteach.config import resolve
 from jaxteach.config.sweep import grid
-from jaxteach.runs.chunk_files import Finished, read_chunk, write_chunk, write_params
+from jaxteach.runs.chunk_files import read_chunk, write_chunk, write_params
 from jaxteach.runs.run_folder import RunFolder, flatten, unflatten
 from jaxteach.tasks import make_task
+from jaxteach.training import Chunk
 from jaxteach.training.trials import trials_of
 from jaxteach.utils.errors import UserError
 from jaxteach.worlds.minigrid.paper.features import View, n_egocentric
@@ -68,7 +69,7 @@ def test_a_finished_chunk_is_read_back(folder):
         return read_chunk(folder, POINTS, 0, trials, "run", keep_params, said.append)
 
     final = {"success_rate": np.array([0.5, 1.0]), "return": np.array([0.25, 0.75])}
-    done = Finished(IDS, {"return": np.ones((2, 3))}, np.full(2, -1), 1.5, final, 0.5)
+    done = Chunk(IDS, {"return": np.ones((2, 3))}, np.full(2, -1), 1.5, final, 0.5)
     said = []
     assert read() is None and said == []  # it is not finished
     write_chunk(folder, 0, done, "run")
