@@ -16,6 +16,7 @@ from jaxteach.utils.signals import Stopping
 
 if TYPE_CHECKING:
     from jaxteach.config import Config, Corrupt
+    from jaxteach.tasks.protocol import Teachable
     from jaxteach.teacher.table import PlanTable
 
 
@@ -163,6 +164,29 @@ def shows(facts: Any, student: str) -> str:
     return f"observations {list(observed)} for {len(facts.action_names)} actions"
 
 
+def check_plays(run: Path, config: "Config", task: "Teachable", name: str) -> None:
+    """Refuse a task that the students of a run cannot play; `check_reads` with all that the task itself says.
+
+    Args:
+        run: the run folder.
+        config: the run's.
+        task: the other task.
+        name: its name.
+
+    Raises:
+        UserError: saying what each shows.
+    """
+    from jaxteach.student.registry import STUDENTS
+    from jaxteach.tasks import make_task
+
+    own = make_task(config.task, **dataclasses.asdict(config.variant))
+    network = STUDENTS.get(config.student.name)
+    knows, shows = ((network.reader(t), t.action_names) for t in (own, task))
+    for what, known, shown in zip(("read", "have the actions"), knows, shows, strict=True):
+        if known != shown:
+            raise UserError(f"the students of {run} {what} {known}; {name} has {shown}")
+
+
 def wanted_files(options: Options, config: "Config | None") -> list[Path]:
     """The parameters of the students to evaluate; without JAX.
 
@@ -223,7 +247,10 @@ def evaluate_student(options: Options) -> dict[str, Any]:
     config = read_run(options.run)
     files = wanted_files(options, config)
     plan = make_plan(config, taught=False)
-    task = make_task(options.task) if options.task else plan.task
+    task = plan.task
+    if options.task:
+        task = make_task(options.task)
+        check_plays(options.run, config, task, options.task)
     seeds: list[int] = []
     parts = []
     for file in files:

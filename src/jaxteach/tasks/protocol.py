@@ -211,8 +211,11 @@ class Teachable(Task, Protocol):
             i32[N], from 0 on; an option whose subject changes while it runs has ended.
         """
 
-    def asked(self, obs: Obs, memory: Memory) -> Question:
-        """The question that one observation poses, in the names the objects have there; on the host."""
+    def asked(self, obs: Obs, memory: Memory) -> Question | None:
+        """The question that one observation poses, in the names the objects have there; on the host.
+
+        None where the state is not listed.
+        """
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -243,7 +246,8 @@ class Defaults:
         """No object changes its name."""
         return jnp.zeros(option.shape, jnp.int32)
 
-    def asked(self: Teachable, obs: Obs, memory: Memory) -> Question:
+    def asked(self: Teachable, obs: Obs, memory: Memory) -> Question | None:
         """The state's own question."""
         state, _ = perceive_one(self, obs, memory)
-        return self.language.questions[int(state[0])]
+        row = int(state[0])
+        return self.language.questions[row] if row >= 0 else None
