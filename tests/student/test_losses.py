@@ -13,7 +13,6 @@ from jaxteach.student.losses import (
     DIVERGENCES,
     SMOOTHING,
     Batch,
-    LossWeights,
     certainty,
     forward_kl,
     masked_mean,
@@ -22,10 +21,13 @@ from jaxteach.student.losses import (
 )
 
 N = 64
-WEIGHTS = LossWeights(*(jnp.float32(x) for x in (0.2, 0.1, 1.0, 0.5, 0.01, 3.0)))
+WEIGHTS = trace(
+    Config(ppo=PPO(clip=0.2, value_clip=0.1, policy_weight=1.0, value_weight=0.5, entropy_weight=0.01)), 1
+).ppo
+LAMBDA = jnp.float32(3.0)
 
 
-loss_of = jax.jit(student_loss, static_argnums=(4, 5))
+loss_of = jax.jit(student_loss, static_argnums=(5, 6))
 divergence_of = jax.jit(forward_kl)
 
 
