@@ -191,14 +191,14 @@ def arrays_in(folder: Path) -> list[Path]:
     return list(folder.rglob("*.npz"))
 
 
-def take_chunk(folder: Any, shard: Shard, chunk: int, lanes: Any, then: dict[str, Any]) -> "Finished":
+def take_chunk(folder: Any, shard: Shard, chunk: int, trials: Any, then: dict[str, Any]) -> "Finished":
     """A finished chunk of a shard; its parameters are copied into the run's folder.
 
     Args:
         folder: the run's, a `RunFolder`.
         shard: whose it is.
         chunk: its number.
-        lanes: its lanes.
+        trials: its trials.
         then: the shards' config.json.
 
     Raises:
@@ -212,14 +212,14 @@ def take_chunk(folder: Any, shard: Shard, chunk: int, lanes: Any, then: dict[str
     points, keep = grid(from_json(then)), then["keep_params"] == "all"
     own = RunFolder(shard.folder(folder.path))
     damage: list[str] = []
-    found = read_chunk(own, points, chunk, lanes, then["fingerprint"], keep, damage.append)
+    found = read_chunk(own, points, chunk, trials, then["fingerprint"], keep, damage.append)
     if found is None:
         why = damage[0].partition(": chunk ")[0] if damage else f"{own.path} has no chunk {chunk}"
         raise UserError(
             f"{why}: remove {own.path / 'summary.json'} and go on with python -m jaxteach.run --resume "
             f"--out {folder.path} --shard {shard}"
         )
-    for point in sorted(set(points_of(lanes).tolist())) if keep else ():
+    for point in sorted(set(points_of(trials).tolist())) if keep else ():
         name = f"params/{chunk:05d}.npz"
         target = folder.at(points[point]).path / name
         make_folder(target.parent)

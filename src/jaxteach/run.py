@@ -188,7 +188,7 @@ def compiled(request: Request, bar: "Bar") -> "tuple[Program, float]":
     Returns:
         The program, and how many seconds that took.
     """
-    from jaxteach.runs import check_disk, check_memory, count_lanes, told_of_memory
+    from jaxteach.runs import check_disk, check_memory, count_trials, told_of_memory
     from jaxteach.training import compile_program
 
     compiling = time.perf_counter()
@@ -197,8 +197,8 @@ def compiled(request: Request, bar: "Bar") -> "tuple[Program, float]":
         program.evaluation()
     seconds = time.perf_counter() - compiling
     check_memory(program, begun=request.then is not None)
-    n_lanes, n_finished = count_lanes(program, request.out, request.only)
-    room = check_disk(program, request.out, n_lanes, request.options.keep_params == "all", n_finished)
+    n_trials, n_finished = count_trials(program, request.out, request.only)
+    room = check_disk(program, request.out, n_trials, request.options.keep_params == "all", n_finished)
     bar.say(f"compiled in {seconds:.1f} s; {room}")
     return program, seconds
 
@@ -256,9 +256,9 @@ def trained(
         bar.segment(progress)
         folder.append_line(log_line(progress))
 
-    def on_evaluation(chunk: int, n_lanes: int) -> None:
+    def on_evaluation(chunk: int, n_trials: int) -> None:
         stopping.after = "the evaluation of this chunk"
-        bar.evaluation(chunk, n_chunks(config), n_lanes)
+        bar.evaluation(chunk, n_chunks(config), n_trials)
 
     with Checkpoints(out, fingerprint(*facts), options.checkpoint_every, say, origins(*facts)) as checkpoints:
         outcome = run_session(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,6 +12,7 @@ from jaxteach.config import Config, Student, resolve
 from jaxteach.runs import RunFolder
 from jaxteach.teacher.loading import load_teacher
 from jaxteach.training.state import make_plan
+from jaxteach.worlds.minigrid.paper import drawing
 
 
 @pytest.fixture
@@ -24,9 +26,22 @@ def untrained_run(tmp_path: Path) -> Callable[..., Path]:
         table = load_teacher(teacher, task)
         plan = make_plan(config, table is not None)
         folder = RunFolder.create(tmp_path / name)
-        folder.write_config(config, plan.task, table)
+        folder.write_config(config, plan.student.reader, table)
         params = jax.vmap(plan.student.init)(jax.random.split(jax.random.key(0), 2))
         folder.write_params(0, np.arange(2), jax.tree.map(np.asarray, params))
         return folder.path
 
     return write
+
+
+@pytest.fixture
+def states(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Every state drawn from now on, in order."""
+    drawn, draw = [], drawing.draw
+
+    def watched(task: Any, state: Any) -> Any:
+        drawn.append(jax.device_get(state))
+        return draw(task, state)
+
+    monkeypatch.setattr(drawing, "draw", watched)
+    return drawn

@@ -1,5 +1,6 @@
 """Tests of episodes as rendering keeps them: what happened, in whose words, and how it ended."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -8,6 +9,7 @@ from jaxteach.student.deployed import load_policy
 from jaxteach.tasks import make_task
 from jaxteach.teacher.loading import load_teacher
 from jaxteach.worlds.minigrid.paper import constants as c
+from tests.worlds.minigrid.paper.play import rows_of
 
 
 class Always:
@@ -38,22 +40,24 @@ def test_an_episode_of_waiting_runs_out_of_time():
     episode = play_episode(task, Always(c.DONE), None, 0, 0, False)
     assert (episode.outcome, episode.length, episode.reward) == ("time", 12, 0.0)
     assert [moment.action for moment in episode.moments] == [c.DONE] * 12 + [None]
-    assert len({moment.obs.tobytes() for moment in episode.moments}) == 1
+    assert len({moment.drawing.panels[1][1].tobytes() for moment in episode.moments}) == 1
+    assert episode.ending == "out of time"
 
 
-def test_lava_ends_an_episode_on_it():
+def test_lava_ends_an_episode_on_it(states):
     task = make_task("lava_door_key:small_rooms", max_steps=12)
-    last = first("lava", task, c.FORWARD).moments[-1]
-    row, column = np.argwhere(last.obs[..., 3] != c.NO_AGENT)[0]
-    assert last.grid[row, column, 0] == c.LAVA
+    episode = first("failure", task, c.FORWARD)
+    assert (episode.ending, episode.reward) == ("stepped into lava", 0.0)
+    row, column = states[-1].position
+    assert task.grid_of(states[-1])[0][row, column, 0] == c.LAVA
 
 
-def test_success_pays_by_the_clock_and_leaves_the_door_open():
+def test_success_pays_by_the_clock_and_leaves_the_door_open(states):
     task = make_task("simple_door_key", room_min=4, room_max=4)
     episode = first("success", task, None)
     assert episode.reward == pytest.approx(1 - 0.9 * episode.length / 150)
-    doors = episode.moments[-1].grid[episode.moments[-1].grid[..., 0] == c.DOOR]
-    assert doors[:, 2].tolist() == [c.OPEN]
+    assert episode.ending == "door opened"
+    assert states[-1].doors.open.tolist() == [1]
     assert episode.moments[-2].action == c.TOGGLE
 
 
@@ -77,24 +81,26 @@ def test_the_number_fixes_the_layout_and_the_seed_the_choices():
 
     assert actions(one) == actions(same)
     assert actions(one) != actions(other_seed)
-    np.testing.assert_array_equal(one.moments[0].grid, other_seed.moments[0].grid)
-    assert (one.moments[0].grid != other_room.moments[0].grid).any()
+    rooms = [episode.moments[0].drawing.panels[0][1] for episode in (one, other_seed, other_room)]
+    np.testing.assert_array_equal(rooms[0], rooms[1])
+    assert not np.array_equal(rooms[0], rooms[2])
 
 
-def test_greedy_takes_the_likeliest_action(untrained_run):
+def test_greedy_takes_the_likeliest_action(untrained_run, states):
     task, policy = make_task("simple_door_key", max_steps=20), load_policy(untrained_run(), 1)
     episode = play_episode(task, policy, None, 0, 0, True)
-    assert [m.action for m in episode.moments[:-1]] == [
-        int(policy(moment.obs).argmax()) for moment in episode.moments[:-1]
-    ]
+    shown = jax.jit(task.observe)
+    chances = [policy(np.asarray(shown(state))) for state in states]
+    np.testing.assert_array_equal([moment.student for moment in episode.moments], chances)
+    assert [m.action for m in episode.moments[:-1]] == [int(chance.argmax()) for chance in chances[:-1]]
 
 
-def test_words_are_the_task_s_own():
+def test_words_are_the_task_s_own(states):
     task, table = make_task("simple_door_key", max_steps=40), load_teacher("chatglm", "simple_door_key")
     episode = play_episode(task, Always(None), table, 0, 0, False)
-    for moment in episode.moments:
-        row = int(task.index(moment.obs))
-        assert moment.caption == task.text(row)
+    rows = rows_of(task, np.stack([jax.jit(task.observe)(state) for state in states]))
+    for moment, row in zip(episode.moments, rows.tolist(), strict=True):
+        assert moment.caption == task.language.states[row].text
         assert sum(share for _, share in moment.plans) == pytest.approx(1)
         assert len({text for text, _ in moment.plans}) == len(moment.plans)
         assert max(plan.probability for plan in table.plans[row]) <= moment.plans[0][1] + 1e-9

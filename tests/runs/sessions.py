@@ -85,9 +85,9 @@ class Poisoned(Program):
 
     bad_lr: float
 
-    def hyper_on_devices(self, lanes: Any) -> Any:
+    def hyper_on_devices(self, trials: Any) -> Any:
         """The hyperparameters of a chunk, one of them changed."""
-        hyper = super().hyper_on_devices(lanes)
+        hyper = super().hyper_on_devices(trials)
         rates = np.array(hyper.config.ppo.lr)
         rates[1] = self.bad_lr
         return hyper.changed({"ppo.lr": jax.device_put(rates, self.by_seed)})

@@ -61,7 +61,7 @@ def test_out_of_memory_is_told_and_finished_chunks_stay(tmp_path, long_program):
 class Exhausted(Program):
     """A program that finds no memory to begin a chunk with."""
 
-    def seeds_on_devices(self, lanes):
+    def seeds_on_devices(self, trials):
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes.")
 
 
@@ -71,7 +71,7 @@ def test_out_of_memory_outside_of_training_is_told(tmp_path, long_program, monke
     with pytest.raises(UserError, match=told):  # as it begins
         Session(tmp_path / "begin", Exhausted(**fields)).run()
 
-    def evaluate(program, lanes, params):
+    def evaluate(program, trials, params):
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes.")
 
     monkeypatch.setattr(session, "evaluate", evaluate)
@@ -120,10 +120,10 @@ def test_disk_is_counted_and_checked(tmp_path, long_program, monkeypatch):
 
 def test_what_is_finished_needs_no_more_disk(tmp_path, long_program, monkeypatch):
     """A run that goes on where only what it has left to write has room."""
-    assert resources.count_lanes(long_program, tmp_path) == (3, 0)
-    Session(tmp_path, long_program).run(segments=5)  # the first chunk, of two lanes, has four
-    assert resources.count_lanes(long_program, tmp_path) == (3, 2)
-    assert resources.count_lanes(long_program, tmp_path, only=range(1, 2)) == (1, 0)
+    assert resources.count_trials(long_program, tmp_path) == (3, 0)
+    Session(tmp_path, long_program).run(segments=5)  # the first chunk, of two trials, has four
+    assert resources.count_trials(long_program, tmp_path) == (3, 2)
+    assert resources.count_trials(long_program, tmp_path, only=range(1, 2)) == (1, 0)
     need = resources.disk_of(long_program, 3, True, n_finished=2)
     monkeypatch.setattr(resources.shutil, "disk_usage", lambda folder: SimpleNamespace(free=need))
     with pytest.raises(UserError, match="of disk needed"):

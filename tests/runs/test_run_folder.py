@@ -11,7 +11,7 @@ from jaxteach.config.sweep import grid
 from jaxteach.runs.chunk_files import Finished, read_chunk, write_chunk, write_params
 from jaxteach.runs.run_folder import RunFolder, flatten, unflatten
 from jaxteach.tasks import make_task
-from jaxteach.training.trials import lanes_of
+from jaxteach.training.trials import trials_of
 from jaxteach.utils.errors import UserError
 from jaxteach.worlds.minigrid.paper.features import View, n_egocentric
 from tests.runs.sessions import Session
@@ -64,8 +64,8 @@ def test_a_stopped_chunk_can_be_played_until_it_is_finished(folder):
 
 
 def test_a_finished_chunk_is_read_back(folder):
-    def read(lanes=IDS, keep_params=True):
-        return read_chunk(folder, POINTS, 0, lanes, "run", keep_params, said.append)
+    def read(trials=IDS, keep_params=True):
+        return read_chunk(folder, POINTS, 0, trials, "run", keep_params, said.append)
 
     final = {"success_rate": np.array([0.5, 1.0]), "return": np.array([0.25, 0.75])}
     done = Finished(IDS, {"return": np.ones((2, 3))}, np.full(2, -1), 1.5, final, 0.5)
@@ -79,14 +79,14 @@ def test_a_finished_chunk_is_read_back(folder):
     assert (back.seconds, back.evaluate_seconds) == (1.5, 0.5)
     np.testing.assert_array_equal(back.metrics["return"], done.metrics["return"])
     np.testing.assert_array_equal(back.final["return"], final["return"])
-    assert read(lanes=IDS + 1) is None
+    assert read(trials=IDS + 1) is None
     assert [line.partition(": chunk")[2] for line in said] == [" 0 is trained again"] * 2
 
 
 def test_a_point_of_a_sweep_has_a_folder_of_its_own(folder):
     points = grid(dataclasses.replace(STEPS, sweep=("ppo.lr=0.1,0.2",)))
-    lanes = lanes_of(2, [3])
-    write_params(folder, points, 0, lanes, params(2), finished=True)
+    trials = trials_of(2, [3])
+    write_params(folder, points, 0, trials, params(2), finished=True)
     for point in points:
         own = folder.at(point)
         own.write_config(point.config, make_task("simple_door_key"), None)

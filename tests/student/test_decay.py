@@ -149,7 +149,11 @@ def test_fields_say_truly_which_schedules_read_them(name):
 
 def test_at_pace_by_hand():
     def at(share, update, progress):
-        return float(at_pace(TracedMoment(jnp.float32(30), jnp.float32(share)), jnp.int32(update), jnp.float32(progress)))
+        return float(
+            at_pace(
+                TracedMoment(jnp.float32(30), jnp.float32(share)), jnp.int32(update), jnp.float32(progress)
+            )
+        )
 
     assert at(-1, 7, 0.5) == 30  # in updates, whatever the pace
     assert at(0.6, 0, 0.0) == 30  # nothing is known yet

@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,15 +14,15 @@ import numpy as np
 import pytest
 
 import jaxteach
-from jaxteach.config import STUDENTS, Config, Student, resolve
+from jaxteach.config import Config, Student, resolve
 from jaxteach.runs import RunFolder
 from jaxteach.student.deployed import load_policy
 from jaxteach.student.networks import make_student
 from jaxteach.tasks import make_task
 from jaxteach.utils.errors import UserError
-from jaxteach.worlds.minigrid.paper.features import View
 from tests.student.conftest import random_maps
 
+STUDENTS = ("ego", "cnn", "gru")
 HIDDEN = 8
 SEEDS = np.array([3, 4, 9])
 ROOT = Path(__file__).parents[2]
@@ -30,19 +31,20 @@ ROOT = Path(__file__).parents[2]
 def save_run(folder: Path, name: str, task_name: str = "simple_door_key"):
     """A run folder with three students that were never trained; returns the student and its parameters."""
     task = make_task(task_name)
-    view = View(task.height, task.width, task.key_class_colours)
-    student = make_student(name, HIDDEN, view)
-    # Drawn wide: fresh biases are zero and fresh policies all but uniform, which would hide mistakes.
+    student = make_student(name, HIDDEN, task)
+    # Drawn wide: fresh biases are zero and fresh policies all but uniform, which would hide mistakes. No
+    # wider: sums of float32 differ by their order, and at logits of 40 by more than what is tested for.
     rng = np.random.default_rng(1)
     shapes = jax.eval_shape(student.init, jax.random.key(0))
     params = {}
     for layer, parts in shapes.items():
         fan_in, units = parts["kernel"].shape
-        kernel = rng.normal(scale=2 / np.sqrt(fan_in), size=(3, fan_in, units))
+        gain = 3 if layer == "policy" else np.sqrt(2)
+        kernel = rng.normal(scale=gain / np.sqrt(fan_in), size=(3, fan_in, units))
         params[layer] = {"kernel": kernel, "bias": rng.normal(scale=0.3, size=(3, units))}
     params = jax.tree.map(lambda x: x.astype(np.float32), params)
     run = RunFolder.create(folder)
-    run.write_config(resolve(Config(task=task_name, student=Student(name, HIDDEN))), task, None)
+    run.write_config(resolve(Config(task=task_name, student=Student(name, HIDDEN))), student.reader, None)
     run.write_params(0, SEEDS[:2], jax.tree.map(lambda x: x[:2], params))
     run.write_params(1, SEEDS[2:], jax.tree.map(lambda x: x[2:], params))
     return student, params
@@ -65,7 +67,7 @@ def probabilities(student, params, maps):
 
 def test_numpy_gives_what_jax_gave(saved):
     folder, student, params = saved
-    maps = random_maps(student.view, 20).reshape(5, 4, student.view.height, -1, 4)
+    maps = random_maps(student.reader.view, 20).reshape(5, 4, student.reader.view.height, -1, 4)
     for row, seed in enumerate(SEEDS):
         policy = load_policy(folder, int(seed))
         found = np.stack([policy(maps[:, t]) for t in range(4)], axis=1)
@@ -77,7 +79,7 @@ def test_numpy_gives_what_jax_gave(saved):
 
 def test_one_observation_is_a_batch_of_one(saved):
     folder, student, _ = saved
-    maps = random_maps(student.view, 3, seed=5)
+    maps = random_maps(student.reader.view, 3, seed=5)
     alone, batched = load_policy(folder, 4), load_policy(folder, 4)
     for obs in maps:
         found = alone(obs)
@@ -89,7 +91,7 @@ def test_one_observation_is_a_batch_of_one(saved):
 def test_reset_begins_a_new_episode(saved):
     folder, student, _ = saved
     policy = load_policy(folder, 9)
-    maps = random_maps(student.view, 4, seed=6)
+    maps = random_maps(student.reader.view, 4, seed=6)
     before = [policy(obs) for obs in maps]
     went_on = policy(maps[0])
     policy.reset()
@@ -100,14 +102,14 @@ def test_reset_begins_a_new_episode(saved):
 def test_colours_of_keys_come_from_the_run(tmp_path):
     """A map of another task's keys is read as that task reads it."""
     student, params = save_run(tmp_path / "run", "ego", "colored_door_key")
-    maps = random_maps(student.view, 20)
+    maps = random_maps(student.reader.view, 20)
     expected = probabilities(student, jax.tree.map(lambda x: x[0], params), maps[:, None])[:, 0]
     np.testing.assert_allclose(load_policy(tmp_path / "run", 3)(maps), expected, atol=1e-5)
 
 
 def test_neither_jax_nor_navix_is_needed(saved):
     folder, student, _ = saved
-    np.save(folder / "maps.npy", random_maps(student.view, 2))
+    np.save(folder / "maps.npy", random_maps(student.reader.view, 2))
     code = """
 import sys
 for name in ("jax", "jaxlib", "flax", "navix", "optax", "chex", "matplotlib"):
@@ -142,6 +144,22 @@ def edit(run, **changes):
     (run / "config.json").write_text(json.dumps(config | changes))
 
 
+def first_version(run, **changes):
+    """Make a run's config.json that of the first version, which described a view, and change it."""
+    config = json.loads((run / "config.json").read_text())
+    features = config.pop("features")
+    view = {name: value for name, value in features.items() if name != "reader"}
+    (run / "config.json").write_text(json.dumps({**config, "view": view, **changes}))
+
+
+def test_runs_of_the_first_version_load(saved, tmp_path):
+    folder, student, _ = saved
+    shutil.copytree(folder, tmp_path / "run")
+    first_version(tmp_path / "run")
+    maps = random_maps(student.reader.view, 3)
+    np.testing.assert_array_equal(load_policy(tmp_path / "run", 3)(maps), load_policy(folder, 3)(maps))
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -150,8 +168,13 @@ def edit(run, **changes):
         (lambda run: (run / "config.json").write_text("{"), "config.json is damaged"),
         (lambda run: (run / "config.json").write_text("[]"), "config.json must hold a JSON object"),
         (lambda run: (run / "config.json").write_text("[" * 10**5), "config.json is damaged: nested deeper"),
-        (lambda run: (run / "config.json").write_text('{"view": {"height": 1}}'), "view: width is missing"),
-        (lambda run: edit(run, view=[]), "config.json: view must be an object, not a list"),
+        (lambda run: first_version(run, view={"height": 1}), "view: width is missing"),
+        (lambda run: first_version(run, view=[]), "config.json: view must be an object, not a list"),
+        (lambda run: edit(run, features=[]), "config.json: features must be an object, not a list"),
+        (lambda run: edit(run, features=None), "config.json: features must be an object, not null"),
+        (lambda run: edit(run, features={"reader": "egocentric"}), "features: height is missing"),
+        (lambda run: edit(run, features={"reader": "eyes"}), "features: unknown reader 'eyes'"),
+        (lambda run: edit(run, features={"reader": ["map"]}), r"features: unknown reader \['map'\]"),
         (lambda run: edit(run, student={"name": "dense"}), "student.name must be one of ego, cnn, gru"),
         (lambda run: [p.unlink() for p in (run / "params").iterdir()], "seed 3: it holds none"),
         (lambda run: (run / "params/00000.npz").write_bytes(b"PK"), "00000.npz is damaged or cut short"),

@@ -7,17 +7,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxteach.config import STUDENTS
 from jaxteach.student.networks import make_student, patches
+from jaxteach.tasks import make_task
 from tests.student.conftest import VIEW, random_maps
 
+STUDENTS = ("ego", "cnn", "gru")
 HIDDEN = 16
 
 
 @functools.cache
 def student_of(name):
     """A student and its fresh parameters."""
-    student = make_student(name, HIDDEN, VIEW)
+    student = make_student(name, HIDDEN, make_task("simple_door_key", height=7, width=7, room_max=7))
     return student, jax.jit(student.init)(jax.random.key(3))
 
 

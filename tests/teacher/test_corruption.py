@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from jaxteach.config import Config, Corrupt, check
-from jaxteach.tasks import make_task, task_names, vocabulary
-from jaxteach.teacher import Option, Plan, PlanTable, all_options, load_table, table_names
+from jaxteach.tasks import language, make_task, task_names
+from jaxteach.tasks.language import Option
+from jaxteach.teacher import Plan, PlanTable, load_table, table_names
 from jaxteach.teacher.corruption import (
     NoisyTeacher,
     answers,
@@ -24,12 +25,12 @@ from jaxteach.teacher.policy import compile_teacher, teacher_policy
 from jaxteach.utils.errors import UserError
 from tests.worlds.minigrid.paper.play import draw_layouts, play
 
-OBJECTS = ("key", "door")
+OPTIONS = language("simple_door_key").options
 
 
 @functools.cache
 def chatglm(task: str = "simple_door_key") -> PlanTable:
-    return load_table("chatglm", task, vocabulary(task))
+    return load_table("chatglm", task, language(task))
 
 
 def wrong_states(table: PlanTable, true: PlanTable) -> set[str]:
@@ -38,26 +39,26 @@ def wrong_states(table: PlanTable, true: PlanTable) -> set[str]:
 
 
 def test_no_share_changes_nothing():
-    assert systematic(chatglm(), OBJECTS, Corrupt(0.0)) is chatglm()
+    assert systematic(chatglm(), OPTIONS, Corrupt(0.0)) is chatglm()
 
 
 @pytest.mark.parametrize("task", [task for task in task_names() if "chatglm" in table_names(task)])
 def test_every_replacement_is_one_other_option(task):
-    true, objects = chatglm(task), vocabulary(task).objects
+    true, options = chatglm(task), language(task).options
     for seed in range(5):
-        table = systematic(true, objects, Corrupt(1.0, seed=seed))
+        table = systematic(true, options, Corrupt(1.0, seed=seed))
         for before, after in zip(true.plans, table.plans, strict=True):
             ((option,), probability) = after[0].options, after[0].probability
             assert len(after) == 1 and probability == 1.0
-            assert option in all_options(objects)
+            assert option in options
             assert option not in {plan.options[0] for plan in before}
 
 
 def test_a_larger_share_adds_states_and_keeps_their_options():
     before: set[str] = set()
-    full = systematic(chatglm(), OBJECTS, Corrupt(1.0, seed=3))
+    full = systematic(chatglm(), OPTIONS, Corrupt(1.0, seed=3))
     for share in (0.2, 0.4, 0.6, 0.8, 1.0):
-        table = systematic(chatglm(), OBJECTS, Corrupt(share, seed=3))
+        table = systematic(chatglm(), OPTIONS, Corrupt(share, seed=3))
         wrong = wrong_states(table, chatglm())
         assert before <= wrong
         before = wrong
@@ -69,7 +70,7 @@ def test_a_larger_share_adds_states_and_keeps_their_options():
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
 def test_the_share_is_exact_on_average_over_seeds(share):
     counts = [
-        len(wrong_states(systematic(chatglm(), OBJECTS, Corrupt(share, seed=s)), chatglm()))
+        len(wrong_states(systematic(chatglm(), OPTIONS, Corrupt(share, seed=s)), chatglm()))
         for s in range(600)
     ]
     exact = share * len(chatglm().states)
@@ -78,15 +79,15 @@ def test_the_share_is_exact_on_average_over_seeds(share):
 
 
 def test_all_states_and_options_get_their_turn():
-    tables = [systematic(chatglm(), OBJECTS, Corrupt(0.5, seed=s)) for s in range(60)]
+    tables = [systematic(chatglm(), OPTIONS, Corrupt(0.5, seed=s)) for s in range(60)]
     assert set().union(*(wrong_states(t, chatglm()) for t in tables)) == {s.text for s in chatglm().states}
     first = {t.plans[0][0].options[0] for t in tables}
-    assert first == set(all_options(OBJECTS))  # explore, where the table was left as it was
+    assert first == set(OPTIONS)  # explore, where the table was left as it was
 
 
 def test_a_seed_means_the_same_for_ever():
     """Written down once: should this change, results of earlier runs can no longer be had."""
-    table = systematic(chatglm(), OBJECTS, Corrupt(0.5, seed=0))
+    table = systematic(chatglm(), OPTIONS, Corrupt(0.5, seed=0))
     assert table.provenance["corruption"]["states"] == [
         "Agent sees <key>, holds <nothing>.",
         "Agent sees <nothing>, holds <nothing>.",
@@ -103,7 +104,7 @@ def test_a_seed_means_the_same_for_ever():
 
 
 def test_provenance_says_what_was_done():
-    table = systematic(chatglm(), OBJECTS, Corrupt(0.5, seed=7))
+    table = systematic(chatglm(), OPTIONS, Corrupt(0.5, seed=7))
     note = table.provenance["corruption"]
     assert (note["share"], note["mode"], note["seed"]) == (0.5, "systematic", 7)
     assert note["of"] == chatglm().sha256
@@ -116,14 +117,14 @@ def test_other_options_by_hand():
     said = (
         (Plan((Option("explore"),), 1.0),),
         (Plan((Option("go to", "key"), Option("explore")), 0.5), Plan((Option("pick up", "key"),), 0.5)),
-        tuple(Plan((option,), 1 / 6) for option in all_options(OBJECTS)),  # nothing else is left to say
+        tuple(Plan((option,), 1 / 6) for option in OPTIONS),  # nothing else is left to say
     )
     table = dataclasses.replace(chatglm(), states=chatglm().states[:3], plans=said)
-    others = other_options(table, OBJECTS)
+    others = other_options(table, OPTIONS)
     texts = [{plan.options[0].text: plan.probability for plan in plans} for plans in others.plans]
-    assert texts[0] == {o.text: 1 / 5 for o in all_options(OBJECTS)[1:]}
+    assert texts[0] == {o.text: 1 / 5 for o in OPTIONS[1:]}
     assert texts[1] == dict.fromkeys(("explore", "go to <door>", "drop <key>", "open <door>"), 1 / 4)
-    assert texts[2] == {o.text: 1 / 6 for o in all_options(OBJECTS)}
+    assert texts[2] == {o.text: 1 / 6 for o in OPTIONS}
 
 
 def test_strike_replaces_its_share_with_single_actions():

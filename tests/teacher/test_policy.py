@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from jaxteach.tasks import make_task, task_names
+from jaxteach.tasks.language import Option
 from jaxteach.teacher import Plan, PlanTable, load_table, parse_plan, table_names
 from jaxteach.teacher.policy import BLOCK, Teacher, compile_teacher, teacher_policy
 from jaxteach.utils.errors import UserError
 from jaxteach.worlds.minigrid.paper.constants import DONE, DROP, FORWARD, LEFT, PICKUP, RIGHT, TOGGLE
 from jaxteach.worlds.minigrid.paper.task import Task
-from tests.worlds.minigrid.paper.play import draw_layouts, play
+from tests.worlds.minigrid.paper.play import caption_of, draw_layouts, play, rows_of
 from tests.worlds.minigrid.paper.scenes import scene
 
 policy = jax.jit(teacher_policy, static_argnums=1)
@@ -27,23 +28,23 @@ def task_named(name: str) -> Task:
 def teacher_of(name: str, caption: str, plans: dict[str, float]) -> Teacher:
     """A teacher that answers one caption with these plans, every other with as little as the shapes allow."""
     task = task_named(name)
-    vocabulary = task.vocabulary
-    assert caption in [state.text for state in vocabulary.states]
+    words = task.language
+    assert caption in [state.text for state in words.states]
 
     def plans_of(state) -> tuple[Plan, ...]:
         known = [*state.sees, *([state.holds] if state.holds else [])]
         filler = ", ".join(f"go to <{known_object}>" for known_object in known) or "explore"
         chosen = plans if state.text == caption else {filler: 1.0}
-        return tuple(Plan(parse_plan(text, vocabulary.objects), p) for text, p in chosen.items())
+        return tuple(Plan(parse_plan(text, words.objects, words.grammar), p) for text, p in chosen.items())
 
-    states = vocabulary.states
+    states = words.states
     return compile_teacher(PlanTable(task.name, "by hand", states, tuple(map(plans_of, states)), {}), task)
 
 
 def ask(name: str, caption: str, plans: dict[str, float], obs: np.ndarray, memory: list) -> dict[int, float]:
     """The actions with any probability, for one observation."""
     task = task_named(name)
-    assert task.text(int(task.index(obs))) == caption, "the drawing shows another state"
+    assert caption_of(task, obs) == caption, "the drawing shows another state"
     q = policy(teacher_of(name, caption, plans), task, obs[None], np.array(memory, np.int32)[None])[0]
     assert float(q.sum()) == pytest.approx(1, abs=1e-6)
     return {a: pytest.approx(float(p), abs=1e-6) for a, p in enumerate(q) if p}
@@ -203,16 +204,17 @@ def test_doors_are_numbered_among_those_seen() -> None:
 )
 def test_shipped_tables_compile_to_distributions(name: str, table: str) -> None:
     task = task_named(name)
-    teacher = compile_teacher(load_table(table, name, task.vocabulary), task)
-    np.testing.assert_allclose(teacher.outcome.sum(axis=-1), 1, atol=1e-6)
+    teacher = compile_teacher(load_table(table, name, task.language), task)
+    np.testing.assert_allclose(teacher.outcome[:-1].sum(axis=-1), 1, atol=1e-6)
+    np.testing.assert_array_equal(teacher.outcome[-1], 0)  # of states not listed
     assert (np.asarray(teacher.outcome) >= 0).all()
-    assert teacher.outcome.shape[0] == len(task.abstract_states)
+    assert teacher.outcome.shape[0] == len(task.language.states) + 1
 
 
 def test_soft_is_the_mean_of_hard() -> None:
     """Each plan alone gives one action; the mixture over plans is their mean by probability."""
     task = task_named("colored_door_key")
-    table = load_table("chatglm", task.name, task.vocabulary)
+    table = load_table("chatglm", task.name, task.language)
     obs, memory = random_play(task)
     soft = np.asarray(policy(compile_teacher(table, task), task, obs, memory))
     mean = np.zeros_like(soft)
@@ -223,7 +225,7 @@ def test_soft_is_the_mean_of_hard() -> None:
         )
         assert set(np.unique(hard)) == {0.0, 1.0} and (hard.sum(axis=1) == 1).all()
         shares = np.array([plans[k].probability if k < len(plans) else 0.0 for plans in table.plans])
-        mean += shares[np.asarray(jax.vmap(task.index)(obs))][:, None] * hard
+        mean += shares[np.asarray(rows_of(task, obs))][:, None] * hard
     np.testing.assert_allclose(soft, mean, atol=1e-6)
     assert ((soft > 0).sum(axis=1) > 1).mean() > 0.1, "hardly any mixture was seen"
 
@@ -239,20 +241,51 @@ def random_play(task: Task) -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_batch_of_several_blocks_is_answered_as_its_parts_are() -> None:
     task = task_named("simple_door_key")
-    teacher = compile_teacher(load_table("chatglm", task.name, task.vocabulary), task)
+    teacher = compile_teacher(load_table("chatglm", task.name, task.language), task)
     obs, memory = random_play(task)
     n = BLOCK + 3  # two blocks, the second nearly all padding
     picked = np.arange(n) % len(obs)
-    whole = teacher_policy(teacher, task, obs[picked], memory[picked])
-    parts = teacher_policy(teacher, task, obs[: min(len(obs), BLOCK)], memory[: min(len(obs), BLOCK)])
+    whole = policy(teacher, task, obs[picked], memory[picked])
+    parts = policy(teacher, task, obs[: min(len(obs), BLOCK)], memory[: min(len(obs), BLOCK)])
     assert whole.shape == (n, 7)
     np.testing.assert_allclose(whole[: len(parts)], parts, atol=1e-6)
-    last = teacher_policy(teacher, task, obs[picked[-3:]], memory[picked[-3:]])
+    last = policy(teacher, task, obs[picked[-3:]], memory[picked[-3:]])
     np.testing.assert_allclose(whole[-3:], last, atol=1e-6)
 
 
 def test_a_table_of_other_states_is_refused() -> None:
     task = task_named("simple_door_key")
-    table = load_table("chatglm", "colored_door_key", make_task("colored_door_key").vocabulary)
+    table = load_table("chatglm", "colored_door_key", make_task("colored_door_key").language)
     with pytest.raises(UserError, match=r"colored_door_key.*simple_door_key"):
         compile_teacher(table, task)
+
+
+@pytest.mark.parametrize(
+    "option", [Option("fly"), Option("explore", "key"), Option("go to"), Option("go to", "window")]
+)
+def test_a_table_made_by_hand_with_options_the_task_lacks_is_refused(option: Option) -> None:
+    task = task_named("simple_door_key")
+    table = load_table("chatglm", task.name, task.language)
+    plans = (*table.plans[:2], (Plan((option, Option("explore")), 1.0),), *table.plans[3:])
+    with pytest.raises(UserError) as caught:
+        compile_teacher(dataclasses.replace(table, plans=plans), task)
+    message = f"table chatglm: state {KEY!r}: {option.text!r} is no option of simple_door_key"
+    assert str(caught.value).startswith(message)
+
+
+def test_what_the_world_does_not_list_is_taught_nothing() -> None:
+    """A row of -1 has zero weight, whatever the options would do there."""
+
+    class Forgetful(type(task_named("simple_door_key"))):
+        def perceive(self, obs, memory):
+            state, view = super().perceive(obs, memory)
+            return jax.numpy.where(state == 2, -1, state), view
+
+    task, known = Forgetful(), task_named("simple_door_key")
+    teacher = compile_teacher(load_table("chatglm", task.name, task.language), task)
+    obs, memory = random_play(known)
+    q = np.asarray(policy(teacher, task, obs, memory))
+    there = np.asarray(rows_of(known, obs)) == 2
+    assert 10 < there.sum() < len(obs)
+    assert (q[there] == 0).all()
+    np.testing.assert_array_equal(q[~there], np.asarray(policy(teacher, known, obs, memory))[~there])

@@ -5,23 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from jaxteach.tasks import vocabulary
+from jaxteach.tasks import language
 from jaxteach.teacher import cache_folder, find_table, load_table, parse_plan, save_table, table_names
-from jaxteach.worlds.minigrid.paper.abstract_states import AbstractState, Vocabulary
+from jaxteach.worlds.minigrid.paper.abstract_states import SeenAndHeld
+from tests.worlds.minigrid.paper.words import COLORED, SIMPLE, TWO_DOOR
 
-DOOR_KEY = Vocabulary(("key",), ("door",))
 WORDS = {
-    "simple_door_key": DOOR_KEY,
-    "lava_door_key": DOOR_KEY,
-    "colored_door_key": Vocabulary(("blue key", "red key"), ("blue door",), recoloured=True),
-    "two_door": Vocabulary(("key",), ("door1", "door2")),
+    "simple_door_key": SIMPLE.language,
+    "lava_door_key": SIMPLE.language,
+    "colored_door_key": COLORED.language,
+    "two_door": TWO_DOOR.language,
 }
 SHIPPED = [(folder.name, path.stem) for folder in cache_folder().iterdir() for path in folder.glob("*.json")]
 
 
 @pytest.mark.parametrize(("task", "name"), sorted(SHIPPED))
 def test_every_shipped_table_loads_and_says_where_it_comes_from(task: str, name: str) -> None:
-    table = load_table(name, task, vocabulary(task))
+    table = load_table(name, task, language(task))
     assert (table.task, table.name) == (task, name)
     assert name in table_names(task)
     provenance = {"model", "revision", "weights_sha256", "backend", "estimator", "prompt_sha256", "sampling"}
@@ -99,9 +99,9 @@ def test_the_published_figures(
 ) -> None:
     words = WORDS[task]
     table = load_table("chatglm", task, words)
-    plans = table.plans[table.states.index(AbstractState(sees, holds))]
+    plans = table.plans[table.states.index(SeenAndHeld(sees, holds))]
     assert [(plan.options, plan.probability) for plan in plans] == [
-        (parse_plan(text, words.objects), p) for text, p in published
+        (parse_plan(text, words.objects, words.grammar), p) for text, p in published
     ]
 
 

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from jaxteach.teacher import KINDS, PlanTable, load_table
+from jaxteach.teacher import PlanTable, load_table
 from jaxteach.teacher.shipped import cache_folder
 from jaxteach.utils.errors import UserError
-from jaxteach.worlds.minigrid.paper.abstract_states import Vocabulary
+from tests.worlds.minigrid.paper.words import SIMPLE
 
-TASK, WORDS = "simple_door_key", Vocabulary(("key",), ("door",))
+TASK, WORDS = "simple_door_key", SIMPLE.language
 VALID = (cache_folder() / TASK / "chatglm.json").read_text()
 Place = tuple[str | int, ...]
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -96,7 +96,7 @@ def wrong_word(draw: Draw) -> str:
     place = draw(st.sampled_from(WORDED))
     old = get(DOCUMENT, place)
     near = st.sampled_from([old.upper(), old + " ", " " + old, old + "\0", old[:-1], "explore <key>"])
-    sound = KINDS if place[-1] == "option" else (old,)
+    sound = WORDS.grammar.kinds if place[-1] == "option" else (old,)
     return json.dumps(
         put(DOCUMENT, place, draw((st.text(max_size=12) | near).filter(lambda new: new not in sound)))
     )

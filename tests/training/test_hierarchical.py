@@ -6,13 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jaxteach.worlds.minigrid.paper.menu import NO_OPTION, make_menu
 
 from jaxteach.config import resolve
 from jaxteach.student.returns import gae, next_values
 from jaxteach.tasks import make_task
 from jaxteach.training import as_arrays, play_students, train
-from jaxteach.training.hierarchical import act, semi_markov_gae
+from jaxteach.training.hierarchical import NO_OPTION, execute, semi_markov_gae
 from jaxteach.training.ppo import learn, targets
 from jaxteach.training.state import make_hyper, make_plan
 from jaxteach.utils.errors import UserError
@@ -23,7 +22,7 @@ from tests.worlds.minigrid.paper.scenes import scene
 EXPLORE, TO_KEY, TO_DOOR, PICK_UP, PUT_DOWN, OPEN = range(6)
 HIERARCHICAL = dataclasses.replace(STEPS, method="hierarchical", teacher="none", seeds=2, seeds_per_chunk=2)
 
-step = jax.jit(act, static_argnums=0)
+step = jax.jit(execute, static_argnums=0)
 
 AWAY = """
 #####
@@ -45,9 +44,8 @@ def go(
     drawing: str, memory: list[int], running: int, chosen: int, first: bool = False
 ) -> tuple[int, bool, int]:
     """One step of one environment: the action, whether the choice was taken up, and what runs on."""
-    menu = make_menu(make_task("simple_door_key"))
     found = step(
-        menu,
+        make_task("simple_door_key"),
         scene(drawing)[None],
         np.int32([[memory]]),
         np.array([first]),
@@ -93,15 +91,15 @@ RED_ALONE = """
 
 @pytest.mark.parametrize(("blue", "ends"), [(False, False), (True, True)])
 def test_going_to_a_thing_ends_when_it_is_renamed(blue, ends):
-    menu = make_menu(make_task("colored_door_key"))
-    to_c1 = [option.text for option in menu.options].index("go to <c1 key>")
+    task = make_task("colored_door_key")
+    to_c1 = [option.text for option in task.language.options].index("go to <c1 key>")
     wait = np.array([False]), np.int32([NO_OPTION]), np.int32([to_c1])
-    _, _, running = step(menu, scene(RED_ALONE)[None], np.int32([[[-1, -1], [3, 5]]]), *wait)
+    _, _, running = step(task, scene(RED_ALONE)[None], np.int32([[[-1, -1], [3, 5]]]), *wait)
     assert running[0] != NO_OPTION
     drawing = RED_ALONE.replace("?", "b") if blue else RED_ALONE
     memory = np.int32([[[1, 1] if blue else [-1, -1], [3, 5]]])
     explore = np.int32([0])
-    _, decides, _ = step(menu, scene(drawing)[None], memory, np.array([False]), running, explore)
+    _, decides, _ = step(task, scene(drawing)[None], memory, np.array([False]), running, explore)
     assert bool(decides[0]) == ends
 
 
@@ -222,9 +220,7 @@ def test_a_tiny_run_learns_counts_and_is_evaluated():
     np.testing.assert_array_equal(metrics["distill"], 0)
     plan = make_plan(resolve(HIERARCHICAL), taught=False)
     played = as_arrays(
-        play_students(
-            plan.task, plan.student, training.params, np.uint32([0, 1]), 20, False, make_menu(plan.task)
-        )
+        play_students(plan.task, plan.student, training.params, np.uint32([0, 1]), 20, False, True)
     )
     assert ((played["success_rate"] >= 0) & (played["success_rate"] <= 1)).all()
     assert (played["length"] <= plan.task.max_steps).all()

@@ -160,7 +160,7 @@ def test_chunks_are_a_matter_of_bookkeeping(program, training, table):
     results = []
     other = train(STEPS, table, ids, program=program, on_chunk=results.append)
     assert other.seed_ids.tolist() == ids
-    assert [result.lanes.tolist() for result in results] == [ids[:8], ids[8:]]
+    assert [result.trials.tolist() for result in results] == [ids[:8], ids[8:]]
     assert {array.shape for array in other.metrics.values()} == {(10, 8)}
     assert same(rows_of(other, *range(8)), rows_of(training, *range(8)))
 
@@ -272,9 +272,9 @@ def test_groups_of_seeds_one_after_another_learn_what_they_learn_side_by_side(ta
         np.testing.assert_allclose(of_wide[name][0], of_narrow[name][0], rtol=1e-5, atol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize(("lanes", "together"), [(1, 1), (4, 4), (6, 3), (7, 1), (64, 4)])
-def test_a_cpu_keeps_few_seeds_side_by_side(lanes, together):
-    assert group_size(lanes) == together
+@pytest.mark.parametrize(("trials", "together"), [(1, 1), (4, 4), (6, 3), (7, 1), (64, 4)])
+def test_a_cpu_keeps_few_seeds_side_by_side(trials, together):
+    assert group_size(trials) == together
 
 
 # ---- progress ----------------------------------------------------------------------------------------

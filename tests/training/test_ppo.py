@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis.extra import numpy as hnp
 
+from jaxteach.config import PPO, Config
+from jaxteach.config.pytree import trace
 from jaxteach.training.ppo import adam_step, learn, shuffled, targets
 from jaxteach.training.state import make_hyper
 

@@ -32,7 +32,7 @@ def alone(point, program, table):
 
 
 def test_each_point_comes_to_what_it_comes_to_alone(swept_program, table):
-    """Twelve lanes in six chunks of two, some of them over two points."""
+    """Twelve trials in six chunks of two, some of them over two points."""
     together = train(SWEPT, table, program=swept_program)
     assert together.seed_ids.tolist() == [0, 1, 2] * 4
     for number, point in enumerate(swept_program.points):

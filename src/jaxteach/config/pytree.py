@@ -71,16 +71,16 @@ def at_moments(decay: Decay, resolve: Callable[[TracedMoment], Array]) -> Decay:
     return decay
 
 
-def _register(kind: type) -> None:
-    """Register a dataclass of fields and the dataclasses that it holds."""
+def register(kind: type) -> None:
+    """Register a dataclass of fields, and the dataclasses that it holds, as pytrees."""
     data: list[str] = []
     meta: list[str] = []
     for field in dataclasses.fields(kind):
         part = group_of(field)
         if part is not None:
-            _register(part)
+            register(part)
         (data if part is not None or about_field(field).use == "traced" else meta).append(field.name)
     jax.tree_util.register_dataclass(kind, data_fields=data, meta_fields=meta)
 
 
-_register(Config)
+register(Config)

@@ -152,25 +152,28 @@ def _bars(brush: _Brush, episode: Episode, choice: Moment, now: Moment) -> None:
     pitch = _PANEL / len(episode.action_names)
     left = _BARS_X + _NAMES_WIDTH
     room = _BARS_RIGHT - _FIGURES_WIDTH - left
+    # Of many actions bars and letters get smaller, so that all find room.
+    gap = min(3.0, pitch / 12)
+    thick = min(9.0, (pitch - 2 * gap) / 2) if choice.teacher is not None else min(14.0, pitch - gap)
+    size = min(13.0, 0.8 * pitch)
     for action, name in enumerate(episode.action_names):
         top = _PANEL_Y + action * pitch
         taken = action == choice.action
         if taken:
             brush.box(_BARS_X - 8, top + 1, _BARS_RIGHT - _BARS_X + 16, pitch - 2, _dim(_LINE, over), 5)
         ink = _dim(_INK if taken else _MUTED, over)
-        brush.text(left - 10, top + pitch / 2, name, 13, ink, "rm", bold=taken)
+        brush.text(left - 10, top + pitch / 2, name, size, ink, "rm", bold=taken)
         rows = [(choice.student[action], _STUDENT)]
         if choice.teacher is not None:
             rows.append((choice.teacher[action], _TEACHER))
-        thick = 9 if len(rows) == 2 else 14
-        first = top + (pitch - len(rows) * thick - (len(rows) - 1) * 3) / 2
+        first = top + (pitch - len(rows) * thick - (len(rows) - 1) * gap) / 2
         for i, (probability, colour) in enumerate(rows):
-            y, share = first + i * (thick + 3), float(probability)
+            y, share = first + i * (thick + gap), float(probability)
             brush.box(left, y, room, thick, _WELL, 2)
             if share >= 0.005:
                 brush.box(left, y, max(2.0, room * share), thick, _dim(colour, over), 2)
                 figure = "1.0" if share >= 0.995 else f"{share:.2f}"[1:]
-                brush.text(_BARS_RIGHT, y + thick / 2, figure, 11, _dim(colour, over), "rm")
+                brush.text(_BARS_RIGHT, y + thick / 2, figure, min(11.0, thick + 2), _dim(colour, over), "rm")
 
 
 def _dim(colour: Colour, over: bool) -> Colour:

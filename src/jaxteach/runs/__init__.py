@@ -6,7 +6,7 @@ from jaxteach.runs.resources import (
     check_disk,
     check_memory,
     choose_width,
-    count_lanes,
+    count_trials,
     on_cpu,
     told_of_memory,
 )
@@ -28,7 +28,7 @@ __all__ = [
     "check_disk",
     "check_memory",
     "choose_width",
-    "count_lanes",
+    "count_trials",
     "describe",
     "fingerprint",
     "flatten",

@@ -16,6 +16,8 @@ from jaxteach.student.deployed import read_params
 from jaxteach.training.trials import IntArray, points_of, seeds_of
 from jaxteach.utils.errors import UserError
 
+TRIALS = "lanes"
+"""What the file calls its trials: runs begun by earlier versions hold chunks with this name."""
 FINAL = "final_"
 """Before the names of a chunk's final evaluation, for some are those of metrics too."""
 
@@ -25,15 +27,15 @@ class Finished:
     """What a chunk came to, but for its parameters.
 
     Attributes:
-        lanes: int64[lane].
-        metrics: [lane, update] arrays.
-        diverged_at: int64[lane], the update in which a lane diverged; -1 for the others.
+        trials: int64[trial].
+        metrics: [trial, update] arrays.
+        diverged_at: int64[trial], the update in which a trial diverged; -1 for the others.
         seconds: what training it took.
-        final: its final evaluation, [lane] arrays; empty if it was stopped before.
+        final: its final evaluation, [trial] arrays; empty if it was stopped before.
         evaluate_seconds: what that took.
     """
 
-    lanes: IntArray
+    trials: IntArray
     metrics: dict[str, npt.NDArray[Any]]
     diverged_at: IntArray
     seconds: float
@@ -41,10 +43,10 @@ class Finished:
     evaluate_seconds: float
 
     def where(self, rows: npt.NDArray[Any]) -> "Finished":
-        """The same for some of its lanes; its seconds are shared out evenly."""
-        share = len(self.lanes[rows]) / len(self.lanes)
+        """The same for some of its trials; its seconds are shared out evenly."""
+        share = len(self.trials[rows]) / len(self.trials)
         return Finished(
-            lanes=self.lanes[rows],
+            trials=self.trials[rows],
             metrics={name: array[rows] for name, array in self.metrics.items()},
             diverged_at=self.diverged_at[rows],
             seconds=self.seconds * share,
@@ -54,7 +56,7 @@ class Finished:
 
 
 def write_params(
-    folder: RunFolder, points: tuple[Point, ...], chunk: int, lanes: IntArray, params: Any, finished: bool
+    folder: RunFolder, points: tuple[Point, ...], chunk: int, trials: IntArray, params: Any, finished: bool
 ) -> None:
     """Write the parameters of a chunk, those of each point of a sweep into its own folder.
 
@@ -62,14 +64,14 @@ def write_params(
         folder: the run's.
         points: of the sweep.
         chunk: its number.
-        lanes: its lanes.
-        params: their parameters, [lane, ...].
+        trials: its trials.
+        params: their parameters, [trial, ...].
         finished: false for a chunk that was stopped.
     """
-    for point in np.unique(points_of(lanes)):
-        rows = points_of(lanes) == point
+    for point in np.unique(points_of(trials)):
+        rows = points_of(trials) == point
         own = jax.tree.map(lambda x, rows=rows: np.asarray(x)[rows], params)
-        folder.at(points[point]).write_params(chunk, seeds_of(lanes[rows]), own, finished)
+        folder.at(points[point]).write_params(chunk, seeds_of(trials[rows]), own, finished)
 
 
 def write_chunk(folder: RunFolder, chunk: int, finished: Finished, run: str) -> None:
@@ -85,7 +87,7 @@ def write_chunk(folder: RunFolder, chunk: int, finished: Finished, run: str) -> 
     """
     make_folder(folder.path / "metrics")
     arrays = {
-        "lanes": finished.lanes,
+        TRIALS: finished.trials,
         "diverged_at": finished.diverged_at,
         "seconds": np.asarray(finished.seconds),
         "evaluate_seconds": np.asarray(finished.evaluate_seconds),
@@ -100,7 +102,7 @@ def read_chunk(
     folder: RunFolder,
     points: tuple[Point, ...],
     chunk: int,
-    lanes: IntArray,
+    trials: IntArray,
     run: str,
     keep_params: bool,
     notice: Callable[[str], None],
@@ -111,7 +113,7 @@ def read_chunk(
         folder: the run's.
         points: of the sweep.
         chunk: its number.
-        lanes: the lanes it must hold.
+        trials: the trials it must hold.
         run: the fingerprint of the run.
         keep_params: whether its parameters must be there too.
         notice: told in one line why a chunk that was finished has to be trained again.
@@ -123,19 +125,19 @@ def read_chunk(
     if not file.exists():
         return None
     try:
-        arrays = read_params(file, "lanes")
+        arrays = read_params(file, TRIALS)
         if (written := str(arrays.pop("fingerprint"))) != run:
             raise _Foreign(f"{file} was written with another configuration or teacher table ({written})")
-        if not np.array_equal(arrays["lanes"], lanes):
+        if not np.array_equal(arrays[TRIALS], trials):
             raise UserError(f"{file} holds other seeds than those of chunk {chunk}")
-        for point in np.unique(points_of(lanes)) if keep_params else ():
+        for point in np.unique(points_of(trials)) if keep_params else ():
             params = folder.at(points[point]).path / f"params/{chunk:05d}.npz"
-            seeds = seeds_of(lanes[points_of(lanes) == point])
+            seeds = seeds_of(trials[points_of(trials) == point])
             if not np.array_equal(read_params(params)["seed_ids"], seeds):
                 raise UserError(f"{params} holds other seeds than those of chunk {chunk}")
         final = {name: arrays.pop(name) for name in list(arrays) if name.startswith(FINAL)}
         return Finished(
-            lanes=arrays.pop("lanes"),
+            trials=arrays.pop(TRIALS),
             diverged_at=arrays.pop("diverged_at"),
             seconds=float(arrays.pop("seconds")),
             evaluate_seconds=float(arrays.pop("evaluate_seconds")),

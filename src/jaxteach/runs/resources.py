@@ -133,8 +133,8 @@ def what_fits(program: Program, limit: float, begun: bool) -> str:
     return f"--seeds-per-chunk {width} would fit{elsewhere}"
 
 
-def count_lanes(program: Program, folder: Path, only: range | None = None) -> tuple[int, int]:
-    """How many lanes a run has, and how many of them are in chunks that are finished.
+def count_trials(program: Program, folder: Path, only: range | None = None) -> tuple[int, int]:
+    """How many trials a run has, and how many of them are in chunks that are finished.
 
     Args:
         program: compiled.
@@ -147,33 +147,33 @@ def count_lanes(program: Program, folder: Path, only: range | None = None) -> tu
     return sum(len(chunks[chunk]) for chunk in numbers), sum(len(chunks[chunk]) for chunk in finished)
 
 
-def disk_of(program: Program, n_lanes: int, keep_params: bool, n_finished: int = 0) -> int:
+def disk_of(program: Program, n_trials: int, keep_params: bool, n_finished: int = 0) -> int:
     """What a run has yet to leave on disk or needs there on the way, in bytes, at most.
 
     Args:
         program: compiled.
-        n_lanes: seeds times points of the sweep.
+        n_trials: seeds times points of the sweep.
         keep_params: whether parameters are written.
-        n_finished: lanes of chunks that are on disk already.
+        n_finished: trials of chunks that are on disk already.
     """
-    n_left = n_lanes - n_finished
+    n_left = n_trials - n_finished
     ids = jax.ShapeDtypeStruct((program.width,), np.uint32)
     state = jax.eval_shape(functools.partial(init_chunk, program.plan), ids)
-    metrics = (n_left + n_lanes) * program.plan.n_updates * len(ARRAYS) * 8  # by chunk, and joined
+    metrics = (n_left + n_trials) * program.plan.n_updates * len(ARRAYS) * 8  # by chunk, and joined
     params = n_left * bytes_of(state.params) // program.width if keep_params else 0
     # One more than are kept, for the oldest goes once the newest is whole.
     return metrics + params + ((KEPT + 1) * bytes_of(state) if n_left else 0)
 
 
-def check_disk(program: Program, folder: Path, n_lanes: int, keep_params: bool, n_finished: int = 0) -> str:
+def check_disk(program: Program, folder: Path, n_trials: int, keep_params: bool, n_finished: int = 0) -> str:
     """Refuse a run whose results have no room.
 
     Args:
         program: compiled.
         folder: the run's, there already.
-        n_lanes: seeds times points of the sweep.
+        n_trials: seeds times points of the sweep.
         keep_params: whether parameters are written.
-        n_finished: lanes of chunks that are on disk already.
+        n_finished: trials of chunks that are on disk already.
 
     Returns:
         What is needed and free, in words.
@@ -181,7 +181,7 @@ def check_disk(program: Program, folder: Path, n_lanes: int, keep_params: bool, 
     Raises:
         UserError: if there is not enough.
     """
-    need, free = disk_of(program, n_lanes, keep_params, n_finished), shutil.disk_usage(folder).free
+    need, free = disk_of(program, n_trials, keep_params, n_finished), shutil.disk_usage(folder).free
     words = f"up to {in_words(need)} of disk needed, {in_words(free)} free"
     if need > free:
         keep = ", or --keep-params none" if keep_params else ""

@@ -29,7 +29,7 @@ class Outcome:
 
     Attributes:
         chunks: what each chunk came to; the last may have been stopped.
-        complete: whether every lane reached its environment steps and was evaluated.
+        complete: whether every trial reached its environment steps and was evaluated.
         earlier_seconds: seconds of training and evaluation by earlier processes.
     """
 
@@ -39,8 +39,8 @@ class Outcome:
 
     @property
     def seed_ids(self) -> npt.NDArray[np.int64]:
-        """The seeds of the lanes begun so far, int64[lane]."""
-        return seeds_of(np.concatenate([chunk.lanes for chunk in self.chunks])).astype(np.int64)
+        """The seeds of the trials begun so far, int64[trial]."""
+        return seeds_of(np.concatenate([chunk.trials for chunk in self.chunks])).astype(np.int64)
 
     @property
     def seconds(self) -> float:
@@ -60,17 +60,17 @@ class Outcome:
         return [{"seed": int(ids[i]), "update": int(updates[i])} for i in np.flatnonzero(updates >= 0)]
 
     def metrics(self) -> dict[str, npt.NDArray[Any]]:
-        """The [lane, update] arrays of metrics.npz."""
+        """The [trial, update] arrays of metrics.npz."""
         return join_chunks([chunk.metrics for chunk in self.chunks])
 
     def final(self) -> dict[str, npt.NDArray[Any]]:
-        """The final evaluation of a complete run: success_rate, return and length, float64[lane]."""
+        """The final evaluation of a complete run: success_rate, return and length, float64[trial]."""
         names = self.chunks[0].final
         return {name: np.concatenate([chunk.final[name] for chunk in self.chunks]) for name in names}
 
     def at(self, point: int) -> "Outcome":
         """The same for one point of the sweep; there may be nothing yet."""
-        parts = [(chunk, points_of(chunk.lanes) == point) for chunk in self.chunks]
+        parts = [(chunk, points_of(chunk.trials) == point) for chunk in self.chunks]
         own = [chunk.where(rows) for chunk, rows in parts if rows.any()]
         return Outcome(own, self.complete, 0.0)
 
@@ -82,7 +82,7 @@ def run_session(
     checkpoints: Checkpoints,
     *,
     on_segment: Callable[[Progress], None] = lambda progress: None,
-    on_evaluation: Callable[[int, int], None] = lambda chunk, n_lanes: None,
+    on_evaluation: Callable[[int, int], None] = lambda chunk, n_trials: None,
     stop: Stop = lambda: False,
     notice: Callable[[str], None] = lambda line: None,
     keep_params: bool = True,
@@ -99,7 +99,7 @@ def run_session(
         folder: the run's.
         checkpoints: the run's.
         on_segment: called after each segment.
-        on_evaluation: called before a chunk is evaluated, with its number and how many lanes it has.
+        on_evaluation: called before a chunk is evaluated, with its number and how many trials it has.
         stop: asked after each segment; the state is then saved, and the session ends.
         notice: told in one line what a user should know.
         keep_params: whether parameters are written, or gone once they are evaluated.
@@ -116,7 +116,7 @@ def run_session(
     points, run = program.points, checkpoints.fingerprint
     numbered = list(enumerate(split(program.plan.config, program.width)))
     chunks = numbered if only is None else [numbered[chunk] for chunk in only]
-    tally = Tally.of(program.plan, [lanes for _, lanes in chunks], len(numbered))
+    tally = Tally.of(program.plan, [trials for _, trials in chunks], len(numbered))
     finished, earlier = [], 0.0
     watch = DivergenceWatch(program, notice, debug_nans)
 
@@ -125,11 +125,11 @@ def run_session(
         on_segment(progress)
         checkpoints.after_segment(progress)
 
-    for chunk, lanes in chunks:
-        done = read_chunk(folder, points, chunk, lanes, run, keep_params, notice)
+    for chunk, trials in chunks:
+        done = read_chunk(folder, points, chunk, trials, run, keep_params, notice)
         if done is not None:
             env_steps = done.metrics["env_steps"]
-            tally.add(len(lanes), env_steps.shape[1], int(env_steps[:, -1].sum()), done.seconds)
+            tally.add(len(trials), env_steps.shape[1], int(env_steps[:, -1].sum()), done.seconds)
             finished.append(done)
             earlier += done.seconds + done.evaluate_seconds
             checkpoints.finish(chunk)
@@ -137,43 +137,43 @@ def run_session(
         if stop():
             return Outcome(finished, False, earlier)
         with told_of_memory(program):
-            blank = functools.partial(program.init, program.seeds_on_devices(lanes))
-            start = checkpoints.load(chunk, len(lanes), blank)
+            blank = functools.partial(program.init, program.seeds_on_devices(trials))
+            start = checkpoints.load(chunk, len(trials), blank)
             earlier += start.seconds if start else 0.0
             folder.rewind_lines(chunk, start.log.n_updates if start else 0)
             watch.begin(start)
             result = train_chunk(
-                program, chunk, lanes, tally, start=start, on_segment=after_segment, stop=stop
+                program, chunk, trials, tally, start=start, on_segment=after_segment, stop=stop
             )
-        came_to = Finished(lanes, result.metrics, result.diverged_at, result.seconds, {}, 0.0)
+        came_to = Finished(trials, result.metrics, result.diverged_at, result.seconds, {}, 0.0)
         if not result.complete:
-            write_params(folder, points, chunk, lanes, result.params, finished=False)
+            write_params(folder, points, chunk, trials, result.params, finished=False)
             return Outcome([*finished, came_to], False, earlier)
         began = time.perf_counter()
-        on_evaluation(chunk, len(lanes))
+        on_evaluation(chunk, len(trials))
         with told_of_memory(program):
-            final = evaluate(program, lanes, result.params)
+            final = evaluate(program, trials, result.params)
         came_to = dataclasses.replace(came_to, final=final, evaluate_seconds=time.perf_counter() - began)
         if keep_params:
-            write_params(folder, points, chunk, lanes, result.params, finished=True)
+            write_params(folder, points, chunk, trials, result.params, finished=True)
         write_chunk(folder, chunk, came_to, run)
         finished.append(came_to)
         checkpoints.finish(chunk)
     return Outcome(finished, True, earlier)
 
 
-def evaluate(program: Program, lanes: IntArray, params: Any) -> dict[str, npt.NDArray[Any]]:
+def evaluate(program: Program, trials: IntArray, params: Any) -> dict[str, npt.NDArray[Any]]:
     """Fresh episodes of a chunk's students.
 
     Args:
         program: the run's.
-        lanes: the chunk's.
-        params: [lane, ...].
+        trials: the chunk's.
+        params: [trial, ...].
 
     Returns:
-        success_rate, return and length, float64[lane].
+        success_rate, return and length, float64[trial].
     """
-    rows = np.minimum(np.arange(program.width), len(lanes) - 1)
+    rows = np.minimum(np.arange(program.width), len(trials) - 1)
     params = jax.device_put(jax.tree.map(lambda x: x[rows], params), program.by_seed)
-    played = program.evaluation()(params, program.seeds_on_devices(lanes))
-    return {name: values[: len(lanes)] for name, values in as_arrays(played).items()}
+    played = program.evaluation()(params, program.seeds_on_devices(trials))
+    return {name: values[: len(trials)] for name, values in as_arrays(played).items()}

@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,7 @@ class Policy:
             raise ValueError(
                 f"observations {seen.shape} give {x.shape[1]} features, not {self._features.size}"
             )
-        logits = getattr(self, f"_{self._student}")(x)
+        logits = _FORWARD[self._student](self, x)
         exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
         probabilities = (exponentials / exponentials.sum(axis=-1, keepdims=True)).astype(np.float32)
         return probabilities[0] if single else probabilities
@@ -104,6 +105,14 @@ class Policy:
         return self._dense("policy", self._hidden)
 
 
+_FORWARD: dict[str, Callable[[Policy, FloatArray], FloatArray]] = {
+    "ego": Policy._ego,
+    "cnn": Policy._cnn,
+    "gru": Policy._gru,
+}
+"""Features f32[N, F] to logits f32[N, A], by the network's name."""
+
+
 @dataclass(frozen=True)
 class _Network:
     """The student in config.json, as far as it matters here."""
@@ -131,8 +140,11 @@ def load_policy(folder: str | os.PathLike[str], seed_id: int) -> Policy:
     except FileNotFoundError as error:
         raise UserError(f"{path} is not a run folder: it holds no config.json") from error
     student = typed(_Network, own_fields(_Network, config.get("student")), f"{file}: student").name
-    if not hasattr(Policy, f"_{student}"):
-        raise UserError(f"{path} holds students of the network '{student}', which has no form in NumPy")
+    if student not in _FORWARD:
+        raise UserError(
+            f"{file}: student.name must be one of {', '.join(_FORWARD)}, which have a form in NumPy, "
+            f"not '{student}'"
+        )
     features = features_of(config, student, str(file))
     if config.get("method") != "llm4teach":
         raise UserError(
@@ -162,13 +174,12 @@ def features_of(config: dict[str, Any], student: str, file: str) -> "Features":
     Raises:
         UserError: it says nothing of them, or nothing that fits.
     """
-    described = config.get("features")
-    if described is None and isinstance(config.get("view"), dict):
-        # The first version described the view of a door/key task alone.
-        described = {"reader": "raw_map" if student == "cnn" else "egocentric", **config["view"]}
-    if not isinstance(described, dict):
-        raise UserError(f"{file}: features is {described!r}, not an object: it is damaged")
-    return load_features(described, f"{file}: features")
+    # The first version described the view of a door/key task alone.
+    field = "view" if "view" in config and "features" not in config else "features"
+    described = typed(dict[str, Any], config.get(field), f"{file}: {field}")
+    if field == "view":
+        described = {**described, "reader": "raw_map" if student == "cnn" else "egocentric"}
+    return load_features(described, f"{file}: {field}")
 
 
 def read_params(file: Path, index: str = "seed_ids") -> dict[str, npt.NDArray[Any]]:

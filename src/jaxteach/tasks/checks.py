@@ -37,12 +37,10 @@ def check_task(task: Teachable) -> None:
         require(isinstance(value, kind), f"its {field} is {value!r}, not of type {kind.__name__}")
     require(task.action_names and task.max_steps >= 1, "it needs an action and a step")
     words = jax.ShapeDtypeStruct((task.n_draws,), jnp.uint32)
-    state = _traced(task, "reset", lambda w: task.update_seen(task.reset(w)), words)
+    fresh = _traced(task, "reset", task.reset, words)
+    state = _traced(task, "update_seen", task.update_seen, fresh)
     after, outcome = _traced(task, "step", lambda s: task.step(s, jnp.zeros((), jnp.int32)), state)
-    shapes = [
-        jax.tree.map(lambda x: (x.shape, x.dtype), s)
-        for s in (after, _traced(task, "reset", task.reset, words))
-    ]
+    shapes = [jax.tree.map(lambda x: (x.shape, x.dtype), s) for s in (after, fresh)]
     require(shapes[0] == shapes[1], "its step gives a state of other shapes or types than its reset")
     require(isinstance(outcome, Outcome), f"its step gives {type(outcome).__name__}, not an Outcome")
     for field in ("reward", "terminated", "truncated", "success"):

@@ -1,5 +1,6 @@
 """What the house may know of a world: `Task` for training, `Teachable` for whoever teaches or shows it."""
 
+import functools
 from typing import Any, Protocol
 
 import jax
@@ -213,6 +214,12 @@ class Teachable(Task, Protocol):
         """The question that one observation poses, in the names the objects have there; on the host."""
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def perceive_one(task: Teachable, obs: Obs, memory: Memory) -> tuple[Array, View]:
+    """The abstract state i32[1] and the view of one observation: `Teachable.perceive` for the host."""
+    return task.perceive(*jax.tree.map(lambda x: jnp.asarray(x)[None], (obs, memory)))
+
+
 class Defaults:
     """What most worlds answer alike; a world may inherit it, none has to."""
 
@@ -237,5 +244,5 @@ class Defaults:
 
     def asked(self: Teachable, obs: Obs, memory: Memory) -> Question:
         """The state's own question."""
-        state, _ = self.perceive(*jax.tree.map(lambda x: jnp.asarray(x)[None], (obs, memory)))
+        state, _ = perceive_one(self, obs, memory)
         return self.language.questions[int(state[0])]

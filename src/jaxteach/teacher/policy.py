@@ -64,12 +64,12 @@ def compile_teacher(table: PlanTable, task: Teachable, room: tuple[int, ...] = (
         The arrays `teacher_policy` reads.
 
     Raises:
-        UserError: the table's states are not the task's.
+        UserError: the table's states are not the task's, or it names an option that the task does not have.
     """
     language = task.language
     if table.states != language.states:
         raise UserError(f"table {table.name} of {table.task} has other states than {task.name}'s")
-    named = [_named(task, s, plans) for s, plans in enumerate(table.plans)]
+    named = [_named(table, task, s) for s in range(len(table.plans))]
     room = tuple(
         max(least, *(sum(option in group for option in options) for options in named))
         for group, least in zip(task.option_groups, room or (1,) * len(task.option_groups), strict=True)
@@ -93,10 +93,18 @@ def compile_teacher(table: PlanTable, task: Teachable, room: tuple[int, ...] = (
     )
 
 
-def _named(task: Teachable, state: int, plans: Any) -> list[int]:
+def _named(table: PlanTable, task: Teachable, state: int) -> list[int]:
     """The options that a state's plans name and `act` decides, in the order of the task's."""
-    options = {dataclasses.replace(o, raw=None) for plan in plans for o in plan.options}
-    return sorted(task.language.options.index(o) for o in options if task.fixed_action(state, o) is None)
+    language, named = task.language, set()
+    for option in {dataclasses.replace(o, raw=None) for plan in table.plans[state] for o in plan.options}:
+        known = language.allows(option)
+        if known and task.fixed_action(state, option) is not None:
+            continue
+        if not known or option not in language.options:
+            where = f"table {table.name}: state {table.states[state].text!r}"
+            raise UserError(f"{where}: {option.text!r} is no option of {task.name}")
+        named.add(language.options.index(option))
+    return sorted(named)
 
 
 def _outcome_of(

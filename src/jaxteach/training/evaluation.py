@@ -20,7 +20,7 @@ from jaxteach.training.starts import fresh_starts, next_starts, select
 from jaxteach.training.streams import evaluation_key, first_layouts_key, parameters_key, play_keys
 from jaxteach.utils.numerics import as_fixed
 
-LANES = 128
+SIDE_BY_SIDE = 128
 """Episodes run side by side; each lane plays a fixed share, so that no episode is left out for being long."""
 
 POOL_STEPS = 16
@@ -133,7 +133,7 @@ def play_students(
     Returns:
         Means, f32[seed] each.
     """
-    lanes = min(LANES, n_episodes)
+    lanes = min(SIDE_BY_SIDE, n_episodes)
 
     def one(params: Any, seed_id: Array) -> Episodes:
         def choose(key: Array, env: State, first: Array, memory: tuple[Array, Array]) -> tuple[Array, Any]:
@@ -157,25 +157,25 @@ def play_students(
 def chunk_player(
     task: Teachable, student: Student, hierarchical: bool, n_episodes: int, by_seed: NamedSharding, width: int
 ) -> Callable[[Any, Array], Episodes]:
-    """`play_students` for a chunk whose lanes are split over devices: each plays its own, none waits.
+    """`play_students` for a chunk whose trials are split over devices: each plays its own, none waits.
 
     Args:
         task: the task.
         student: the network.
         hierarchical: see `play_students`.
         n_episodes: episodes a seed.
-        by_seed: how lanes lie on the devices.
-        width: lanes in a chunk.
+        by_seed: how trials lie on the devices.
+        width: trials in a chunk.
 
     Returns:
-        Compiled, params [lane, ...] and seed ids u32[lane] to means f32[lane].
+        Compiled, params [trial, ...] and seed ids u32[trial] to means f32[trial].
     """
-    lanes = by_seed.spec
+    trials = by_seed.spec
     play = jax.shard_map(
         lambda params, ids: play_students(task, student, params, ids, n_episodes, False, hierarchical),
         mesh=by_seed.mesh,
-        in_specs=(lanes, lanes),
-        out_specs=lanes,
+        in_specs=(trials, trials),
+        out_specs=trials,
         check_vma=False,
     )
     params, ids = jax.tree.map(
@@ -199,7 +199,7 @@ def play_teacher(
         n_episodes: how many (static).
         greedy: take the likeliest action instead of sampling (static).
     """
-    lanes = min(LANES, n_episodes)
+    lanes = min(SIDE_BY_SIDE, n_episodes)
 
     def choose(key: Array, env: State, first: Array, memory: Array) -> tuple[Array, Array]:
         obs = jax.lax.optimization_barrier(jax.vmap(task.observe)(env))

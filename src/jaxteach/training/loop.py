@@ -59,12 +59,12 @@ def run_segment(
     if n_groups == 1:
         return run_updates(plan, n_updates, state, seed_ids, hyper, teacher, first_update)
     # [seed, ...] -> [group, seed, ...]
-    lanes = jax.tree.map(lambda x: x.reshape(n_groups, together, *x.shape[1:]), (state, seed_ids, hyper))
+    trials = jax.tree.map(lambda x: x.reshape(n_groups, together, *x.shape[1:]), (state, seed_ids, hyper))
 
     def train_group(group: tuple[SeedState, Array, Hyper]) -> tuple[SeedState, Metrics]:
         return run_updates(plan, n_updates, *group, teacher, first_update)
 
-    state, metrics = jax.lax.map(train_group, lanes)
+    state, metrics = jax.lax.map(train_group, trials)
     # State [group, seed, ...] -> [seed, ...], metrics [group, K, seed, ...] -> [K, seed, ...]
     state = jax.tree.map(lambda x: x.reshape(n_seeds, *x.shape[2:]), state)
     metrics = jax.tree.map(lambda x: x.swapaxes(0, 1).reshape(n_updates, n_seeds, *x.shape[3:]), metrics)

@@ -46,7 +46,7 @@ class DivergenceWatch:
         """
         diverged_at = progress.log.diverged_at()
         for i in np.flatnonzero(diverged_at >= self._updates):
-            what = f"{self._program.name(int(progress.lanes[i]))} diverged in update {diverged_at[i]}"
+            what = f"{self._program.name(int(progress.trials[i]))} diverged in update {diverged_at[i]}"
             if self._debug:
                 raise UserError(f"{what}: {self._place(progress, int(i), int(diverged_at[i]))}")
             self._notice(
@@ -59,8 +59,8 @@ class DivergenceWatch:
 
     def _place(self, progress: Progress, row: int, update: int) -> str:
         """Repeat the segment up to the update in question, and that one step by step for one seed."""
-        program, lanes = self._program, progress.lanes
-        ids, hyper = program.seeds_on_devices(lanes), program.hyper_on_devices(lanes)
+        program, trials = self._program, progress.trials
+        ids, hyper = program.seeds_on_devices(trials), program.hyper_on_devices(trials)
         state = program.init(ids) if self._before is None else jax.tree.map(jnp.asarray, self._before)
         one_update = jax.jit(functools.partial(run_update, program.plan))
         for number in range(self._updates, update):

@@ -40,10 +40,10 @@ class Program:
         points: of the sweep; a single one without.
         teacher: the compiled table, or None.
         hyper: traced hyperparameters, [point].
-        width: lanes in a chunk.
-        by_seed: how arrays with a leading lane axis lie on the devices: split evenly over all of them.
+        width: trials in a chunk.
+        by_seed: how arrays with a leading trial axis lie on the devices: split evenly over all of them.
         segment_updates: K, updates in a segment.
-        init: compiled, seed ids u32[lane] to a state.
+        init: compiled, seed ids u32[trial] to a state.
         segment: compiled, one segment.
         compile_seconds: what compiling took.
     """
@@ -59,13 +59,13 @@ class Program:
     segment: Callable[..., tuple[SeedState, dict[str, Any]]]
     compile_seconds: float
 
-    def seeds_on_devices(self, lanes: IntArray) -> jax.Array:
-        """The seed of each of a chunk's lanes, u32[lane], split over the devices."""
-        return jax.device_put(seeds_of(pad(lanes, self.width)), self.by_seed)
+    def seeds_on_devices(self, trials: IntArray) -> jax.Array:
+        """The seed of each of a chunk's trials, u32[trial], split over the devices."""
+        return jax.device_put(seeds_of(pad(trials, self.width)), self.by_seed)
 
-    def hyper_on_devices(self, lanes: IntArray) -> Hyper:
-        """The hyperparameters of each of a chunk's lanes, [lane], split over the devices."""
-        points = points_of(pad(lanes, self.width))
+    def hyper_on_devices(self, trials: IntArray) -> Hyper:
+        """The hyperparameters of each of a chunk's trials, [trial], split over the devices."""
+        points = points_of(pad(trials, self.width))
         return jax.device_put(jax.tree.map(lambda x: x[points], self.hyper), self.by_seed)
 
     def evaluation(self) -> Callable[[Any, jax.Array], Episodes]:
@@ -74,10 +74,10 @@ class Program:
         assert n_episodes is not None
         return chunk_player(plan.task, plan.student, plan.hierarchical, n_episodes, self.by_seed, self.width)
 
-    def name(self, lane: int) -> str:
-        """A lane as a user calls it: "seed 3", and in a sweep at which point."""
-        point = self.points[lane >> 32]
-        return f"seed {lane % 2**32}" + (f" at {point.label}" if point.label else "")
+    def name(self, trial: int) -> str:
+        """A trial as a user calls it: "seed 3", and in a sweep at which point."""
+        point = self.points[trial >> 32]
+        return f"seed {trial % 2**32}" + (f" at {point.label}" if point.label else "")
 
 
 def segment_length(n_updates: int, limit: int = SEGMENT_UPDATES) -> int:
@@ -128,7 +128,7 @@ def compile_program(config: Config, table: PlanTable | None) -> Program:
     by_seed = NamedSharding(mesh, SEEDS)
     points = grid(config)
     teacher, hyper = traced_parts(plan, points, table, by_seed)
-    lane_hyper = jax.tree.map(lambda x: jax.ShapeDtypeStruct((width,), x.dtype, sharding=by_seed), hyper)
+    trial_hyper = jax.tree.map(lambda x: jax.ShapeDtypeStruct((width,), x.dtype, sharding=by_seed), hyper)
     ids = jax.device_put(jnp.zeros((width,), jnp.uint32), by_seed)
     update = jax.device_put(jnp.zeros((), jnp.int32), NamedSharding(mesh, PartitionSpec()))
     begin = functools.partial(init_chunk, plan)
@@ -144,20 +144,20 @@ def compile_program(config: Config, table: PlanTable | None) -> Program:
     state = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=by_seed), jax.eval_shape(begin, ids)
     )
-    segment = jax.jit(shard, donate_argnums=0).lower(state, ids, lane_hyper, teacher, update).compile()
+    segment = jax.jit(shard, donate_argnums=0).lower(state, ids, trial_hyper, teacher, update).compile()
     seconds = time.perf_counter() - began
     return Program(plan, points, teacher, hyper, width, by_seed, k, init, segment, seconds)
 
 
-def group_size(lanes: int) -> int:
+def group_size(trials: int) -> int:
     """How many of a device's seeds run side by side: all, but on a CPU few, whose data stay in its caches.
 
     Args:
-        lanes: seeds of a device.
+        trials: seeds of a device.
     """
     if jax.default_backend() != "cpu":
-        return lanes
-    return max(n for n in range(1, min(lanes, CPU_GROUP) + 1) if lanes % n == 0)
+        return trials
+    return max(n for n in range(1, min(trials, CPU_GROUP) + 1) if trials % n == 0)
 
 
 def traced_parts(
@@ -173,7 +173,7 @@ def traced_parts(
         plan: static.
         points: of the sweep.
         table: the teacher's table, or None.
-        by_seed: how arrays with a leading lane axis lie on the devices.
+        by_seed: how arrays with a leading trial axis lie on the devices.
         room: see `teacher.policy.compile_teacher`.
 
     Returns:
@@ -235,21 +235,21 @@ def seed_mesh(width: int) -> Mesh:
 
 
 def run_chunk(
-    program: Program, lanes: IntArray, log: MetricsLog, start: SeedState | None = None
+    program: Program, trials: IntArray, log: MetricsLog, start: SeedState | None = None
 ) -> Iterator[SeedState]:
     """Train one chunk, segment by segment.
 
     Args:
         program: compiled.
-        lanes: up to `width` of them; fewer are padded.
+        trials: up to `width` of them; fewer are padded.
         log: metrics are added to it; those of earlier segments are in it if the chunk goes on.
         start: the state to go on from, donated; by default the seeds begin.
 
     Yields:
-        The state after each segment, [lane, ...], padding included. It is donated to the next
+        The state after each segment, [trial, ...], padding included. It is donated to the next
         segment: read from it before asking for another.
     """
-    ids, hyper = program.seeds_on_devices(lanes), program.hyper_on_devices(lanes)
+    ids, hyper = program.seeds_on_devices(trials), program.hyper_on_devices(trials)
     state = program.init(ids) if start is None else start
     config = program.plan.config
     assert config.env_steps is not None

@@ -45,8 +45,8 @@ class SeedState(struct.PyTreeNode):
         adam: Adam's moments, shaped as the parameters, and its step count i32[].
         env: environments, [env, ...].
         hidden: the student's hidden state, f32[env, state_size].
-        option: i32[env], what runs in each environment (hierarchical), see `hierarchical.execute`; `NO_OPTION`
-            for nothing.
+        option: i32[env], what runs in each environment (hierarchical), see `hierarchical.execute`;
+            `NO_OPTION` for nothing.
         born: i32[env], the update in which each environment's episode began.
         earned: f32[env], the sum of rewards of each environment's episode so far.
         clock: i32[env], environment steps of each environment's episode so far.

@@ -16,7 +16,7 @@ from jaxteach.teacher.table import PlanTable
 from jaxteach.training.metrics import MetricsLog, join_chunks
 from jaxteach.training.program import Program, compile_program, run_chunk
 from jaxteach.training.state import Plan, SeedState
-from jaxteach.training.trials import IntArray, lanes_of, seeds_of
+from jaxteach.training.trials import IntArray, seeds_of, trials_of
 from jaxteach.utils.numerics import as_fixed
 
 Stop = Callable[[], bool]
@@ -27,16 +27,16 @@ class Training:
     """What training leaves, per seed, and with a sweep per point.
 
     Attributes:
-        lanes: int64[lane], seeds at points of the sweep, see `training.lanes`; without one the seeds' ids.
-        params: the students' parameters, [lane, ...].
-        metrics: [lane, update] arrays, see `training.metrics.ARRAYS`.
+        trials: int64[trial], seeds at points of the sweep, see `training.trials`; without one the seeds' ids.
+        params: the students' parameters, [trial, ...].
+        metrics: [trial, update] arrays, see `training.metrics.ARRAYS`.
         compile_seconds: what compiling took.
         train_seconds: what training took, compiling left out.
-        complete: whether every lane reached its environment steps.
-        diverged_at: int64[lane], the update in which a lane diverged and was frozen; -1 for the others.
+        complete: whether every trial reached its environment steps.
+        diverged_at: int64[trial], the update in which a trial diverged and was frozen; -1 for the others.
     """
 
-    lanes: IntArray
+    trials: IntArray
     params: Any
     metrics: dict[str, npt.NDArray[Any]]
     compile_seconds: float
@@ -46,8 +46,8 @@ class Training:
 
     @property
     def seed_ids(self) -> npt.NDArray[np.uint32]:
-        """The seed of each lane."""
-        return seeds_of(self.lanes)
+        """The seed of each trial."""
+        return seeds_of(self.trials)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Progress:
     Attributes:
         chunk: number of the running chunk, from 0.
         n_chunks: chunks of the whole run, all shards together.
-        lanes: the chunk's lanes.
+        trials: the chunk's trials.
         log: its metrics so far.
         updates: taken so far, all chunks together.
         all_updates: what `updates` ends at; None where that is not known ahead (whole episodes).
@@ -72,7 +72,7 @@ class Progress:
 
     chunk: int
     n_chunks: int
-    lanes: IntArray
+    trials: IntArray
     log: MetricsLog
     updates: int
     all_updates: int | None
@@ -91,16 +91,16 @@ class ChunkResult:
 
     Attributes:
         chunk: its number.
-        lanes: its lanes.
-        params: their parameters, [lane, ...].
-        metrics: [lane, update] arrays.
-        diverged_at: int64[lane], see `Training`.
+        trials: its trials.
+        params: their parameters, [trial, ...].
+        metrics: [trial, update] arrays.
+        diverged_at: int64[trial], see `Training`.
         seconds: what it took.
         complete: whether it ended, or was stopped.
     """
 
     chunk: int
-    lanes: IntArray
+    trials: IntArray
     params: Any
     metrics: dict[str, npt.NDArray[Any]]
     diverged_at: IntArray
@@ -122,10 +122,10 @@ class Tally:
     """What the chunks that have ended come to, and what there is to do.
 
     Attributes:
-        total: lanes to train.
+        total: trials to train.
         n_chunks: chunks of the whole run, all shards together.
         all_updates: updates to take, all chunks together; None where that is not known ahead.
-        lanes: of the chunks that have ended; so are the other numbers.
+        trials: of the chunks that have ended; so are the other numbers.
         updates: taken.
         env_steps: taken.
         seconds: of training.
@@ -134,7 +134,7 @@ class Tally:
     total: int
     n_chunks: int
     all_updates: int | None
-    lanes: int = 0
+    trials: int = 0
     updates: int = 0
     env_steps: int = 0
     seconds: float = 0.0
@@ -142,13 +142,13 @@ class Tally:
     @classmethod
     def of(cls, plan: Plan, chunks: Sequence[IntArray], n_chunks: int | None = None) -> "Tally":
         """Before the first of some chunks; `n_chunks` if they are not all of the run's."""
-        lanes = sum(len(chunk) for chunk in chunks)
+        trials = sum(len(chunk) for chunk in chunks)
         all_updates = None if plan.by_episodes else plan.n_updates * len(chunks)
-        return cls(lanes, n_chunks or len(chunks), all_updates)
+        return cls(trials, n_chunks or len(chunks), all_updates)
 
-    def add(self, lanes: int, updates: int, env_steps: int, seconds: float) -> None:
+    def add(self, trials: int, updates: int, env_steps: int, seconds: float) -> None:
         """Count a chunk that has ended."""
-        self.lanes += lanes
+        self.trials += trials
         self.updates += updates
         self.env_steps += env_steps
         self.seconds += seconds
@@ -178,7 +178,7 @@ def train(
         stop: asked after each segment; training ends early, with what it has, once it is true.
 
     Returns:
-        Parameters and metrics of every lane that was begun.
+        Parameters and metrics of every trial that was begun.
 
     Raises:
         UserError: if the configuration cannot be run.
@@ -188,33 +188,33 @@ def train(
     program = program or compile_program(config, teacher)
     chunks = split(config, program.width, seed_ids)
     tally, results = Tally.of(program.plan, chunks), []
-    for chunk, lanes in enumerate(chunks):
-        results.append(train_chunk(program, chunk, lanes, tally, on_segment=on_segment, stop=stop))
+    for chunk, trials in enumerate(chunks):
+        results.append(train_chunk(program, chunk, trials, tally, on_segment=on_segment, stop=stop))
         on_chunk(results[-1])
         if not results[-1].complete or (chunk + 1 < len(chunks) and stop()):
             break
     return Training(
-        lanes=np.concatenate([result.lanes for result in results]),
+        trials=np.concatenate([result.trials for result in results]),
         params=jax.tree.map(lambda *leaves: np.concatenate(leaves), *(r.params for r in results)),
         metrics=join_chunks([result.metrics for result in results]),
         compile_seconds=program.compile_seconds,
         train_seconds=sum(result.seconds for result in results),
-        complete=tally.lanes == tally.total,
+        complete=tally.trials == tally.total,
         diverged_at=np.concatenate([result.diverged_at for result in results]),
     )
 
 
 def split(config: Config, width: int, seed_ids: Sequence[int] | None = None) -> list[IntArray]:
-    """The chunks of a run: the lanes that train together, at most `width` each."""
+    """The chunks of a run: the trials that train together, at most `width` each."""
     first, count = config.first_seed, config.seeds
-    lanes = lanes_of(len(grid(config)), range(first, first + count) if seed_ids is None else seed_ids)
-    return [lanes[start : start + width] for start in range(0, len(lanes), width)]
+    trials = trials_of(len(grid(config)), range(first, first + count) if seed_ids is None else seed_ids)
+    return [trials[start : start + width] for start in range(0, len(trials), width)]
 
 
 def train_chunk(
     program: Program,
     chunk: int,
-    lanes: IntArray,
+    trials: IntArray,
     tally: Tally,
     *,
     start: Start | None = None,
@@ -226,7 +226,7 @@ def train_chunk(
     Args:
         program: compiled.
         chunk: its number.
-        lanes: its lanes, at most the program's width.
+        trials: its trials, at most the program's width.
         tally: the chunks before; this one is added when it ends.
         start: where it was left.
         on_segment: called after each segment.
@@ -235,22 +235,22 @@ def train_chunk(
     Returns:
         What it has come to, whether it ended or was stopped.
     """
-    n, goal = len(lanes), program.plan.config.env_steps
+    n, goal = len(trials), program.plan.config.env_steps
     assert goal is not None
     log = start.log if start else MetricsLog(n)
     began = time.perf_counter() - (start.seconds if start else 0.0)
-    for state in run_chunk(program, lanes, log, start.state if start else None):
+    for state in run_chunk(program, trials, log, start.state if start else None):
         done = np.asarray(jax.device_get(state.env_steps))[:n]
         within = min(1.0, float(np.min(done)) / goal)
         seconds, complete = time.perf_counter() - began, within >= 1.0
         progress = Progress(
             chunk=chunk,
             n_chunks=tally.n_chunks,
-            lanes=lanes,
+            trials=trials,
             log=log,
             updates=tally.updates + log.n_updates,
             all_updates=tally.all_updates,
-            share=(tally.lanes + within * n) / tally.total,
+            share=(tally.trials + within * n) / tally.total,
             env_steps=tally.env_steps + int(np.sum(done)),
             seconds=tally.seconds + seconds,
             chunk_seconds=seconds,
@@ -265,4 +265,4 @@ def train_chunk(
     if complete:
         tally.add(n, log.n_updates, int(np.sum(done)), seconds)
     params = jax.tree.map(lambda x: np.asarray(x)[:n], state.params)
-    return ChunkResult(chunk, lanes, params, log.arrays(), log.diverged_at(), seconds, complete)
+    return ChunkResult(chunk, trials, params, log.arrays(), log.diverged_at(), seconds, complete)

@@ -57,7 +57,8 @@ def typed[T](kind: type[T], value: Any, place: str) -> T:
     they are), others may not, and what is no field is refused. Numbers stay as they are.
 
     Args:
-        kind: a dataclass, a plain type, `Path`, `Literal`, a union, `tuple[X, ...]` or `dict[str, X]`.
+        kind: a dataclass, a plain type, `Path`, `Literal`, a union, `tuple[X, ...]`, `dict[str, X]` or
+            `Any`.
         value: what the file says.
         place: where it says so, for the message.
 
@@ -75,6 +76,8 @@ def typed[T](kind: type[T], value: Any, place: str) -> T:
 
 def _typed(kind: Any, value: Any, place: str) -> Any:
     origin, parts = typing.get_origin(kind), typing.get_args(kind)
+    if kind is Any:
+        return value
     if dataclasses.is_dataclass(kind):
         return _build(typing.cast(type, kind), value, place)
     if origin in (typing.Union, types.UnionType):

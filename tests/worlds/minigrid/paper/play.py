@@ -29,6 +29,19 @@ def grids_of(task: Task, layouts: dict[str, Any]) -> Array:
     return jax.vmap(lambda layout: task.grid_of(task.state_of(Layout(**layout)))[0])(layouts)
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def rows_of(task: Task, obs: Array) -> Array:
+    """Rows of the teacher's table i32[N] of observations u8[N, H, W, 4], -1 for a state not listed."""
+    return task.perceive(obs, jnp.full((obs.shape[0], len(task.vocabulary.key_classes), 2), -1))[0]
+
+
+def caption_of(task: Task, obs: np.ndarray) -> str:
+    """The caption of one observation u8[H, W, 4], in canonical names."""
+    row = int(rows_of(task, obs[None])[0])
+    assert row >= 0, "no state of the task looks like this"
+    return task.language.states[row].text
+
+
 def read_grids(
     task: Task, grids: np.ndarray, positions: np.ndarray, directions: np.ndarray
 ) -> dict[str, Any]:
@@ -45,14 +58,15 @@ def play(task: Task, layouts: dict[str, Any], actions: Array) -> dict[str, Array
     """Play actions i32[T, n] from n layouts.
 
     Returns:
-        Arrays [T, n, ...]: the states before each action, and reward, terminated, truncated after it.
+        Arrays [T, n, ...]: the states before each action, and reward, terminated, truncated, success after it.
     """
 
     def step(state: GridState, action: Array) -> tuple[GridState, dict[str, Array]]:
-        state = task.perceive_view(state)
+        state = task.update_seen(state)
         grid, seen = task.grid_of(state)
-        colour = jnp.sum(jnp.where(state.keys.id == state.pocket, state.keys.colour, 0)).astype(jnp.int32)
-        then, outcome = task.transition(state, action)
+        held = jnp.arange(task.n_keys) == state.pocket
+        colour = jnp.sum(jnp.where(held, state.keys.colour, 0)).astype(jnp.int32)
+        then, outcome = task.step(state, action)
         return then, {
             "grid": grid,
             "seen": seen,
@@ -64,6 +78,7 @@ def play(task: Task, layouts: dict[str, Any], actions: Array) -> dict[str, Array
             "reward": outcome.reward,
             "terminated": outcome.terminated,
             "truncated": outcome.truncated,
+            "success": outcome.success,
         }
 
     states = jax.vmap(lambda layout: task.state_of(Layout(**layout)))(layouts)

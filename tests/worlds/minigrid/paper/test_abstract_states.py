@@ -58,13 +58,13 @@ def survey(
 
     def step(states: GridState, now: tuple[Array, Array]) -> tuple[GridState, dict[str, Array]]:
         action, key = now
-        states = jax.vmap(task.perceive_view)(states)
+        states = jax.vmap(task.update_seen)(states)
         obs = jax.vmap(task.observe)(states)
         if teacher is not None:
             q = teacher_policy(teacher, task, obs, states.memory)
             action = jax.random.categorical(key, jnp.log(q))
-        then, outcome = jax.vmap(task.transition)(states, action)
-        return then, {"obs": obs, "index": jax.vmap(task.index)(obs), "done": outcome.done}
+        then, outcome = jax.vmap(task.step)(states, action)
+        return then, {"obs": obs, "index": task.perceive(obs, states.memory)[0], "done": outcome.done}
 
     states = jax.vmap(lambda layout: task.state_of(Layout(**layout)))(layouts)
     return jax.lax.scan(step, states, (actions, jax.random.split(key, len(actions))))[1]
@@ -78,7 +78,7 @@ def explored(task: Task, seed: int, taught: bool = False) -> tuple[np.ndarray, n
     teacher = None
     if taught:
         table = table_names(task.name)[0]  # chatglm, where there is one
-        teacher = compile_teacher(load_table(table, task.name, task.vocabulary), task)
+        teacher = compile_teacher(load_table(table, task.name, task.language), task)
     actions = np.random.default_rng(seed).choice(7, p=PROBABILITIES, size=(STEPS, LANES))
     seen = jax.tree.map(np.asarray, survey(engine, layouts, actions, teacher, jax.random.key(seed)))
     alive = np.cumsum(seen["done"], axis=0) - seen["done"] == 0  # up to the step that ends the episode
@@ -92,7 +92,7 @@ def assert_all_listed(task: Task, obs: np.ndarray, indices: np.ndarray) -> None:
     picked = np.random.default_rng(0).choice(len(obs), 800)
     rare = [np.flatnonzero(indices == index)[0] for index in np.unique(indices)]
     for i in [*picked, *rare]:
-        assert task.text(int(indices[i])) == plain_caption(task, obs[i])
+        assert task.language.states[int(indices[i])].text == plain_caption(task, obs[i])
 
 
 @pytest.mark.parametrize("name", [*task_names(), *VARIANTS])
@@ -128,9 +128,9 @@ def test_every_listed_state_is_reached(name: str, parameters: dict[str, int], n_
     met: set[int] = set()
     for seed in range(4):
         met |= {int(i) for i in explored(task, seed)[1]}
-    missed = [task.text(i) for i in range(len(task.abstract_states)) if i not in met]
+    missed = [state.text for i, state in enumerate(task.language.states) if i not in met]
     assert missed == []
-    assert n_states in (None, len(task.abstract_states))
+    assert n_states in (None, len(task.language.states))
 
 
 def test_colored_captions_in_real_colours_are_eighteen() -> None:

@@ -20,8 +20,9 @@ def test_facts_are_the_task_s_own(name):
     facts, task = tasks.task_facts(name, n_lava=1), tasks.make_task(name, n_lava=1)
     for number in (*NUMBERS, "height", "width", "max_steps", "env_steps"):
         assert getattr(facts, number) == getattr(task, number)
-    for words in ("name", "facts", "defaults", "variants", "vocabulary", "key_classes", "key_class_colours"):
-        assert getattr(facts, words) == getattr(task, words)
+    words = "name facts defaults variants vocabulary language key_classes key_class_colours".split()
+    for word in words:
+        assert getattr(facts, word) == getattr(task, word)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_they_are_known_without_jax():
 
 
 def test_a_class_defined_elsewhere_states_them_itself(monkeypatch):
-    monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.setattr(registry._tasks, "_registered", {})
 
     @tasks.register_task
     class Elsewhere(SimpleDoorKey):
@@ -64,4 +65,4 @@ def test_a_class_defined_elsewhere_states_them_itself(monkeypatch):
     assert tasks.needs_jax(None, "elsewhere:large") and tasks.needs_jax("two_door", "elsewhere")
     assert not tasks.needs_jax(None, "two_door:small_rooms", "no task at all")
     assert tasks.task_facts("elsewhere:large").room_min == 8
-    assert tasks.vocabulary("elsewhere") == tasks.vocabulary("simple_door_key")
+    assert tasks.language("elsewhere") == tasks.language("simple_door_key")

@@ -1,20 +1,28 @@
 """Tests of the features: one code for JAX and NumPy, and the map turned and shifted by hand."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxteach.utils.errors import UserError
 from jaxteach.worlds.minigrid.paper import constants as c
-from jaxteach.worlds.minigrid.paper.features import NEAR, View, cell_bits, egocentric, pose, raw_map
+from jaxteach.worlds.minigrid.paper.features import NEAR, Egocentric, RawMap, View, cell_bits, egocentric, pose, restore
 from tests.student.conftest import TWO_KEYS, VIEW, random_maps
 
+both_views = pytest.mark.parametrize("view", [VIEW, TWO_KEYS], ids=["square", "oblong, two kinds of key"])
 
-@pytest.mark.parametrize("read", [egocentric, raw_map])
-def test_numpy_and_jax_agree(read, view):
-    maps = random_maps(view, 50)
-    ours, theirs = read(maps, view, np), jax.jit(read, static_argnums=(1, 2))(maps, view, jnp)
+
+@both_views
+@pytest.mark.parametrize("kind", [Egocentric, RawMap])
+def test_numpy_and_jax_agree(kind, view):
+    maps, features = random_maps(view, 50), kind(view)
+    ours, theirs = features.read(maps, np), jax.jit(features.read, static_argnums=1)(maps, jnp)
     assert (ours.dtype, theirs.dtype) == (np.uint8, np.uint8)
+    assert ours.shape == (50, features.size) and maps.shape[1:] == features.observed
+    assert np.prod(features.shape) == features.size
     np.testing.assert_array_equal(ours, theirs)
 
 
@@ -77,6 +85,7 @@ def cell_classes(obs, view):
     return np.where(bits := cell_bits(obs, view, np), np.log2(np.maximum(bits, 1)).astype(int) + 1, 0)
 
 
+@both_views
 def test_nothing_seen_is_ever_left_out(view):
     """All there is nearby shows cell by cell, and all there is anywhere in the profiles."""
     for obs in random_maps(view, 100, seed=1):
@@ -107,6 +116,7 @@ def test_classes_by_hand():
     assert cell_classes(obs, any_key)[0, 5:8].tolist() == [5, 5, 5]
 
 
+@both_views
 def test_pose_is_read_off_the_map(view):
     maps = random_maps(view, 30)
     found = np.stack(pose(maps, np), axis=1)
@@ -117,4 +127,20 @@ def test_pose_is_read_off_the_map(view):
 
 def test_raw_map_is_the_map():
     maps = random_maps(VIEW, 3)
-    np.testing.assert_array_equal(raw_map(maps, VIEW, np).reshape(maps.shape), maps)
+    np.testing.assert_array_equal(RawMap(VIEW).read(maps, np).reshape(maps.shape), maps)
+
+
+@both_views
+@pytest.mark.parametrize("kind", [Egocentric, RawMap])
+def test_features_come_back_from_what_they_say_of_themselves(kind, view):
+    described = json.loads(json.dumps(kind(view).described()))
+    assert restore(described, "config.json: features") == kind(view)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"height": None}, "height"), ({"heigth": 7}, "heigth"), ({"key_colours": 3}, "key_colours")],
+)
+def test_a_damaged_description_is_refused_by_its_field(change, message):
+    with pytest.raises(UserError, match=rf"^config.json: features.*{message}"):
+        restore({**Egocentric(VIEW).described(), **change}, "config.json: features")

@@ -8,7 +8,7 @@ from jaxteach.tasks import make_task, task_names
 from jaxteach.utils.errors import UserError
 from jaxteach.worlds.minigrid.paper import constants as c
 from jaxteach.worlds.minigrid.paper.task import Task
-from tests.worlds.minigrid.paper.play import draw_layouts, grids_of, read_grids
+from tests.worlds.minigrid.paper.play import caption_of, draw_layouts, grids_of, read_grids
 from tests.worlds.minigrid.paper.scenes import scene, start
 
 ROOM = """
@@ -39,17 +39,16 @@ def test_there_and_back(name: str) -> None:
 
 
 def test_from_grid_starts_an_episode(simple: Task) -> None:
-    timestep = simple.from_grid(*start(ROOM))
-    assert int(timestep.t) == int(timestep.state.clock) == 0 and not timestep.is_done()
-    grid, seen = simple.grid_of(timestep.state)
+    state = simple.from_grid(*start(ROOM))
+    assert int(state.clock) == 0
+    grid, seen = simple.grid_of(state)
     np.testing.assert_array_equal(grid, start(ROOM)[0])
     expected = np.zeros((10, 10), bool)
     expected[1:4, 2:5] = True  # three cells ahead of the agent's column, and its own
     np.testing.assert_array_equal(seen, expected)
-    np.testing.assert_array_equal(
-        timestep.observation[..., 3] != c.NO_AGENT, scene(ROOM)[..., 3] != c.NO_AGENT
-    )
-    assert simple.text(int(simple.index(timestep.observation))) == "Agent sees <key>, holds <nothing>."
+    obs = simple.observe(state)
+    np.testing.assert_array_equal(obs[..., 3] != c.NO_AGENT, scene(ROOM)[..., 3] != c.NO_AGENT)
+    assert caption_of(simple, obs) == "Agent sees <key>, holds <nothing>."
 
 
 @pytest.mark.parametrize(
@@ -95,6 +94,6 @@ def test_what_is_no_start_is_refused(simple: Task, changes: dict[str, object], m
 def test_colored_needs_its_colours() -> None:
     colored = make_task("colored_door_key")
     drawing = ROOM.replace("D", "d").replace("#..k.#", "#.br.#")
-    assert colored.from_grid(*start(drawing)).state.keys.colour.tolist() == [c.BLUE, c.RED]
+    assert colored.from_grid(*start(drawing)).keys.colour.tolist() == [c.BLUE, c.RED]
     with pytest.raises(UserError, match="no red key in the grid"):
         colored.from_grid(*start(drawing.replace("r", "b")))

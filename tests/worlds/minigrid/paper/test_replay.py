@@ -15,7 +15,7 @@ from jaxteach.worlds.minigrid.paper.replay import replay
 from jaxteach.worlds.minigrid.paper.task import Task
 from jaxteach.worlds.minigrid.paper.traces import Trace, read_trace, take_episodes
 
-DATA = Path(__file__).parents[1] / "data" / "conformance"
+DATA = Path(__file__).parents[3] / "data" / "conformance"
 FILES = {
     "simple_door_key": ("simpledoorkey.npz", 4400),
     "lava_door_key": ("lavadoorkey.npz", 3545),
@@ -28,7 +28,7 @@ KINDS = ("grid pose carrying mask observation reward terminated truncated captio
 def known(name: str) -> tuple[Trace, Task, PlanTable]:
     """A recorded trace, its task and its teacher."""
     task = make_task(name)
-    return read_trace(DATA / FILES[name][0]), task, load_table("chatglm", name, task.vocabulary)
+    return read_trace(DATA / FILES[name][0]), task, load_table("chatglm", name, task.language)
 
 
 def differing(trace: Trace, task: Task, table: PlanTable) -> dict[str, int]:

@@ -4,11 +4,11 @@ import itertools
 
 import pytest
 
-from jaxteach.llm import admissible, baselines, ideal_plans, sensible
-from jaxteach.teacher import Option, all_options
-from jaxteach.worlds.minigrid.paper.abstract_states import AbstractState, Vocabulary
-from jaxteach.worlds.minigrid.paper.rules import fits
-from tests.llm.fakes import COLORED, SIMPLE, TWO_DOOR, VOCABULARIES
+from jaxteach.llm import baselines
+from jaxteach.tasks.language import Option
+from jaxteach.worlds.minigrid.paper.abstract_states import SeenAndHeld, Vocabulary
+from jaxteach.worlds.minigrid.paper.rules import admissible, fits, ideal_plans, sensible
+from tests.worlds.minigrid.paper.words import COLORED, SIMPLE, TWO_DOOR, VOCABULARIES
 
 THREE_KEYS = Vocabulary(("blue key", "red key", "grey key"), ("blue door",), recoloured=True)
 
@@ -18,13 +18,13 @@ THREE_KEYS = Vocabulary(("blue key", "red key", "grey key"), ("blue door",), rec
     [(SIMPLE, 0.25, 11 / 18, 0.5), (COLORED, 0.156, 0.496, 6 / 14), (TWO_DOOR, 2 / 9, 0.563, 4 / 9)],
 )
 def test_baselines_by_hand(vocabulary, any_option, admissible_option, explore):
-    found = baselines(vocabulary.states, vocabulary.objects)
+    found = baselines(vocabulary.language)
     assert list(found.values()) == pytest.approx([any_option, admissible_option, explore], abs=1e-3)
 
 
 @pytest.mark.parametrize("vocabulary", [*VOCABULARIES, THREE_KEYS])
 def test_ideal_is_sensible_is_admissible_is_known(vocabulary):
-    options = set(all_options(vocabulary.objects))
+    options = set(vocabulary.options)
     for state in vocabulary.states:
         first = {plan[0] for plan, _ in ideal_plans(state)}
         assert first <= sensible(state) <= admissible(state) <= options
@@ -34,7 +34,7 @@ def test_ideal_is_sensible_is_admissible_is_known(vocabulary):
 @pytest.mark.parametrize("vocabulary", [*VOCABULARIES, THREE_KEYS])
 def test_every_option_of_the_closed_list_is_admissible_somewhere_or_names_a_thing_that_is_not(vocabulary):
     possible = set(itertools.chain.from_iterable(admissible(state) for state in vocabulary.states))
-    never = set(all_options(vocabulary.objects)) - possible
+    never = set(vocabulary.options) - possible
     # A third colour of door, or opening with the third colour of key, never comes up; all else does.
     assert all(option.object.startswith("c3") or option.kind == "open" for option in never)
 
@@ -50,7 +50,7 @@ def test_every_option_of_the_closed_list_is_admissible_somewhere_or_names_a_thin
     ],
 )
 def test_sensible_in_the_states_where_colours_matter(sees, holds, good):
-    assert sensible(AbstractState(sees, holds)) == good
+    assert sensible(SeenAndHeld(sees, holds)) == good
 
 
 def test_a_key_fits_doors_of_its_colour_only():

@@ -1,90 +1,76 @@
-"""The task as a navix environment: its interface, its variants, and which of them are impossible."""
+"""A door/key task: its rules through the protocol, its variants, and which of them are impossible."""
 
 import functools
 
 import jax
 import numpy as np
 import pytest
-from navix.environments.environment import StepType, Timestep
 
 from jaxteach.tasks import make_task, task_names
+from jaxteach.tasks.protocol import Outcome
 from jaxteach.tasks.registry import task_class
 from jaxteach.utils.errors import UserError
-from jaxteach.worlds.minigrid.paper.constants import DONE, FORWARD, LEFT, LOCKED, OPEN, PICKUP, TOGGLE
+from jaxteach.worlds.minigrid.paper.constants import DONE, LEFT, LOCKED, OPEN, PICKUP, TOGGLE
+from jaxteach.worlds.minigrid.paper.state import GridState
+from jaxteach.worlds.minigrid.paper.task import Task
 from tests.worlds.minigrid.paper.play import draw_layouts
-from tests.worlds.minigrid.paper.scenes import start
-
-# Pick up the key, turn left, open the door: three steps, the least there can be.
-DOOR_AND_KEY = """
-##D##
-#.>k#
-#...#
-#...#
-#####
-"""
+from tests.worlds.minigrid.paper.scenes import DOOR_AND_KEY, start
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def step(task, timestep: Timestep, action: int) -> Timestep:
-    return task.step(timestep, action)
+def step(task: Task, state: GridState, action: int) -> tuple[GridState, Outcome]:
+    """One step and the look around after it."""
+    state, outcome = task.step(state, action)
+    return task.update_seen(state), outcome
 
 
-def walk(task, actions: list[int]) -> list[Timestep]:
-    timesteps = [task.from_grid(*start(DOOR_AND_KEY))]
+def walk(task: Task, actions: list[int]) -> tuple[list[GridState], list[Outcome]]:
+    """The states, from the start on, and what each action gave."""
+    states, outcomes = [task.from_grid(*start(DOOR_AND_KEY))], []
     for action in actions:
-        timesteps.append(step(task, timesteps[-1], action))
-    return timesteps
+        state, outcome = step(task, states[-1], action)
+        states.append(state)
+        outcomes.append(outcome)
+    return states, outcomes
 
 
-def flags(timestep: Timestep) -> tuple[bool, bool]:
-    return bool(timestep.info["terminated"]), bool(timestep.info["truncated"])
+def flags(outcome: Outcome) -> tuple[bool, bool, bool]:
+    return bool(outcome.terminated), bool(outcome.truncated), bool(outcome.success)
 
 
-def test_opening_a_door_through_navix() -> None:
+def test_opening_a_door() -> None:
     task = make_task("simple_door_key", max_steps=30)
-    timesteps = walk(task, [PICKUP, LEFT, TOGGLE])
-    assert [flags(t) for t in timesteps] == [(False, False)] * 3 + [(True, False)]
-    assert [int(t.t) for t in timesteps] == [0, 1, 2, 3]
-    np.testing.assert_allclose([float(t.reward) for t in timesteps], [0, 0, 0, 1 - 0.9 * 3 / 30], atol=1e-6)
-    assert timesteps[-1].step_type == StepType.TERMINATION
-    assert float(timesteps[-1].info["return"]) == pytest.approx(0.91)
-    doors = [int(t.observation[0, 2, 2]) for t in timesteps]
+    states, outcomes = walk(task, [PICKUP, LEFT, TOGGLE])
+    assert [flags(o) for o in outcomes] == [(False, False, False)] * 2 + [(True, False, True)]
+    assert [int(state.clock) for state in states] == [0, 1, 2, 3]
+    np.testing.assert_allclose([float(o.reward) for o in outcomes], [0, 0, 1 - 0.9 * 3 / 30], atol=1e-6)
+    doors = [int(task.observe(state)[0, 2, 2]) for state in states]
     assert doors == [LOCKED, LOCKED, LOCKED, OPEN]
 
 
 def test_both_flags_on_the_last_step() -> None:
-    task = make_task("simple_door_key", max_steps=3)
-    last = walk(task, [PICKUP, LEFT, TOGGLE])[-1]
-    assert flags(last) == (True, True)
+    last = walk(make_task("simple_door_key", max_steps=3), [PICKUP, LEFT, TOGGLE])[1][-1]
+    assert flags(last) == (True, True, True) and bool(last.done)
     assert float(last.reward) == pytest.approx(0.1)
-    assert last.step_type == StepType.TERMINATION  # navix has room for one of them
 
 
 def test_time_runs_out() -> None:
-    task = make_task("simple_door_key", max_steps=3)
-    last = walk(task, [PICKUP, LEFT, DONE])[-1]
-    assert flags(last) == (False, True) and float(last.reward) == 0
-    assert last.step_type == StepType.TRUNCATION
-
-
-def test_the_step_after_the_end_is_a_reset() -> None:
-    """navix's convention: one call late, from the state's own key, whatever the action."""
-    task = make_task("simple_door_key", max_steps=3)
-    last = walk(task, [PICKUP, LEFT, DONE])[-1]
-    fresh, expected = step(task, last, FORWARD), task.reset(last.state.key)
-    assert int(fresh.t) == 0 and not fresh.is_done() and int(fresh.state.clock) == 0
-    np.testing.assert_array_equal(fresh.observation, expected.observation)
-    assert flags(fresh) == (False, False) and float(fresh.info["return"]) == 0
+    last = walk(make_task("simple_door_key", max_steps=3), [PICKUP, LEFT, DONE])[1][-1]
+    assert flags(last) == (False, True, False) and bool(last.done) and float(last.reward) == 0
 
 
 @pytest.mark.parametrize("name", task_names())
-def test_reset_is_drawn_from_its_key(name: str) -> None:
+def test_reset_is_drawn_from_its_words(name: str) -> None:
     task = make_task(name)
-    reset = jax.jit(lambda key: task.reset(key).observation)
-    one, again, other = (np.asarray(reset(jax.random.key(seed))) for seed in (1, 1, 2))
+
+    @jax.jit
+    def first(key: jax.Array) -> jax.Array:
+        return task.observe(task.update_seen(task.reset(jax.random.bits(key, (task.n_draws,)))))
+
+    one, again, other = (np.asarray(first(jax.random.key(seed))) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, again)
     assert (one != other).any()
-    assert one.shape == task.observation_space.shape and one.dtype == np.uint8
+    assert one.shape == (task.height, task.width, 4) and one.dtype == np.uint8
 
 
 def test_equal_tasks_are_one_static_argument() -> None:
@@ -119,8 +105,8 @@ def test_every_variant_differs_from_its_task(name: str) -> None:
 @pytest.mark.parametrize("name", task_names())
 def test_every_task_has_two_variants_with_the_words_of_its_table(name: str) -> None:
     """A student is tried on variants its teacher's table still describes."""
-    words = make_task(name).vocabulary
-    alike = [v for v in task_class(name).variants if make_task(f"{name}:{v}").vocabulary == words]
+    words = make_task(name).language
+    alike = [v for v in task_class(name).variants if make_task(f"{name}:{v}").language == words]
     assert len(alike) >= 2
 
 

@@ -8,7 +8,7 @@ from jax import Array
 
 from jaxteach.tasks.drawing import Drawing
 from jaxteach.tasks.language import Option, Question
-from jaxteach.tasks.protocol import Defaults, Outcome
+from jaxteach.tasks.protocol import Defaults, Outcome, perceive_one
 from jaxteach.utils.errors import UserError, nearest
 from jaxteach.worlds.minigrid.paper import acting, dynamics, visibility
 from jaxteach.worlds.minigrid.paper import constants as c
@@ -147,7 +147,7 @@ class Task(Facts, Defaults):
 
     def asked(self, obs: Any, memory: Any) -> Question:
         """The question that one observation u8[H, W, 4] poses, in its own names; on the host."""
-        _, scene = self.perceive(jnp.asarray(obs)[None], jnp.asarray(memory)[None])
+        _, scene = perceive_one(self, obs, memory)
         situation = situation_table(self.vocabulary).situations[int(scene.situation.code[0])]
         assert situation is not None, "no episode can show this observation"
         return self.vocabulary.question(situation)
