@@ -110,7 +110,7 @@ def tell_of_other_code(folders: Sequence[Path]) -> None:
 
 def predict(jobs: Sequence[Job]) -> str:
     """About how long jobs will take, in words."""
-    from jaxteach.training.program import compiled_for
+    from jaxteach.config.fields import compiled_for
 
     if not jobs:
         return "nothing to train"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import tyro
 
 from jaxteach.cli import parse
-from jaxteach.config.bounds import MOST
+from jaxteach.config.fields import MOST
 from jaxteach.utils.errors import UserError, cli
 from jaxteach.utils.signals import Stopping
 

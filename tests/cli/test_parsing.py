@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import pytest
 import tyro
 
-from jaxteach.cli import in_full, in_short, parse
+from jaxteach.cli.parsing import in_full, in_short, parse
 from jaxteach.utils.errors import UserError, cli
 
 

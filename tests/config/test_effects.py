@@ -5,8 +5,9 @@ import dataclasses
 import pytest
 
 from jaxteach.cli.options import flags, idle_flags, read_options, to_json
-from jaxteach.config import PAPER, Config, Decay
-from jaxteach.config.effects import RULES, check_sweep, not_read_by, out_of_reach
+from jaxteach.config import PAPER, Config, Decay, check
+from jaxteach.config.effects import check_sweep, not_read_by, out_of_reach
+from jaxteach.config.fields import leaves
 from jaxteach.utils.errors import UserError
 
 
@@ -44,11 +45,13 @@ def test_flags_with_effect_are_not(line):
     assert idle_flags(read_options(line.split())[0].config, line.split()) == []
 
 
-def test_every_rule_names_fields_there_are():
-    known = [flag.removeprefix("--").replace("-", "_") for flag in flags(to_json(Config()))]
-    for rule in RULES:
-        for name in rule.fields:
-            assert name in known or (name[-1] == "." and any(field.startswith(name) for field in known))
+def test_every_condition_names_fields_there_are_and_values_they_can_have():
+    known = leaves(Config)
+    assert {leaf.flag for leaf in known.values()} == set(flags(to_json(Config())))
+    for leaf in known.values():
+        for settings in leaf.about.idle:
+            for name, value in settings.items():
+                check(known[name].changed(Config(), value))
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from jaxteach.llm import Job, Question, Settings, load_prompt, questions
+from jaxteach.llm import Job, Settings, load_prompt
 from jaxteach.llm.backend import Reply, Score
 from jaxteach.llm.prompts import Message
-from jaxteach.teacher import all_options
+from jaxteach.tasks.language import Question
 from jaxteach.worlds.minigrid.paper.abstract_states import Vocabulary
 
 SIMPLE = Vocabulary(("key",), ("door",))
@@ -19,7 +19,7 @@ VOCABULARIES = (SIMPLE, COLORED, TWO_DOOR)
 def make_job(vocabulary: Vocabulary = SIMPLE, **settings: Any) -> Job:
     """A job with short facts; settings as given, `sample` with 3 answers by default."""
     chosen = Settings(**{"estimator": "sample", "samples": 3, **settings})
-    return Job("simple_door_key", "There is a key and a door.", questions(vocabulary), load_prompt(), chosen)
+    return Job("simple_door_key", "There is a key and a door.", vocabulary.questions, load_prompt(), chosen)
 
 
 class FakeBackend:
@@ -43,7 +43,7 @@ class FakeBackend:
         self.prompts: list[list[Message]] = []
         self.temperatures: set[float] = set()
         self.stopped = False
-        self._objects = asked[0].objects
+        self._options = [asked[0].real(option).text for option in asked[0].options]
         self._unparsed = unparsed
 
     def describe(self) -> dict[str, Any]:
@@ -73,5 +73,4 @@ class FakeBackend:
     def _say(self, chance: random.Random) -> str:
         if chance.random() < self._unparsed:
             return "I am only a small model."
-        options = [option.text for option in all_options(self._objects)]
-        return f"Thought: why not.\nPlan: {chance.choice(options)}, {chance.choice(options)}"
+        return f"Thought: why not.\nPlan: {chance.choice(self._options)}, {chance.choice(self._options)}"

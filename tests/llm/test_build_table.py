@@ -6,13 +6,15 @@ import time
 from dataclasses import replace
 
 import pytest
-from jaxteach.llm.questions import questions
 
-from jaxteach.llm import Settings, admissible, answered, describe, log_path, precompute, quality
+from jaxteach.llm import Settings, answered, describe, log_path, precompute, quality
 from jaxteach.llm.backend import Reply, Score
 from jaxteach.llm.backends.rule import RuleBackend
-from jaxteach.teacher import Option, load_table
+from jaxteach.tasks.language import Option
+from jaxteach.teacher import load_table
 from jaxteach.utils.errors import UserError
+from jaxteach.worlds.minigrid.paper import rules
+from jaxteach.worlds.minigrid.paper.rules import admissible
 from tests.llm.fakes import COLORED, SIMPLE, VOCABULARIES, FakeBackend, make_job
 
 
@@ -36,7 +38,7 @@ def make(tmp_path, job, backend):
 @pytest.mark.parametrize("estimator", ["sample", "verbalized", "score"])
 def test_the_ideal_rule_is_sensible_by_every_estimator(tmp_path, vocabulary, estimator):
     job = make_job(vocabulary, estimator=estimator, samples=1)
-    q = quality(make(tmp_path, job, RuleBackend("ideal", job.questions)))
+    q = quality(make(tmp_path, job, RuleBackend("ideal", job.questions)), rules)
     assert (q.sensible, q.accuracy, q.unparsed) == pytest.approx((1, 1, 0))
 
 
@@ -54,7 +56,7 @@ def test_the_uniform_rule_is_uniform(tmp_path):
 def test_what_is_saved_loads_as_it_was_built(tmp_path):
     job = make_job(COLORED, samples=7)
     table = make(tmp_path, job, FakeBackend(job.questions))
-    loaded = load_table(tmp_path / "t.json", "simple_door_key", COLORED)
+    loaded = load_table(tmp_path / "t.json", "simple_door_key", COLORED.language)
     assert (loaded.name, loaded.states, loaded.provenance) == ("mine", table.states, table.provenance)
     assert loaded.sha256 == table.sha256
     for ours, theirs in zip(table.plans, loaded.plans, strict=True):
@@ -108,7 +110,7 @@ def test_what_was_not_understood_is_counted_before_the_mask(tmp_path):
     before = precompute(plain, FakeBackend(plain.questions, unparsed=0.3), out, "t")
     after = precompute(masked, FakeBackend(plain.questions), out, "t", resume=True)
     assert before.provenance["unparsed"] == after.provenance["unparsed"] > 0.15
-    assert quality(after).unparsed == 0
+    assert quality(after, rules).unparsed == 0
 
 
 def test_a_mask_that_leaves_nothing_fails(tmp_path):
@@ -276,11 +278,11 @@ def test_a_capability_that_is_missing_is_an_error(tmp_path):
 
 
 def test_the_rule_backend_answers_its_own_captions_only():
-    backend = RuleBackend("ideal", questions(SIMPLE))
+    backend = RuleBackend("ideal", SIMPLE.questions)
     with pytest.raises(UserError, match="finds no caption"):
         backend.generate([{"role": "user", "content": "Agent sees <lava>, holds <nothing>."}], [1], 0, 1)
     with pytest.raises(UserError, match="did you mean 'ideal'"):
-        RuleBackend("idea", questions(SIMPLE))
+        RuleBackend("idea", SIMPLE.questions)
 
 
 THINKING = "<think>\nPlan: drop <key>\nNo, nothing is held. So"
@@ -297,7 +299,7 @@ def test_a_thought_that_was_cut_off_is_no_plan_and_is_counted(tmp_path, estimato
     assert table.plans[0][0].options[0].kind == "wait"
     assert table.plans[0][0].probability == 1
     assert 0 < table.provenance["cut_off"] <= table.provenance["asks"]
-    assert "answers were cut off at --max-tokens" in describe(table, ("key", "door"))
+    assert "answers were cut off at --max-tokens" in describe(table, SIMPLE.language)
 
 
 def test_of_answers_that_were_cut_off_only_whole_plans_count(tmp_path):
@@ -312,7 +314,7 @@ def test_nothing_is_said_of_answers_cut_off_where_there_are_none(tmp_path):
     job = make_job()
     table = make(tmp_path, job, Saying(job.questions, "Plan: explore"))
     assert "cut_off" not in table.provenance
-    assert "cut off" not in describe(table, ("key", "door"))
+    assert "cut off" not in describe(table, SIMPLE.language)
 
 
 def test_where_the_template_begins_thoughts_an_answer_cut_off_is_one(tmp_path):

@@ -113,7 +113,7 @@ def test_a_dry_run_refuses_what_a_run_would(tmp_path, command, monkeypatch, flag
         name = "without_facts"
         facts = Task.facts
 
-    monkeypatch.setitem(registry._registered, "without_facts", WithoutFacts)
+    monkeypatch.setitem(registry._tasks._registered, "without_facts", WithoutFacts)
     out = tmp_path / "t.json"
     status, _, said = command(
         precompute, *flags, "--backend", "openai", "--model", "m", "--out", out, "--dry-run"

@@ -6,8 +6,10 @@ import pytest
 
 from jaxteach.llm import compare_tables, describe, known_successes, list_tables, quality, save_successes
 from jaxteach.llm.compare_tables import Success
-from jaxteach.teacher import Option, Plan, PlanTable, save_table
+from jaxteach.tasks.language import Option
+from jaxteach.teacher import Plan, PlanTable, save_table
 from jaxteach.utils.errors import UserError
+from jaxteach.worlds.minigrid.paper import rules
 from tests.llm.fakes import SIMPLE
 
 EXPLORE, GO, NONE = Option("explore"), Option("go to", "key"), Option("wait", raw="use <key>")
@@ -21,7 +23,7 @@ def table(name, *plans):
 
 def test_quality_by_hand():
     # explore is sensible in three of the six states, go to <key> in two.
-    q = quality(table("t", Plan((EXPLORE,), 0.5), Plan((GO,), 0.25), Plan((NONE,), 0.25)))
+    q = quality(table("t", Plan((EXPLORE,), 0.5), Plan((GO,), 0.25), Plan((NONE,), 0.25)), rules)
     assert (q.sensible, q.accuracy, q.entropy, q.unparsed) == pytest.approx(
         ((3 * 0.5 + 2 * 0.25) / 6, 3 / 6, 1.5, 0.25)
     )
@@ -29,7 +31,7 @@ def test_quality_by_hand():
 
 def test_accuracy_adds_up_plans_with_the_same_first_option():
     plans = Plan((EXPLORE,), 0.4), Plan((GO,), 0.3), Plan((GO, EXPLORE), 0.3)
-    assert quality(table("t", *plans)).accuracy == pytest.approx(2 / 6)
+    assert quality(table("t", *plans), rules).accuracy == pytest.approx(2 / 6)
 
 
 def test_listing_shows_the_success_of_this_very_table(tmp_path):
@@ -37,19 +39,19 @@ def test_listing_shows_the_success_of_this_very_table(tmp_path):
     save_successes({saved.sha256: Success(0.25, 1000)}, tmp_path)
     known = known_successes(tmp_path)
     assert known == {saved.sha256: Success(0.25, 1000)}
-    head, line = list_tables([saved], known).splitlines()
+    head, line = list_tables([saved], known, rules).splitlines()
     assert head.split()[:2] == ["table", "model"]
     assert line.split() == ["mine", "M", "sample", "4", "0.00", "0.00", "0.50", "0.50", "0.250"]
-    assert list_tables([table("other", Plan((EXPLORE,), 1.0))], known).splitlines()[1].endswith("-")
-    assert list_tables([saved], known, markdown=True).splitlines()[1].count("---") == 9
+    assert list_tables([table("other", Plan((EXPLORE,), 1.0))], known, rules).splitlines()[1].endswith("-")
+    assert list_tables([saved], known, rules, markdown=True).splitlines()[1].count("---") == 9
 
 
 def test_a_corrected_table_says_so_and_no_provenance_reaches_the_terminal_raw():
     flags = {"sampling": {"calibrate": True, "mask_inadmissible": True}}
     corrected = dataclasses.replace(table("c", Plan((EXPLORE,), 1.0)), provenance=MADE | flags)
-    assert "  sample, calibrated, masked  " in list_tables([corrected], {})
+    assert "  sample, calibrated, masked  " in list_tables([corrected], {}, rules)
     odd = {"model": "\x1b[2J\nm", "estimator": ["x"], "asks": {}, "sampling": 7}
-    lines = list_tables([dataclasses.replace(corrected, provenance=odd)], {})
+    lines = list_tables([dataclasses.replace(corrected, provenance=odd)], {}, rules)
     assert "?[2J m" in lines
     assert "\x1b" not in lines
     assert len(lines.splitlines()) == 2
@@ -66,7 +68,7 @@ def test_damaged_successes_are_reported(tmp_path):
 def test_comparison_by_hand():
     one = table("one", Plan((EXPLORE,), 0.75), Plan((NONE,), 0.25))
     other = table("other", Plan((EXPLORE, GO), 0.5), Plan((GO,), 0.5))
-    text = compare_tables(one, other, SIMPLE)
+    text = compare_tables(one, other, SIMPLE.language)
     assert text.count("apart by 0.50") == 6
     assert "0.75  0.50  explore" in text
     assert "0.25  0.00  wait" in text
@@ -74,7 +76,7 @@ def test_comparison_by_hand():
 
 
 def test_the_report_marks_what_makes_sense_and_what_was_not_understood():
-    lines = describe(table("t", Plan((EXPLORE,), 0.5), Plan((NONE,), 0.5)), SIMPLE.objects).splitlines()
+    lines = describe(table("t", Plan((EXPLORE,), 0.5), Plan((NONE,), 0.5)), SIMPLE.language).splitlines()
     assert "   0.50 + explore" in lines
     assert "   0.50   explore" in lines
     assert "   0.50 ? use <key>" in lines

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxteach.llm import estimators
-from jaxteach.teacher import Option, Plan
+from jaxteach.tasks.language import Option
+from jaxteach.teacher import Plan
 
 EXPLORE, GO, TAKE = Option("explore"), Option("go to", "key"), Option("pick up", "key")
 

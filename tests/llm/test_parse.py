@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxteach.llm.parse import MAX_OPTIONS, is_rejected, read_plan, read_weighed_plans, thought_of
+from tests.llm.fakes import SIMPLE
 
-OBJECTS = ("key", "door")
+QUESTION = SIMPLE.questions[0]
 
 
 def words(text):
-    return [option.text for option in read_plan(text, OBJECTS)]
+    return [option.text for option in read_plan(text, QUESTION)]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_the_last_plan_counts(text, plan):
     ],
 )
 def test_of_an_answer_that_was_cut_off_only_whole_plans_count(text, plan):
-    options = read_plan(text, OBJECTS, cut=True)
+    options = read_plan(text, QUESTION, cut=True)
     assert [option.text for option in options] == (plan or [" ".join(text.split())])
     assert is_rejected(options[0]) == (plan is None)
 
@@ -119,19 +120,19 @@ def test_of_an_answer_that_was_cut_off_only_whole_plans_count(text, plan):
     ],
 )
 def test_no_plan_is_one_waiting_with_the_words(text):
-    options = read_plan(text, OBJECTS)
+    options = read_plan(text, QUESTION)
     assert len(options) == 1
     assert is_rejected(options[0])
 
 
 def test_what_is_understood_of_a_plan_is_kept():
-    options = read_plan("Plan: go to <key>, use <key>, pick up <key>", OBJECTS)
+    options = read_plan("Plan: go to <key>, use <key>, pick up <key>", QUESTION)
     assert [is_rejected(option) for option in options] == [False, True, False]
 
 
 def test_long_answers_are_cut():
-    assert len(read_plan("Plan: " + "explore, " * 50, OBJECTS)) == MAX_OPTIONS
-    assert len(read_plan("x" * 10_000, OBJECTS)[0].raw) == 160
+    assert len(read_plan("Plan: " + "explore, " * 50, QUESTION)) == MAX_OPTIONS
+    assert len(read_plan("x" * 10_000, QUESTION)[0].raw) == 160
 
 
 @pytest.mark.parametrize(
@@ -149,8 +150,8 @@ def test_long_answers_are_cut():
 )
 def test_hostile_texts_are_read_in_no_time(text):
     start = time.perf_counter()
-    read_plan(text, OBJECTS)
-    read_weighed_plans(text, OBJECTS)
+    read_plan(text, QUESTION)
+    read_weighed_plans(text, QUESTION)
     thought_of(text)
     assert time.perf_counter() - start < 20, "a quadratic rule would take minutes"
 
@@ -174,12 +175,12 @@ def test_a_long_line_of_reasoning_does_not_hide_the_plan():
     ],
 )
 def test_stated_probabilities(text, weights):
-    plans = read_weighed_plans(text, OBJECTS)
+    plans = read_weighed_plans(text, QUESTION)
     assert [probability for _, probability in plans] == pytest.approx(weights)
 
 
 def weighed(text, cut=False):
-    found = read_weighed_plans(text, OBJECTS, cut)
+    found = read_weighed_plans(text, QUESTION, cut)
     return {"no plan" if is_rejected(options[0]) else options[0].text: round(p, 3) for options, p in found}
 
 
@@ -241,16 +242,16 @@ def test_a_thought_for_scores_holds_no_plan(text, thought):
 
 
 def test_only_usable_lines_count():
-    plans = read_weighed_plans("0: explore\n0.4: pick up <key>", OBJECTS)
+    plans = read_weighed_plans("0: explore\n0.4: pick up <key>", QUESTION)
     assert [options[0].text for options, _ in plans] == ["pick up <key>"]
-    assert is_rejected(read_weighed_plans("0: explore", OBJECTS)[0][0][0])
+    assert is_rejected(read_weighed_plans("0: explore", QUESTION)[0][0][0])
 
 
 @given(
     st.text(max_size=200) | st.from_regex(r"([0-9.]{1,5}%?: [a-z<>, ]{0,20}\n){0,4}|Plan:.*", fullmatch=True)
 )
 def test_any_text_gives_plans_that_can_be_written(text):
-    plans = [(read_plan(text, OBJECTS), 1.0), *read_weighed_plans(text, OBJECTS)]
+    plans = [(read_plan(text, QUESTION), 1.0), *read_weighed_plans(text, QUESTION)]
     assert all(0 < len(options) <= MAX_OPTIONS for options, _ in plans)
     assert math.isclose(sum(p for _, p in plans[1:]), 1.0)
     json.dumps([option.text for options, _ in plans for option in options]).encode("ascii")

@@ -57,7 +57,7 @@ def test_the_shipped_prompt_knows_no_task():
 @pytest.mark.parametrize("name", task_names())
 def test_every_task_has_facts_and_none_speaks_of_lava(name):
     task = make_task(name)
-    messages = load_prompt().messages(task.facts, task.vocabulary.objects, CAPTION, "think")
+    messages = load_prompt().messages(task.facts, task.language.objects, CAPTION, "think")
     assert len(task.facts) > 100
     assert "lava" not in str(messages).lower()
 

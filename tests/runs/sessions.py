@@ -88,9 +88,9 @@ class Poisoned(Program):
     def hyper_on_devices(self, trials: Any) -> Any:
         """The hyperparameters of a chunk, one of them changed."""
         hyper = super().hyper_on_devices(trials)
-        rates = np.array(hyper.lr)
+        rates = np.array(hyper.config.ppo.lr)
         rates[1] = self.bad_lr
-        return hyper.replace(lr=jax.device_put(rates, self.by_seed))
+        return hyper.changed({"ppo.lr": jax.device_put(rates, self.by_seed)})
 
 
 def poison(program: Program, lr: float) -> Program:

@@ -1,5 +1,6 @@
 """Tests of the decay schedules: by hand, the reference's, and what holds for any parameters."""
 
+import dataclasses
 import functools
 
 import hypothesis.strategies as st
@@ -9,14 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from jaxteach.config import DECAYS, PAPER
-from jaxteach.config.effects import READ_BY_DECAY
+from jaxteach.config import DECAYS, PAPER, Config, Decay, in_updates
+from jaxteach.config.effects import not_read_by
+from jaxteach.config.pytree import TracedMoment
 from jaxteach.student.decay import (
     DECAY_NAMES,
     SCHEDULES,
-    DecayParameters,
     at_pace,
-    in_updates,
     recent_success,
     weight_at,
 )
@@ -25,7 +25,7 @@ from jaxteach.student.decay import (
 def values(name, updates, **parameters):
     """A schedule's values at many updates."""
     defaults = {"start": 10.0, "floor": 1.0, "plateau_at": 4.0, "off_at": 6.0}
-    p = DecayParameters(**{k: jnp.float32(v) for k, v in (defaults | parameters).items()})
+    p = Decay(name=jnp.int32(0), **{k: jnp.float32(v) for k, v in (defaults | parameters).items()})
     return np.asarray(evaluate(name, jnp.asarray(updates), p))
 
 
@@ -108,7 +108,8 @@ def test_falling_schedules_fall_and_end(name, start, share, plateau_at, off_at):
 
 def test_parameters_are_traced():
     """A sweep over parameters is one vmapped call."""
-    p = DecayParameters(*(jnp.asarray([a, b]) for a, b in ((4.0, 8.0), (1.0, 2.0), (2.0, 4.0), (9.0, 9.0))))
+    pairs = ((0.0, 0.0), (4.0, 8.0), (1.0, 2.0), (2.0, 4.0), (9.0, 9.0))
+    p = Decay(*(jnp.asarray(pair) for pair in pairs))
     swept = jax.vmap(lambda p: SCHEDULES["linear_plateau"](jnp.int32(1), p))(p)
     np.testing.assert_allclose(swept, [2.5, 6.5])
 
@@ -137,17 +138,22 @@ def test_a_plateau_at_update_0_begins_at_update_0(name):
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_the_table_of_what_schedules_read_is_true(name):
-    """A schedule changes with exactly those parameters that the table says it reads."""
+def test_fields_say_truly_which_schedules_read_them(name):
+    """A schedule changes with exactly those parameters whose fields do not call it idle."""
     changed = {"start": 7.0, "floor": 2.0, "plateau_at": 2.0, "off_at": 5.0}
     usual = values(name, range(8))
     read = {p for p, x in changed.items() if not np.array_equal(values(name, range(8), **{p: x}), usual)}
-    assert read == set(READ_BY_DECAY[name])
+    config = Config(decay=Decay(name))
+    assert read == {p for p in changed if not_read_by(config, f"decay.{p}") is None}
 
 
 def test_at_pace_by_hand():
     def at(share, update, progress):
-        return float(at_pace(jnp.float32(30), jnp.float32(share), jnp.int32(update), jnp.float32(progress)))
+        return float(
+            at_pace(
+                TracedMoment(jnp.float32(30), jnp.float32(share)), jnp.int32(update), jnp.float32(progress)
+            )
+        )
 
     assert at(-1, 7, 0.5) == 30  # in updates, whatever the pace
     assert at(0.6, 0, 0.0) == 30  # nothing is known yet
@@ -159,8 +165,8 @@ def test_at_pace_by_hand():
 
 def lambda_of(name, update, p, student, teacher):
     """Lambda of any schedule, by its name."""
-    kind = jnp.int32(DECAY_NAMES.index(name))
-    return weight_at(kind, jnp.int32(update), p, jnp.float32(student), jnp.float32(teacher))
+    p = dataclasses.replace(p, name=jnp.int32(DECAY_NAMES.index(name)))
+    return weight_at(jnp.int32(update), p, jnp.float32(student), jnp.float32(teacher))
 
 
 @pytest.mark.parametrize(
@@ -175,13 +181,13 @@ def lambda_of(name, update, p, student, teacher):
     ],
 )
 def test_adaptive_by_hand(student, teacher, expected):
-    p = DecayParameters(*(jnp.float32(x) for x in (10.0, 1.0, 4.0, 6.0)))
+    p = Decay("", *(jnp.float32(x) for x in (10.0, 1.0, 4.0, 6.0)))
     found = [float(lambda_of("adaptive", update, p, student, teacher)) for update in (0, 5, 6)]
     np.testing.assert_allclose(found, [expected, expected, 0], rtol=1e-5)
 
 
 def test_schedules_of_time_alone_do_not_look_at_success():
-    p = DecayParameters(*(jnp.float32(x) for x in (10.0, 1.0, 4.0, 6.0)))
+    p = Decay("", *(jnp.float32(x) for x in (10.0, 1.0, 4.0, 6.0)))
     for name in SCHEDULES:
         found = {float(lambda_of(name, 2, p, s, 0.5)) for s in (0, 1)}
         assert found == {float(values(name, [2])[0])}

@@ -1,5 +1,7 @@
 """Tests of the loss against plain NumPy, row by row, and of what its terms must ignore."""
 
+import dataclasses
+
 import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
@@ -8,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis.extra import numpy as hnp
 
+from jaxteach.config import PPO, Config
+from jaxteach.config.pytree import trace
 from jaxteach.student.losses import (
     SMOOTHING,
     Batch,
-    LossWeights,
     certainty,
     forward_kl,
     masked_mean,
@@ -22,10 +25,13 @@ from jaxteach.student.registry import DISTILLATIONS
 
 DIVERGENCES = {name: DISTILLATIONS.get(name) for name in ("forward_kl", "reverse_kl", "js")}
 N = 64
-WEIGHTS = LossWeights(*(jnp.float32(x) for x in (0.2, 0.1, 1.0, 0.5, 0.01, 3.0)))
+PPO_WEIGHTS = trace(
+    Config(ppo=PPO(clip=0.2, value_clip=0.1, policy_weight=1.0, value_weight=0.5, entropy_weight=0.01)), 1
+).ppo
+WEIGHTS = (PPO_WEIGHTS, jnp.float32(3.0))
 
 
-loss_of = jax.jit(student_loss, static_argnums=(4, 5))
+loss_of = jax.jit(student_loss, static_argnums=(5, 6))
 divergence_of = jax.jit(forward_kl)
 
 
@@ -55,9 +61,9 @@ def rows():
     return jnp.asarray(logits), jnp.asarray(value), batch
 
 
-def plain_parts(logits, value, batch, weights):
+def plain_parts(logits, value, batch, ppo):
     """The parts of the loss, one row after the other."""
-    clip, value_clip = float(weights.clip), float(weights.value_clip)
+    clip, value_clip = float(ppo.clip), float(ppo.value_clip)
     parts = {name: [] for name in ("policy_loss", "value_loss", "entropy", "approx_kl", "distill")}
     clipped = []
     for i in np.flatnonzero(batch.valid):
@@ -79,8 +85,8 @@ def plain_parts(logits, value, batch, weights):
 
 
 def test_loss_equals_plain_numpy(rows):
-    loss, parts = loss_of(*rows, WEIGHTS)
-    expected = plain_parts(*rows, WEIGHTS)
+    loss, parts = loss_of(*rows, *WEIGHTS)
+    expected = plain_parts(*rows, PPO_WEIGHTS)
     for name, value in expected.items():
         np.testing.assert_allclose(parts[name], value, rtol=1e-4, err_msg=name)
     total = expected["policy_loss"] + 0.5 * expected["value_loss"] - 0.01 * expected["entropy"]
@@ -89,7 +95,7 @@ def test_loss_equals_plain_numpy(rows):
 
 def test_loss_has_no_say_over_the_shape_of_its_rows(rows):
     folded = jax.tree.map(lambda x: x.reshape(4, N // 4, *x.shape[1:]), rows)
-    np.testing.assert_allclose(loss_of(*folded, WEIGHTS)[0], loss_of(*rows, WEIGHTS)[0], rtol=1e-5)
+    np.testing.assert_allclose(loss_of(*folded, *WEIGHTS)[0], loss_of(*rows, *WEIGHTS)[0], rtol=1e-5)
 
 
 def test_rows_that_do_not_count_change_nothing(rows):
@@ -101,10 +107,10 @@ def test_rows_that_do_not_count_change_nothing(rows):
 
     noise = {name: noisy(getattr(batch, name)) for name in ("log_prob", "value", "advantage", "returns")}
     other = batch.replace(action=jnp.where(away, 3, batch.action), **noise)
-    gradient = jax.grad(lambda x, b: loss_of(x, value, b, WEIGHTS)[0])
+    gradient = jax.grad(lambda x, b: loss_of(x, value, b, *WEIGHTS)[0])
     np.testing.assert_allclose(
-        loss_of(noisy(logits), value, other, WEIGHTS)[0],
-        loss_of(logits, value, batch, WEIGHTS)[0],
+        loss_of(noisy(logits), value, other, *WEIGHTS)[0],
+        loss_of(logits, value, batch, *WEIGHTS)[0],
         rtol=1e-6,
     )
     np.testing.assert_array_equal(gradient(logits, other)[away], 0)
@@ -113,11 +119,11 @@ def test_rows_that_do_not_count_change_nothing(rows):
 
 def test_with_lambda_zero_the_teacher_has_no_say(rows):
     logits, value, batch = rows
-    alone = WEIGHTS.replace(distill=jnp.float32(0))
+    alone = (PPO_WEIGHTS, jnp.float32(0))
     unlike = batch.replace(teacher=batch.teacher[:, ::-1])
 
     def gradient(b):
-        return jax.grad(lambda x: loss_of(x, value, b, alone)[0])(logits)
+        return jax.grad(lambda x: loss_of(x, value, b, *alone)[0])(logits)
 
     np.testing.assert_array_equal(gradient(batch), gradient(unlike))
 
@@ -125,11 +131,13 @@ def test_with_lambda_zero_the_teacher_has_no_say(rows):
 def test_with_every_other_weight_zero_the_teacher_alone_has_a_say(rows):
     """Behaviour cloning: neither reward nor value moves anything."""
     logits, value, batch = rows
-    cloning = WEIGHTS.replace(policy=jnp.float32(0), value=jnp.float32(0), entropy=jnp.float32(0))
+    zero = jnp.float32(0)
+    ppo = dataclasses.replace(PPO_WEIGHTS, policy_weight=zero, value_weight=zero, entropy_weight=zero)
+    cloning = (ppo, WEIGHTS[1])
     elsewhere = batch.replace(advantage=-2 * batch.advantage, returns=batch.returns + 1)
 
     def gradient(b, weights):
-        return jax.grad(lambda x, v: loss_of(x, v, b, weights)[0], argnums=(0, 1))(logits, value)
+        return jax.grad(lambda x, v: loss_of(x, v, b, *weights)[0], argnums=(0, 1))(logits, value)
 
     (of_logits, of_value), other = gradient(batch, cloning), gradient(elsewhere, cloning)
     np.testing.assert_array_equal(of_logits, other[0])
@@ -140,7 +148,7 @@ def test_with_every_other_weight_zero_the_teacher_alone_has_a_say(rows):
 
 def test_no_rows_at_all_make_no_loss(rows):
     logits, value, batch = rows
-    loss, parts = loss_of(logits, value, batch.replace(valid=jnp.zeros(N, bool)), WEIGHTS)
+    loss, parts = loss_of(logits, value, batch.replace(valid=jnp.zeros(N, bool)), *WEIGHTS)
     assert float(loss) == 0
     assert {float(part) for part in parts.values()} == {0.0}
 
@@ -241,8 +249,8 @@ def test_certainty_by_hand():
 
 def test_rows_weighted_by_certainty(rows):
     logits, value, batch = rows
-    _, plain = loss_of(logits, value, batch, WEIGHTS, "forward_kl", "none")
-    _, weighted = loss_of(logits, value, batch, WEIGHTS, "forward_kl", "entropy")
+    _, plain = loss_of(logits, value, batch, *WEIGHTS, "forward_kl", "none")
+    _, weighted = loss_of(logits, value, batch, *WEIGHTS, "forward_kl", "entropy")
     apart = forward_kl(batch.teacher, jax.nn.log_softmax(logits))
     expected = np.mean((np.asarray(certainty(batch.teacher)) * apart)[np.asarray(batch.valid)])
     np.testing.assert_allclose(weighted["distill"], expected, rtol=1e-5)

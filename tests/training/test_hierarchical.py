@@ -199,7 +199,7 @@ def test_targets_follow_choices(run):
     silence = jnp.zeros((*rollout.rows.action.shape, 6))
     batch = targets(run.plan, rollout, silence, hyper)
     rows = jax.tree.map(np.asarray, rollout.rows)
-    gamma, lam = float(hyper.gamma), float(hyper.gae_lambda)
+    gamma, lam = float(hyper.config.ppo.gamma), float(hyper.config.ppo.gae_lambda)
     for e in range(4):
         for t in np.flatnonzero(rows.valid[:, e]):
             total, k = 0.0, 0
@@ -258,7 +258,7 @@ def test_every_choice_counts_once(base, n_choices, size):
     valid[np.flatnonzero(valid)[n_choices:]] = False
     valid = jnp.asarray(valid.reshape(rollout.rows.valid.shape))
     rollout = rollout.replace(rows=rollout.rows.replace(valid=valid))
-    hyper = make_hyper(config, 8).replace(lr=jnp.float32(0))
+    hyper = make_hyper(config, 8).changed({"ppo.lr": jnp.float32(0)})
     batch = targets(plan, rollout, jnp.zeros((*valid.shape, 6)), hyper)
     after, _ = jax.jit(learn, static_argnums=0)(
         plan, state, rollout, batch, jnp.float32(0), jax.random.key(1), hyper

@@ -37,7 +37,7 @@ def test_without_a_teacher_lambda_is_zero():
     plan = make_plan(resolve(STEPS), taught=False)
     ids = jnp.arange(1, dtype=jnp.uint32)
     hyper = jax.tree.map(lambda x: x[None], make_hyper(plan.config, plan.n_updates))
-    assert hyper.decay.start == 10
+    assert hyper.config.decay.start == 10
 
     @jax.jit
     def first():
@@ -178,8 +178,8 @@ def test_nothing_compiles_once_the_program_is(program, table, caplog):
 
 def test_hyperparameters_are_traced(program, training, table):
     """One program serves a whole sweep: other values need no compilation, and matter."""
-    hyper, zero = program.hyper, jnp.zeros_like(program.hyper.lr)
-    still = dataclasses.replace(program, hyper=hyper.replace(lr=zero, lr_end=zero))
+    hyper, zero = program.hyper, jnp.zeros_like(program.hyper.config.ppo.lr)
+    still = dataclasses.replace(program, hyper=hyper.changed({"ppo.lr": zero, "ppo.lr_end": zero}))
     result = train(STEPS, table, program=still)
     fresh = jax.jit(jax.vmap(lambda seed: loop.init_seed(program.plan, seed).params))(jnp.arange(8))
     assert jax.tree.all(jax.tree.map(lambda x, y: np.allclose(x, y, atol=1e-6), result.params, fresh))
@@ -299,4 +299,5 @@ def test_steps_follow_the_update_counter_unbatched():
     progress = loop.progress_of(plan, jnp.int32(2), jnp.array([128, 128]))
     assert progress.shape == () and progress == 2 / plan.n_updates
     hyper = jax.tree.map(lambda x: jnp.full((2,), x), make_hyper(plan.config, plan.n_updates))
-    assert loop.decay_at(plan, hyper, jnp.int32(2), progress) is hyper.decay
+    found = loop.decay_at(plan, hyper, jnp.int32(2), progress)
+    assert found.off_at is hyper.config.decay.off_at.updates

@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis.extra import numpy as hnp
 
+from jaxteach.config import PPO, Config
+from jaxteach.config.pytree import trace
 from jaxteach.training.ppo import adam_step, learn, shuffled, targets
-from jaxteach.training.state import Adam, make_hyper
+from jaxteach.training.state import make_hyper
 
 MINIBATCH, EPOCHS = 16, 2  # as in conftest.py
 
@@ -178,14 +180,14 @@ def test_adam_is_optax_adam_with_clipping(size):
     rng = np.random.default_rng(0)
     ours = theirs = {"a": jnp.asarray(rng.normal(size=(3, 2)), jnp.float32), "b": jnp.ones(4)}
     zeros = jax.tree.map(jnp.zeros_like, ours)
-    adam = Adam(count=jnp.zeros((), jnp.int32), mu=zeros, nu=zeros)
-    hyper = SimpleNamespace(lr=jnp.float32(3e-3), max_grad_norm=jnp.float32(0.5))
+    adam = optax.ScaleByAdamState(count=jnp.zeros((), jnp.int32), mu=zeros, nu=zeros)
+    ppo = trace(Config(ppo=PPO(lr=3e-3, max_grad_norm=0.5, adam_eps=1e-5)), 1).ppo
     chain = optax.chain(optax.clip_by_global_norm(0.5), optax.adam(3e-3, eps=1e-5))
     moments = chain.init(theirs)
     for _ in range(4):
         grads = jax.tree.map(lambda x: jnp.asarray(rng.normal(size=x.shape) * size, jnp.float32), ours)
         assert (optax.tree.norm(grads) > 0.5) == (size > 1)
-        ours, adam = adam_step(ours, adam, grads, hyper, 1e-5)
+        ours, adam = adam_step(ours, adam, grads, ppo)
         steps, moments = chain.update(grads, moments, theirs)
         theirs = optax.apply_updates(theirs, steps)
         jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-7), ours, theirs)

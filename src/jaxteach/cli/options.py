@@ -10,7 +10,7 @@ import tyro
 from jaxteach.cli import parse
 from jaxteach.config import CHUNK, Config, check, from_json, preset, share_of_run, to_json
 from jaxteach.config.effects import check_sweep, without_effect
-from jaxteach.config.migration import MOMENTS
+from jaxteach.config.fields import leaves
 from jaxteach.config.sweep import grid
 from jaxteach.runs.folders import read_config
 from jaxteach.runs.shards import Shard, read_shard
@@ -168,7 +168,7 @@ def check_unchanged(
     now = flags({**to_json(options.config), **own})
     stored = to_json(from_json(then))
     before = flags({**then, **stored, "deterministic": bool(then.get("deterministic"))})
-    moments = flags({"decay": dict.fromkeys(MOMENTS)})
+    moments = {leaf.flag for leaf in leaves(Config).values() if leaf.about.moment}
     changed = [
         f"{flag} {value} (the run was started with {before[flag]})"
         for flag, value in now.items()

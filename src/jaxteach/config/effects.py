@@ -1,81 +1,14 @@
-"""Which fields a setting reads: those that it does not are told of, or refused in a sweep. No JAX here."""
+"""Fields without effect under the other settings: reported, or refused in a sweep. No JAX here.
 
-import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+Under which settings a field has none, it says itself: see `config.fields.About.idle`.
+"""
+
+from collections.abc import Iterable, Sequence
 
 from jaxteach.config import Config, share_of_run
+from jaxteach.config.fields import leaves
 from jaxteach.config.sweep import grid
 from jaxteach.utils.errors import UserError
-
-READ_BY_DECAY = {
-    "linear_plateau": ("start", "floor", "plateau_at", "off_at"),
-    "linear": ("start", "off_at"),
-    "constant": ("start",),
-    "exponential": ("start", "floor", "plateau_at", "off_at"),
-    "cosine": ("start", "floor", "plateau_at", "off_at"),
-    "step": ("start", "floor", "plateau_at", "off_at"),
-    "adaptive": ("start", "floor", "off_at"),
-    "none": (),
-}
-"""Parameters of `config.Decay` that each schedule reads."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Rule:
-    """What some fields need in order to have an effect.
-
-    Attributes:
-        fields: by their names; one that ends in a dot means all of its parts.
-        unread: of a configuration, the setting that does not read them; None if they are read.
-    """
-
-    fields: tuple[str, ...]
-    unread: Callable[[Config], str | None]
-
-
-def _untaught(config: Config) -> str | None:
-    if config.method == "hierarchical":
-        return "--method hierarchical"
-    return "--teacher none" if config.teacher == "none" else None
-
-
-def _unless(holds: Callable[[Config], bool], setting: str) -> Callable[[Config], str | None]:
-    """A rule that fields are read where `holds` is true, and otherwise not because of `setting`."""
-    return lambda config: None if holds(config) else setting
-
-
-def _not_by_decay(name: str) -> Callable[[Config], str | None]:
-    return lambda config: None if name in READ_BY_DECAY[config.decay.name] else f"--decay {config.decay.name}"
-
-
-RULES = (
-    Rule(
-        ("teacher",),
-        _unless(lambda c: c.method != "hierarchical" or c.teacher == "none", "--method hierarchical"),
-    ),
-    Rule(("decay",), lambda c: None if c.decay.name == "none" else _untaught(c)),
-    Rule(("decay.", "distill", "distill.", "corrupt."), _untaught),
-    *(Rule((f"decay.{name}",), _not_by_decay(name)) for name in READ_BY_DECAY["linear_plateau"]),
-    Rule(("distill", "distill."), _unless(lambda c: c.decay.name != "none", "--decay none")),
-    Rule(("distill.weighting",), _unless(lambda c: c.distill.teacher == "soft", "--distill.teacher hard")),
-    Rule(("corrupt.mode", "corrupt.seed"), _unless(lambda c: c.corrupt.share > 0, "--corrupt.share 0")),
-    Rule(("corrupt.seed",), _unless(lambda c: c.corrupt.mode == "systematic", "--corrupt.mode noise")),
-    Rule(("ppo.gae_lambda",), _unless(lambda c: c.ppo.returns == "gae", "--ppo.returns monte_carlo")),
-    Rule(("ppo.clip",), _unless(lambda c: c.ppo.policy_weight > 0, "--ppo.policy-weight 0")),
-    Rule(("ppo.value_clip",), _unless(lambda c: c.ppo.value_weight > 0, "--ppo.value-weight 0")),
-    Rule(
-        ("ppo.gamma", "ppo.returns", "ppo.gae_lambda"),
-        _unless(
-            lambda c: c.ppo.policy_weight > 0 or c.ppo.value_weight > 0,
-            "--ppo.policy-weight 0 --ppo.value-weight 0",
-        ),
-    ),
-    Rule(("rollout.steps",), _unless(lambda c: c.rollout.collect == "steps", "--rollout.collect episodes")),
-    Rule(
-        ("rollout.min_env_steps",),
-        _unless(lambda c: c.rollout.collect == "episodes", "--rollout.collect steps"),
-    ),
-)
 
 
 def not_read_by(config: Config, field: str) -> str | None:
@@ -83,15 +16,19 @@ def not_read_by(config: Config, field: str) -> str | None:
 
     Args:
         config: of a single run, or at a point of a sweep.
-        field: its name, such as `decay.floor`; `decay` is the choice of the schedule.
+        field: its name, such as `decay.floor`; `decay` is the choice of the schedule. What is no field has an
+            effect.
 
     >>> not_read_by(Config(teacher="none"), "decay.floor"), not_read_by(Config(), "decay.floor")
     ('--teacher none', None)
     """
-    for rule in RULES:
-        named = any(field == name or (name[-1] == "." and field.startswith(name)) for name in rule.fields)
-        if named and (setting := rule.unread(config)) is not None:
-            return setting
+    known = leaves(Config)
+    leaf = known.get(field)
+    if leaf is None or (leaf.about.off is not None and leaf.of(config) == leaf.about.off):
+        return None
+    for settings in leaf.about.idle:
+        if all(known[name].of(config) == value for name, value in settings.items()):
+            return " ".join(f"{known[name].flag} {value}" for name, value in settings.items())
     return None
 
 

@@ -8,22 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from jaxteach.config import Config, check, share_of_run
-from jaxteach.config.migration import MOMENTS
+from jaxteach.config.fields import leaves
 from jaxteach.utils.errors import UserError, nearest
 
-TRACED = (
-    *("decay", "decay.start", "decay.floor", "decay.plateau_at", "decay.off_at"),
-    *(
-        "ppo.lr",
-        "ppo.lr_end",
-        "ppo.max_grad_norm",
-        "ppo.gamma",
-        "ppo.gae_lambda",
-        "ppo.clip",
-        "ppo.value_clip",
-    ),
-    *("ppo.policy_weight", "ppo.value_weight", "ppo.entropy_weight"),
-)
+TRACED = tuple(leaf.name for leaf in leaves(Config).values() if leaf.about.use == "traced")
 """Fields that can be swept: those the compiled program is given for each trial."""
 LONGEST = 255
 """Bytes of a label at most: it names a folder."""
@@ -92,13 +80,13 @@ def parse_axis(text: str) -> tuple[str, Sequence[Any]]:
     if not equals or not all(words):
         raise UserError(f"--sweep {text}: must be FIELD=VALUE,VALUE,... such as decay.floor=0,0.01,0.1")
     if field not in TRACED:
-        if _exists(field):
+        if field in leaves(Config):
             raise UserError(
                 f"--sweep {field}: cannot be swept, for all points have it in common; run its values one "
                 f"after another, or sweep any of {', '.join(TRACED)}"
             )
         raise UserError(f"--sweep: unknown field '{field}': {nearest(field, TRACED)}")
-    values = words if field == "decay" else [_number(field, word) for word in words]
+    values = words if leaves(Config)[field].about.choices else [_number(field, word) for word in words]
     if len({(value, _share(field, value)) for value in values}) < len(values):
         raise UserError(f"--sweep {text}: a value comes twice")
     return field, values
@@ -111,20 +99,8 @@ def changed(config: Config, values: dict[str, Any]) -> Config:
     0.5
     """
     for field, value in values.items():
-        part, _, name = field.partition(".")
-        inner = dataclasses.replace(getattr(config, part), **{name or "name": value})
-        config = dataclasses.replace(config, **{part: inner})
+        config = leaves(Config)[field].changed(config, value)
     return config
-
-
-def _exists(field: str) -> bool:
-    """Whether the configuration has such a field at all."""
-    value: Any = Config()
-    for name in field.split("."):
-        if not dataclasses.is_dataclass(value) or not hasattr(value, name):
-            return False
-        value = getattr(value, name)
-    return True
 
 
 def _number(field: str, word: str) -> float:
@@ -136,7 +112,7 @@ def _number(field: str, word: str) -> float:
 
 
 def _is_moment(field: str) -> bool:
-    return field.removeprefix("decay.") in MOMENTS
+    return leaves(Config)[field].about.moment
 
 
 def _share(field: str, value: Any) -> float | None:

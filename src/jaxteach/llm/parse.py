@@ -72,8 +72,10 @@ def read_plan(text: str, question: Question, cut: bool = False) -> Options:
     Returns:
         At least one option; a single wait with the raw words if no plan is found.
 
-    >>> [option.text for option in read_plan("A key!\\n**Plan:** Go to <key>, pick up <key>.", ("key",))]
-    ['go to <key>', 'pick up <key>']
+    >>> from jaxteach.tasks.language import NamedState, plain_language
+    >>> (question,) = plain_language((NamedState("A key."),), (Option("go to", "key"),)).questions
+    >>> [option.text for option in read_plan("A key!\\n**Plan:** Go to <key>, use <key>.", question)]
+    ['go to <key>', 'use <key>']
     """
     lines = _answer_lines(read(plain(text)))
     return _stated(lines, question, cut) or (Option("wait", raw=_shorten(text)),)

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
+from jaxteach.config import PPO
 from jaxteach.student.registry import DISTILLATIONS
 
 
@@ -29,17 +30,6 @@ class Batch(struct.PyTreeNode):
     returns: Array
     teacher: Array
     valid: Array
-
-
-class LossWeights(struct.PyTreeNode):
-    """Scalars of the loss, f32[] each; see `config.PPO`. `distill` is lambda(t)."""
-
-    clip: Array
-    value_clip: Array
-    policy: Array
-    value: Array
-    entropy: Array
-    distill: Array
 
 
 def masked_mean(x: Array, valid: Array) -> Array:
@@ -145,7 +135,8 @@ def student_loss(
     logits: Array,
     value: Array,
     batch: Batch,
-    weights: LossWeights,
+    ppo: PPO,
+    weight: Array,
     divergence: str = "forward_kl",
     weighting: str = "none",
 ) -> tuple[Array, dict[str, Array]]:
@@ -155,7 +146,8 @@ def student_loss(
         logits: f32[..., A].
         value: f32[...].
         batch: the rest of the rows.
-        weights: scalars.
+        ppo: clips and weights are read, f32[] each.
+        weight: f32[], lambda, the weight of D.
         divergence: D, by name in `student.registry.DISTILLATIONS`; the paper's is forward_kl (static).
         weighting: none, or entropy: a row counts by its teacher's `certainty` (static).
 
@@ -167,9 +159,9 @@ def student_loss(
     log_prob = jnp.sum(jnp.where(chosen, log_probs, 0.0), axis=-1)
     log_ratio = log_prob - batch.log_prob
     ratio = jnp.exp(log_ratio)
-    clipped = jnp.clip(ratio, 1.0 - weights.clip, 1.0 + weights.clip)
+    clipped = jnp.clip(ratio, 1.0 - ppo.clip, 1.0 + ppo.clip)
     surrogate = jnp.minimum(ratio * batch.advantage, clipped * batch.advantage)
-    near = batch.value + jnp.clip(value - batch.value, -weights.value_clip, weights.value_clip)
+    near = batch.value + jnp.clip(value - batch.value, -ppo.value_clip, ppo.value_clip)
     value_error = jnp.maximum((value - batch.returns) ** 2, (near - batch.returns) ** 2)
     entropy = -jnp.sum(jnp.exp(log_probs) * log_probs, axis=-1)
 
@@ -188,9 +180,9 @@ def student_loss(
         "distill": mean(apart),
     }
     loss = (
-        weights.policy * parts["policy_loss"]
-        + weights.value * parts["value_loss"]
-        - weights.entropy * parts["entropy"]
-        + weights.distill * parts["distill"]
+        ppo.policy_weight * parts["policy_loss"]
+        + ppo.value_weight * parts["value_loss"]
+        - ppo.entropy_weight * parts["entropy"]
+        + weight * parts["distill"]
     )
     return loss, parts

@@ -7,7 +7,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxteach.student.decay import DecayParameters, at_pace, recent_success, weight_at
+from jaxteach.config import Decay
+from jaxteach.config.pytree import TracedMoment, at_moments
+from jaxteach.student.decay import at_pace, recent_success, weight_at
 from jaxteach.student.losses import Batch
 from jaxteach.teacher.corruption import AnyTeacher, answers
 from jaxteach.training.divergence import keep_finite
@@ -124,14 +126,14 @@ def run_update(
 
     ended, succeeded = rollout.outcomes[:, :, 0].sum(axis=1), rollout.outcomes[:, :, 1].sum(axis=1)
     state = state.replace(success=recent_success(state.success, ended, succeeded))
-    weigh = jax.vmap(weight_at, in_axes=(0, None, 0, 0, 0))
+    weigh = jax.vmap(weight_at, in_axes=(None, 0, 0, 0))
     decay = decay_at(plan, hyper, update, progress)
-    weight = weigh(hyper.decay_kind, update, decay, state.success, hyper.teacher_success)  # [seed]
+    weight = weigh(update, decay, state.success, hyper.teacher_success)  # [seed]
     # Without a teacher the schedule weighs nothing.
     weight = weight if plan.taught else jnp.zeros_like(weight)
     taught = ask_teacher(plan, teacher, rollout, weight, keys.teacher)
     batch: Batch = jax.vmap(functools.partial(targets, plan))(rollout, taught, hyper)
-    hyper = hyper.replace(lr=learning_rate(progress, hyper))
+    hyper = hyper.changed({"ppo.lr": learning_rate(progress, hyper)})
     learnt, losses = jax.vmap(functools.partial(learn, plan))(
         state, rollout, batch, weight, keys.learn, hyper
     )
@@ -164,7 +166,7 @@ def progress_of(plan: Plan, update: Array, env_steps: Array) -> Array:
     return jnp.minimum(update / plan.n_updates, 1.0)
 
 
-def decay_at(plan: Plan, hyper: Hyper, update: Array, progress: Array) -> DecayParameters:
+def decay_at(plan: Plan, hyper: Hyper, update: Array, progress: Array) -> Decay:
     """The schedule's parameters, its points in updates, f32[seed] each.
 
     Args:
@@ -173,12 +175,13 @@ def decay_at(plan: Plan, hyper: Hyper, update: Array, progress: Array) -> DecayP
         update: i32[], the update's number.
         progress: see `progress_of`.
     """
-    if not plan.by_episodes:
-        return hyper.decay
-    return hyper.decay.replace(
-        plateau_at=at_pace(hyper.decay.plateau_at, hyper.plateau_share, update, progress),
-        off_at=at_pace(hyper.decay.off_at, hyper.off_share, update, progress),
-    )
+
+    def resolve(moment: TracedMoment) -> Array:
+        if not plan.by_episodes:
+            return moment.updates
+        return at_pace(moment, update, progress)
+
+    return at_moments(hyper.config.decay, resolve)
 
 
 def learning_rate(progress: Array, hyper: Hyper) -> Array:
@@ -188,7 +191,8 @@ def learning_rate(progress: Array, hyper: Hyper) -> Array:
         progress: see `progress_of`.
         hyper: f32[seed] each.
     """
-    return hyper.lr + (hyper.lr_end - hyper.lr) * progress
+    ppo = hyper.config.ppo
+    return ppo.lr + (ppo.lr_end - ppo.lr) * progress
 
 
 def ask_teacher(

@@ -7,11 +7,12 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from jaxteach.student.losses import Batch, LossWeights, normalise, student_loss
+from jaxteach.config import PPO
+from jaxteach.student.losses import Batch, normalise, student_loss
 from jaxteach.student.returns import gae, next_values
 from jaxteach.training.hierarchical import semi_markov_gae
 from jaxteach.training.rollout import Rollout
-from jaxteach.training.state import Adam, Hyper, Plan, SeedState
+from jaxteach.training.state import Hyper, Plan, SeedState
 from jaxteach.training.streams import by_step
 
 METRICS = ("policy_loss", "value_loss", "entropy", "approx_kl", "distill")
@@ -27,13 +28,13 @@ def targets(plan: Plan, rollout: Rollout, teacher: Array, hyper: Hyper) -> Batch
         hyper: one seed's. With Monte-Carlo returns its gae_lambda is 1: GAE's sum is then the
             discounted return less the value.
     """
-    rows = rollout.rows
+    rows, ppo = rollout.rows, hyper.config.ppo
     bootstrap = next_values(rows.value, rollout.last_value, rollout.final_value, rows.truncated)
     steps = (rows.reward, rows.value, bootstrap, rows.terminated, rows.truncated)
     if not plan.hierarchical:
-        advantage = gae(*steps, hyper.gamma, hyper.gae_lambda)
+        advantage = gae(*steps, ppo.gamma, ppo.gae_lambda)
     else:
-        advantage = semi_markov_gae(*steps, rows.valid, hyper.gamma, hyper.gae_lambda)
+        advantage = semi_markov_gae(*steps, rows.valid, ppo.gamma, ppo.gae_lambda)
     return Batch(
         action=rows.action,
         log_prob=rows.log_prob,
@@ -67,15 +68,7 @@ def learn(
     Returns:
         The state with new parameters, and the metrics f32[] averaged over minibatches.
     """
-    ppo, distill, rows = plan.config.ppo, plan.config.distill, rollout.rows
-    weights = LossWeights(
-        clip=hyper.clip,
-        value_clip=hyper.value_clip,
-        policy=hyper.policy_weight,
-        value=hyper.value_weight,
-        entropy=hyper.entropy_weight,
-        distill=weight,
-    )
+    ppo, distill, rows = hyper.config.ppo, plan.config.distill, rollout.rows
     n_steps, n_envs = rows.action.shape
     if plan.student.recurrent:
         # A unit is an environment's whole sequence: [time, env, ...] -> [env, time, ...].
@@ -101,16 +94,16 @@ def learn(
             logits, value = plan.student.unroll(params, features, rollout.hidden[index], first)
         else:
             logits, value, _ = plan.student.apply(params, features, plan.student.blank(size), first)
-        return student_loss(logits, value, part, weights, distill.name, distill.weighting)
+        return student_loss(logits, value, part, ppo, weight, distill.name, distill.weighting)
 
-    def minibatch(i: Array, carry: tuple[Any, Adam, Array, dict[str, Array]]) -> Any:
+    def minibatch(i: Array, carry: tuple[Any, optax.ScaleByAdamState, Array, dict[str, Array]]) -> Any:
         params, adam, order, sums = carry
         index = jax.lax.dynamic_slice_in_dim(order, i * size, size)
         grads, parts = jax.grad(loss, has_aux=True)(params, index)
-        params, adam = adam_step(params, adam, grads, hyper, ppo.adam_eps)
+        params, adam = adam_step(params, adam, grads, ppo)
         return params, adam, order, {name: sums[name] + parts[name] for name in METRICS}
 
-    def epoch(e: Array, carry: tuple[Any, Adam, dict[str, Array]]) -> Any:
+    def epoch(e: Array, carry: tuple[Any, optax.ScaleByAdamState, dict[str, Array]]) -> Any:
         params, adam, sums = carry
         order = shuffled(by_step(key, e), usable, all_usable=all_usable)
         order = jnp.pad(order, (0, -n_units % size), constant_values=-1)
@@ -139,20 +132,19 @@ def shuffled(key: Array, usable: Array, all_usable: bool) -> Array:
     return jnp.argsort(jax.random.uniform(key, usable.shape) + jnp.where(usable, 0.0, 1.0))
 
 
-def adam_step(params: Any, adam: Adam, grads: Any, hyper: Hyper, eps: float) -> tuple[Any, Adam]:
+def adam_step(
+    params: Any, adam: optax.ScaleByAdamState, grads: Any, ppo: PPO
+) -> tuple[Any, optax.ScaleByAdamState]:
     """Clip the gradient to the global norm and take one step of Adam.
 
     Args:
         params: parameters.
         adam: moments and count.
         grads: as params.
-        hyper: lr and max_grad_norm are read; traced, so that sweeps need no recompilation.
-        eps: Adam's epsilon.
+        ppo: lr, max_grad_norm and adam_eps are read; the first two are traced.
     """
     norm = optax.tree.norm(grads)
-    scale = jnp.minimum(1.0, hyper.max_grad_norm / jnp.maximum(norm, 1e-12))
+    scale = jnp.minimum(1.0, ppo.max_grad_norm / jnp.maximum(norm, 1e-12))
     grads = jax.tree.map(lambda g: g * scale, grads)
-    moments = optax.ScaleByAdamState(count=adam.count, mu=adam.mu, nu=adam.nu)
-    steps, moments = optax.scale_by_adam(eps=eps).update(grads, moments)
-    params = jax.tree.map(lambda p, s: p - hyper.lr * s, params, steps)
-    return params, Adam(count=moments.count, mu=moments.mu, nu=moments.nu)
+    steps, adam = optax.scale_by_adam(eps=ppo.adam_eps).update(grads, adam)
+    return jax.tree.map(lambda p, s: p - ppo.lr * s, params, steps), adam

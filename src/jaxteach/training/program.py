@@ -12,6 +12,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxteach.config import Config
+from jaxteach.config.fields import compiled_for
 from jaxteach.config.sweep import Point, grid
 from jaxteach.student.decay import REACTIVE
 from jaxteach.teacher.corruption import AnyTeacher, make_teacher
@@ -214,22 +215,6 @@ def reuse_program(program: Program, config: Config, table: PlanTable | None) -> 
         return None
     return dataclasses.replace(
         program, plan=plan, points=points, teacher=teacher, hyper=hyper, compile_seconds=0.0
-    )
-
-
-def compiled_for(config: Config) -> Config:
-    """A configuration with all that is traced, or not read while training, set to its default."""
-    blank = Config()
-    traced = {
-        field.name: getattr(blank.ppo, field.name)
-        for field in dataclasses.fields(blank.ppo)
-        if field.name not in ("adam_eps", "epochs", "minibatch")
-    }
-    host = ("teacher", "preset", "seeds", "first_seed", "eval_episodes", "out", "decay", "corrupt", "sweep")
-    return dataclasses.replace(
-        config,
-        ppo=dataclasses.replace(config.ppo, **traced),
-        **{name: getattr(blank, name) for name in host},
     )
 
 

@@ -5,12 +5,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 from flax import struct
 from jax import Array
 
-from jaxteach.config import Config, Moment, share_of_run
-from jaxteach.config.bounds import check_rollout
-from jaxteach.student.decay import DECAY_NAMES, DecayParameters, in_updates
+from jaxteach.config import Config, check_rollout
+from jaxteach.config.pytree import trace
+from jaxteach.config.sweep import changed
 from jaxteach.student.networks import Student, make_student
 from jaxteach.tasks import make_task
 from jaxteach.tasks.protocol import State, Teachable
@@ -21,31 +22,19 @@ from jaxteach.utils.errors import UserError
 
 
 class Hyper(struct.PyTreeNode):
-    """Traced hyperparameters, f32 but for decay_kind, [trial] in a chunk: a sweep needs no recompilation."""
+    """What a program is given beside the teacher, [trial] in a chunk: a sweep needs no recompilation.
 
-    lr: Array
-    lr_end: Array
-    max_grad_norm: Array
-    gamma: Array
-    gae_lambda: Array
-    clip: Array
-    value_clip: Array
-    policy_weight: Array
-    value_weight: Array
-    entropy_weight: Array
+    Attributes:
+        config: the configuration with arrays in its traced fields, see `config.pytree.trace`.
+        teacher_success: f32[], the teacher's success rate; reactive schedules alone read it.
+    """
+
+    config: Config
     teacher_success: Array
-    decay_kind: Array
-    decay: DecayParameters
-    plateau_share: Array  # the fraction of the run that decay.plateau_at stands for; -1 if it counts updates
-    off_share: Array  # likewise for decay.off_at
 
-
-class Adam(struct.PyTreeNode):
-    """Adam's moments, shaped as the parameters, and its step count i32[]."""
-
-    count: Array
-    mu: Any
-    nu: Any
+    def changed(self, values: dict[str, Array]) -> "Hyper":
+        """With other values of some fields, such as `ppo.lr`."""
+        return Hyper(changed(self.config, values), self.teacher_success)
 
 
 class SeedState(struct.PyTreeNode):
@@ -53,7 +42,7 @@ class SeedState(struct.PyTreeNode):
 
     Attributes:
         params: the student's parameters.
-        adam: the optimiser's state.
+        adam: Adam's moments, shaped as the parameters, and its step count i32[].
         env: environments, [env, ...].
         hidden: the student's hidden state, f32[env, state_size].
         option: i32[env], what runs in each environment (hierarchical), see `hierarchical.execute`;
@@ -67,7 +56,7 @@ class SeedState(struct.PyTreeNode):
     """
 
     params: Any
-    adam: Adam
+    adam: optax.ScaleByAdamState
     env: State
     hidden: Array
     option: Array
@@ -166,34 +155,10 @@ def make_hyper(config: Config, n_updates: int, teacher_success: float = 0.0) -> 
         n_updates: updates of the run.
         teacher_success: the teacher's success rate; only adaptive decay reads it.
     """
-    ppo, decay = config.ppo, config.decay
-
-    def share(at: Moment) -> Array:
-        found = share_of_run(at)
-        return jnp.float32(-1.0 if found is None else found)
-
-    return Hyper(
-        lr=jnp.float32(ppo.lr),
-        lr_end=jnp.float32(ppo.lr_end),
-        max_grad_norm=jnp.float32(ppo.max_grad_norm),
-        gamma=jnp.float32(ppo.gamma),
-        gae_lambda=jnp.float32(ppo.gae_lambda if ppo.returns == "gae" else 1.0),
-        clip=jnp.float32(ppo.clip),
-        value_clip=jnp.float32(ppo.value_clip),
-        policy_weight=jnp.float32(ppo.policy_weight),
-        value_weight=jnp.float32(ppo.value_weight),
-        entropy_weight=jnp.float32(ppo.entropy_weight),
-        teacher_success=jnp.float32(teacher_success),
-        decay_kind=jnp.int32(DECAY_NAMES.index(decay.name)),
-        decay=DecayParameters(
-            start=jnp.float32(decay.start),
-            floor=jnp.float32(decay.floor),
-            plateau_at=jnp.float32(in_updates(decay.plateau_at, n_updates)),
-            off_at=jnp.float32(in_updates(decay.off_at, n_updates)),
-        ),
-        plateau_share=share(decay.plateau_at),
-        off_share=share(decay.off_at),
-    )
+    if config.ppo.returns == "monte_carlo":
+        # With lambda 1, GAE's sum is the discounted return less the value.
+        config = changed(config, {"ppo.gae_lambda": 1.0})
+    return Hyper(trace(config, n_updates), jnp.float32(teacher_success))
 
 
 def init_seed(plan: Plan, seed_id: Array) -> SeedState:
@@ -208,7 +173,7 @@ def init_seed(plan: Plan, seed_id: Array) -> SeedState:
     zeros = jax.tree.map(jnp.zeros_like, params)
     return SeedState(
         params=params,
-        adam=Adam(count=jnp.zeros((), jnp.int32), mu=zeros, nu=zeros),
+        adam=optax.ScaleByAdamState(count=jnp.zeros((), jnp.int32), mu=zeros, nu=zeros),
         env=jax.vmap(task.update_seen)(fresh_starts(task, layouts_key(seed_id), n_envs)),
         hidden=plan.student.blank(n_envs),
         option=jnp.full((n_envs,), NO_OPTION, jnp.int32),

@@ -77,12 +77,12 @@ class RuleBackend:
     def _asked(self, messages: Sequence[Message]) -> Question:
         """The question in the last message."""
         content = messages[-1]["content"]
-        places = {content.rfind(text): text for text in self._questions}
-        # A caption can be the end of a longer one: the longest at the last place is meant.
-        end = max((place + len(text), len(text), text) for place, text in places.items())
-        if content.rfind(end[2]) < 0:
+        places = [(content.rfind(text), text) for text in self._questions]
+        # A caption can be the start or the end of a longer one: the longest that ends last is meant.
+        ends = [(place + len(text), len(text), text) for place, text in places if place >= 0]
+        if not ends:
             raise UserError("the rule backend finds no caption of this task at the end of the prompt")
-        return self._questions[end[2]]
+        return self._questions[max(ends)[2]]
 
 
 def _rules(question: Question) -> Rules:

@@ -2,8 +2,6 @@
 
 import pytest
 
-from jaxteach.llm import questions
-from jaxteach.teacher import all_options
 from jaxteach.worlds.minigrid.paper.abstract_states import Vocabulary
 from tests.llm.fakes import COLORED, SIMPLE, VOCABULARIES
 
@@ -17,8 +15,8 @@ VARIANTS = (
 
 @pytest.mark.parametrize("vocabulary", VARIANTS)
 def test_rows_and_real_states_belong_together(vocabulary):
-    asked = questions(vocabulary)
-    real = {vocabulary.real_state(s): vocabulary.canonical_state(s) for s in vocabulary.sights()}
+    asked = vocabulary.questions
+    real = {vocabulary.real_state(s): vocabulary.canonical_state(s) for s in vocabulary.situations()}
     assert [question.state for question in asked] == list(vocabulary.states)
     assert [real[question.real_state] for question in asked] == list(vocabulary.states)
     assert [question.index for question in asked] == list(range(len(asked)))
@@ -26,16 +24,16 @@ def test_rows_and_real_states_belong_together(vocabulary):
 
 @pytest.mark.parametrize("vocabulary", VARIANTS)
 def test_naming_goes_there_and_back(vocabulary):
-    for question in questions(vocabulary):
+    for question in vocabulary.questions:
         assert len(set(question.objects)) == len(vocabulary.objects)
-        for option in all_options(vocabulary.objects):
+        for option in vocabulary.options:
             assert question.canonical(question.real(option)) == option
         for canonical, real in zip(question.state.sees, question.real_state.sees, strict=True):
             assert question.real_names[canonical] == real
 
 
 def test_colours_of_the_canonical_states():
-    by_state = {q.state.text: q for q in questions(COLORED)}
+    by_state = {q.state.text: q for q in COLORED.questions}
     only_a_wrong_key = by_state["Agent sees <c1 key>, <c2 door>, holds <nothing>."]
     assert only_a_wrong_key.real_state.text == "Agent sees <red key>, <blue door>, holds <nothing>."
     nothing = by_state["Agent sees <nothing>, holds <nothing>."]
@@ -44,4 +42,4 @@ def test_colours_of_the_canonical_states():
 
 
 def test_without_colours_names_stay():
-    assert all(q.real_state == q.state for q in questions(SIMPLE))
+    assert all(q.real_state == q.state for q in SIMPLE.questions)
