@@ -74,7 +74,9 @@ def test_another_run_in_the_folder_is_refused_and_named(tmp_path, programs, tabl
     execute(LONG, table, tmp_path, programs=programs)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     other = dataclasses.replace(LONG, first_seed=7)
-    with pytest.raises(UserError, match=r"holds a run of another configuration \(other values of first_seed\)"):
+    with pytest.raises(
+        UserError, match=r"holds a run of another configuration \(other values of first_seed\)"
+    ):
         execute(other, table, tmp_path, programs=programs)
     with pytest.raises(UserError, match=r"the teacher table .* has changed since"):
         execute(LONG, dataclasses.replace(table, sha256="0" * 64), tmp_path, programs=programs)
