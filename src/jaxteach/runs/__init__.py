@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jaxteach.runs.checkpoints import Checkpoints
-    from jaxteach.runs.recipe import Hooks, Settings, Summary, execute
     from jaxteach.runs.folders import make_folder
+    from jaxteach.runs.recipe import Hooks, Settings, Summary, execute
     from jaxteach.runs.resumable import run_session
     from jaxteach.runs.run_folder import RunFolder, describe, fingerprint, flatten, origins, unflatten
     from jaxteach.runs.summary import write_metrics, write_shard, write_summary
