@@ -76,8 +76,7 @@ def main() -> int:
     """Submit what is missing, wait, and join."""
     args = sys.argv[1:]
     at = args.index("--") if "--" in args else len(args)
-    mine, theirs = args[:at], args[at + 1 :]
-    options = parse(Options, "launch", args=mine)
+    options, theirs = parse(Options, "launch", args=args[:at]), args[at + 1 :]
     for name, value in (("shards", options.shards), ("minutes", options.minutes)):
         if value < 1:
             raise UserError(f"--{name} {value}: must be at least 1")
@@ -92,7 +91,8 @@ def main() -> int:
     commands = commands_of(options, theirs)
     check_jobs(options.out, commands)
     missing = {shard: command for shard, command in commands.items() if not _ended(shard, options.out)}
-    say(f"{options.out}: {len(missing)} of {(n := options.shards)} shards to train")
+    n = options.shards
+    say(f"{options.out}: {len(missing)} of {n} shards to train")
     if missing:
         failed = Launch(options, missing).wait()
         for shard, why in failed.items():
