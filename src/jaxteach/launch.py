@@ -76,11 +76,10 @@ def main() -> int:
     """Submit what is missing, wait, and join."""
     args = sys.argv[1:]
     at = args.index("--") if "--" in args else len(args)
-    mine, theirs = args[:at], args[at + 1 :]
-    options = parse(Options, "launch", args=mine)
-    for name in ("shards", "minutes"):
-        if getattr(options, name) < 1:
-            raise UserError(f"--{name} {getattr(options, name)}: must be at least 1")
+    options, theirs = parse(Options, "launch", args=args[:at]), args[at + 1 :]
+    for name, value in (("shards", options.shards), ("minutes", options.minutes)):
+        if value < 1:
+            raise UserError(f"--{name} {value}: must be at least 1")
     for text in options.sbatch:
         read_pair(text)
     if not 0 < warning(options) < 60 * options.minutes:
@@ -92,14 +91,14 @@ def main() -> int:
     commands = commands_of(options, theirs)
     check_jobs(options.out, commands)
     missing = {shard: command for shard, command in commands.items() if not _ended(shard, options.out)}
-    say(f"{options.out}: {len(missing)} of {options.shards} shards to train")
+    n = options.shards
+    say(f"{options.out}: {len(missing)} of {n} shards to train")
     if missing:
         failed = Launch(options, missing).wait()
         for shard, why in failed.items():
             say(f"shard {shard} has failed: {why}")
         if failed:
-            ended = options.shards - len(failed)
-            say(f"{ended} of {options.shards} shards have ended; launch again for the rest")
+            say(f"{n - len(failed)} of {n} shards have ended; launch again for the rest")
             return 1
     return join(options.out)
 
@@ -134,7 +133,7 @@ def check_jobs(out: Path, commands: dict[Shard, list[str]]) -> None:
     Raises:
         UserError: naming the flag at fault.
     """
-    shard, command = next(iter(commands.items()))
+    command = next(iter(commands.values()))
     for line in idle_flags(read_options(command)[0].config, command):
         say(line)
     from jaxteach.tasks import needs_jax

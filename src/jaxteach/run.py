@@ -155,7 +155,7 @@ def hooks_of(request: Request, bar: "Bar", stopping: Stopping) -> "Hooks":
         bar: where progress is shown.
         stopping: signals; entered once there is something to lose.
     """
-    from jaxteach.runs.execute import WRITING, Hooks
+    from jaxteach.runs.recipe import WRITING, Hooks
 
     def on_begun(folder: Path) -> None:
         if request.options.shard == "slurm" and request.config.out is not None:

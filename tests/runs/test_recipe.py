@@ -9,7 +9,7 @@ import pytest
 
 import jaxteach
 from jaxteach.runs import Hooks, RunFolder, Settings, execute
-from jaxteach.runs.execute import WRITING
+from jaxteach.runs.recipe import WRITING
 from jaxteach.utils.errors import UserError
 from tests.training.conftest import LONG
 
