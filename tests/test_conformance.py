@@ -71,6 +71,7 @@ def test_the_task_is_read_off_the_files_name() -> None:
         (["trace.npz"], "give one with --task"),
         (["small.npz", "--task", "simpel_door_key"], "did you mean 'simple_door_key'?"),
         (["small.npz", "--task", "two_door"], "small.npz: grid has shape"),
+        (["small.npz", "--task", "Navix-Empty-5x5-v0"], "recorded episodes are those of door/key tasks"),
         (["small.npz", "--task", "colored_door_key"], "expected 2, 1, 0"),
         (["small.npz", "--task", "simple_door_key", "--teacher", "chatgml"], "did you mean 'chatglm'?"),
         (["small.npz", "--tusk", "simple_door_key"], "--tusk"),

@@ -43,6 +43,7 @@ def main() -> int:
         raise UserError("no trace file given: name at least one .npz file")
     from jaxteach.tasks import make_task, needs_jax, task_facts, task_names
     from jaxteach.teacher import load_table
+    from jaxteach.worlds.minigrid.paper.facts.base import Facts
     from jaxteach.worlds.minigrid.paper.traces import read_trace
 
     # All that needs no JAX is refused before it is imported.
@@ -50,6 +51,9 @@ def main() -> int:
     if early := needs_jax(*names):
         start_jax()
     facts = [task_facts(name) for name in names]
+    for task in facts:
+        if not isinstance(task, Facts):
+            raise UserError(f"task {task.name}: recorded episodes are those of door/key tasks")
     tables = [load_table(options.teacher, task.name, task.language) for task in facts]
     for file in options.files:
         read_trace(file)

@@ -58,7 +58,7 @@ def play(task: Task, layouts: dict[str, Any], actions: Array) -> dict[str, Array
     """Play actions i32[T, n] from n layouts.
 
     Returns:
-        Arrays [T, n, ...]: the states before each action, and reward, terminated, truncated, success after it.
+        Arrays [T, n, ...]: the states before each action; reward, terminated, truncated, success after it.
     """
 
     def step(state: GridState, action: Array) -> tuple[GridState, dict[str, Array]]:
