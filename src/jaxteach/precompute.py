@@ -82,17 +82,11 @@ class Options:
 _USUAL: "dict[str, Estimator]" = {"transformers": "score", "openai": "sample"}
 """How answers become probabilities by default."""
 STOPPED = "stopped; the answers are kept: --resume continues"
-"""What Ctrl-C ends with."""
+"""What Ctrl-C ends with once answers may be there."""
 
 
 def main() -> int:
     """Read the flags, run, print the report."""
-    with Interruptible(STOPPED):
-        return _main()
-
-
-def _main() -> int:
-    """The same; Ctrl-C may end it anywhere."""
     from jaxteach.cli import parse
 
     options = parse(Options, "precompute")
@@ -133,7 +127,8 @@ def _main() -> int:
             k: getattr(options, k) for k in ("base_url", "key_variable", "concurrency", "timeout", "retries")
         },
     )
-    with llm.ProgressBar() as bar:
+    # Until here there are no answers to keep, and Ctrl-C ends the command as it does any other.
+    with Interruptible(STOPPED), llm.ProgressBar() as bar:
         table = llm.precompute(job, backend, options.out, title, options.resume, options.overwrite, bar)
     print(llm.describe(table, task.language))
     print(f"\nwritten: {options.out} (sha256 {table.sha256[:12]})")

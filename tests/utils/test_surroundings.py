@@ -113,12 +113,14 @@ def test_how_an_extra_is_installed_beside_an_installed_package(monkeypatch, tmp_
         "torch<3; extra == 'llm'",
         "b; extra == 'llm'",
     ]
-    monkeypatch.setattr(surroundings, "__file__", str(tmp_path / "site-packages/jaxteach/surroundings.py"))
+    monkeypatch.setattr(
+        surroundings, "__file__", str(tmp_path / "site-packages/jaxteach/utils/surroundings.py")
+    )
     monkeypatch.setattr(importlib.metadata, "requires", lambda name: needs)
     assert surroundings.how_to_install("cluster") == 'pip install "submitit<2,>=1.5"'
     assert surroundings.how_to_install("llm") == 'pip install "torch<3" "b"'
 
 
 def test_no_message_names_a_package_that_is_in_no_index():
-    for file in Path(surroundings.__file__).parent.rglob("*.py"):
+    for file in Path(surroundings.__file__).parents[1].rglob("*.py"):
         assert "install 'jaxteach" not in (text := file.read_text()) and 'install "jaxteach' not in text, file

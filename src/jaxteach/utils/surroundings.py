@@ -31,7 +31,7 @@ def how_to_install(extra: str) -> str:
     Args:
         extra: such as cluster.
     """
-    checkout = Path(__file__).resolve().parents[2]
+    checkout = Path(__file__).resolve().parents[3]
     if (checkout / "pyproject.toml").is_file():
         place = "." if checkout == Path.cwd() else str(checkout)
         return f'pip install -e "{place}[{extra}]"'
