@@ -148,7 +148,7 @@ def check_reads(run: Path, own: Any, name: str, task: Any) -> None:
         UserError: saying what each shows.
     """
     shows, wanted = getattr(task, "shows", None), getattr(own, "shows", None)
-    if shows != wanted:
+    if None not in (shows, wanted) and shows != wanted:  # of others `check_plays` will know
         raise UserError(f"the students of {run} read {wanted}; {name} shows {shows}")
 
 

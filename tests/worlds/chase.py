@@ -66,7 +66,9 @@ class Chase:
         if self._record is not None:
             jax.debug.callback(self._record, state.episode, state.clock, *state[:3], action)
         agent = jnp.clip(state.agent + action - 1, 0, SIZE - 1)
-        drift = jnp.where((state.target + state.drift) % SIZE == state.target + state.drift, state.drift, -state.drift)
+        drift = jnp.where(
+            (state.target + state.drift) % SIZE == state.target + state.drift, state.drift, -state.drift
+        )
         clock = state.clock + 1
         target = jnp.where(clock % 3 == 0, state.target + drift, state.target)
         gap = jnp.abs(agent - target)
