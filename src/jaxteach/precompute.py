@@ -22,7 +22,8 @@ class Options:
     model: str = ""
     """transformers: folder, .gguf file, hub name. openai: the server's name. rule: ideal or uniform."""
     backend: str = "transformers"
-    """Who answers: transformers (a model in this process), openai (a server with that API), rule, or a plugin's."""
+    """Who answers: transformers (a model in this process), openai (a server with its API), rule, or a
+    plugin's."""
     estimator: Literal["sample", "verbalized", "score"] | None = None
     """How answers become probabilities. Default: score for transformers, sample for openai and plugins."""
     samples: int | None = None

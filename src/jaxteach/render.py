@@ -115,7 +115,7 @@ def task_of(options: Options, config: "Config") -> str:
         name = f"{name.partition(':')[0]}:{options.variant}"
     if options.task is None and options.variant is None:
         return name
-    check_reads(options.run, config.student.name, own, name, task_facts(name))
+    check_reads(options.run, own, name, task_facts(name))
     return name
 
 

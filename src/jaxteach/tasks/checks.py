@@ -81,13 +81,12 @@ class _Check:
         words = jax.ShapeDtypeStruct((self._task.n_draws,), jnp.uint32)
         start = self._shapes("reset", words)
         state = self._shapes("update_seen", start)
+        self._require_same("update_seen", state, start)
         given = self._shapes("step", state, jax.ShapeDtypeStruct((), jnp.int32))
         pair = isinstance(given, tuple) and len(given) == 2
         self._require(pair, "its step does not give a pair (state, outcome)")
         after, outcome = given
-        for method, gives in (("update_seen", state), ("step", after)):
-            same = _described(gives) == _described(start)
-            self._require(same, f"its {method} gives a state of other shapes or types than its reset")
+        self._require_same("step", after, start)
         self._require(
             isinstance(outcome, Outcome), f"its step gives {type(outcome).__name__}, not an Outcome"
         )
@@ -160,6 +159,10 @@ class _Check:
         self._require_array("subject", subject, (_N,), jnp.int32)
 
     # ---- how it is asked -----------------------------------------------------------------
+
+    def _require_same(self, method: str, state: Any, start: Any) -> None:
+        same = _described(state) == _described(start)
+        self._require(same, f"its {method} gives a state of other shapes or types than its reset")
 
     def _require_array(self, what: str, given: Any, shape: tuple[int, ...], dtype: Any) -> None:
         wanted = jax.ShapeDtypeStruct(shape, dtype)

@@ -131,8 +131,7 @@ class Task(Protocol):
         """How students read the observations.
 
         Args:
-            kind: "compact", the shortest vector that tells all, or "map", an array [H, W, C] for
-                convolutions.
+            kind: "compact", the shortest vector that tells all, or "map", [H, W, C] for convolutions.
 
         Raises:
             UserError: the task has no such features.

@@ -1,4 +1,4 @@
-"""Things found by name: those that ship with the package, those registered, and those of installed plugins."""
+"""Things found by name: shipped with the package, registered, or brought by an installed plugin."""
 
 import functools
 import importlib
@@ -50,7 +50,7 @@ class Registry[T]:
         return name in self._built_in and name not in self._plugins()
 
     def origin(self, name: str) -> str:
-        """Where an object comes from, for messages: the package and the object of a plugin, "" for any other."""
+        """The package and the object of a plugin, for messages; "" for what is none."""
         points = self._plugins().get(name, ())
         return _origin(points[0]) if points else ""
 

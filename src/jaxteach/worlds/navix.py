@@ -36,7 +36,7 @@ class _AsGymnax:
     """A navix environment behind gymnax's interface; it does not reset by itself."""
 
     def __init__(self, env: Any) -> None:
-        self._env = env.replace(disable_autoreset=True, observation_fn=navix.observations.symbolic)
+        self._env = env.replace(observation_fn=navix.observations.symbolic)
 
     def reset(self, key: Array) -> tuple[Array, Any]:
         """A fresh episode."""
@@ -49,7 +49,8 @@ class _AsGymnax:
     ) -> tuple[Array, Any, Array, Array, dict[str, Array]]:
         """One action; navix draws from a key in its state."""
         del key
-        after = self._env.step(state, action)
+        # Not `step`: under vmap its choice between a step and a reset computes both, at every step.
+        after = self._env._step(state, action)
         terminated = after.step_type == StepType.TERMINATION
         ended = after.step_type != StepType.TRANSITION
         info = {"truncated": ended & ~terminated, "success": terminated & (after.reward > 0)}

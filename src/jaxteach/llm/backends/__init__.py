@@ -68,8 +68,7 @@ def make_backend(
 
     Args:
         name: which one.
-        model: a path or name for transformers, the server's name for a model, a rule, or what a plugin makes of
-            it.
+        model: a path or name for transformers, the server's name for a model, a rule, or a plugin's own.
         questions: the task's, for the rules and for plugins.
         local: fields of `LocalSettings`.
         endpoint: arguments of `EndpointBackend` beside the model.

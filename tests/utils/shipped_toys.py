@@ -1,0 +1,3 @@
+"""A toy that ships."""
+
+TWO = 2
