@@ -14,7 +14,8 @@ from common import ROOT, say
 
 from jaxteach.utils.errors import cli
 from jaxteach.utils.files import write_atomic
-from jaxteach.utils.jax_setup import cores, start_jax, versions
+from jaxteach.utils.jax_setup import start_jax, versions
+from jaxteach.utils.machine import cores
 
 NAME = "bench_throughput"
 

@@ -119,7 +119,7 @@ def wrong_share(config: Config) -> float:
         return config.corrupt.share
     table = load_teacher(config.teacher, config.task)
     assert table is not None
-    note = systematic(table, make_task(config.task).vocabulary.objects, config.corrupt).provenance
+    note = systematic(table, make_task(config.task).language.options, config.corrupt).provenance
     return len(note["corruption"]["states"]) / len(table.states) if "corruption" in note else 0.0
 
 

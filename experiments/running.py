@@ -158,38 +158,13 @@ def train_job(job: Job, path: Path, programs: list[Any], stopping: Any) -> bool:
     Returns:
         Whether it has ended; false if a signal stopped it.
     """
-    from jaxteach import runs as r
-    from jaxteach import training as t
+    from jaxteach.runs import Hooks, execute
     from jaxteach.teacher.loading import load_teacher
-    from jaxteach.utils.lock import FolderLock
 
-    began = time.perf_counter()
-    config, table = job.config, load_teacher(job.config.teacher, job.config.task)
-    program = None
-    for compiled in programs:
-        program = program or t.reuse_program(compiled, config, table)
-    if program is None:
-        program = t.compile_program(config, table)
-        programs.append(program)
-    r.make_folder(path)
-    with FolderLock(path, notice=say):
-        folder = r.RunFolder(path)
-        if (path / "config.json").exists():
-            folder.tidy()
-        else:
-            folder = r.RunFolder.create(path)
-            folder.write_config(config, program.plan.student.reader, table)
-        run, origins = r.fingerprint(config, table, False), r.origins(config, table, False)
-        with r.Checkpoints(path, run, None, say, origins) as checkpoints:
-            outcome = r.run_session(program, folder, checkpoints, stop=lambda: stopping.asked, notice=say)
-        r.write_metrics(program.plan, program.points, folder, outcome, table)
-        if not outcome.complete:
-            return False
-        wall = {"compile": program.compile_seconds, "total": time.perf_counter() - began}
-        parts = program.plan, program.points, program.teacher
-        r.write_summary(*parts, folder, outcome, table, wall, source_sha256=source_hash())
-        folder.clean()
-    return True
+    table = load_teacher(job.config.teacher, job.config.task)
+    hooks = Hooks(notice=say, stop=lambda: stopping.asked)
+    facts = {"source_sha256": source_hash()}
+    return execute(job.config, table, path, hooks, programs=programs, facts=facts).complete
 
 
 @functools.cache

@@ -30,7 +30,15 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
 
     def run(*command: str) -> None:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        environment = os.environ | {"PYTHONPATH": str(folder / "src"), "PATH": path}
+        environment = os.environ | {
+            "PATH": path,
+            "PYTHONPATH": os.pathsep.join([str(folder / "src"), str(folder / "installed")]),
+            # pip: into this folder, with the build tools that are there, asking no index.
+            "PIP_TARGET": str(folder / "installed"),
+            "PIP_NO_BUILD_ISOLATION": "0",
+            "PIP_NO_INDEX": "1",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        }
         result = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, check=False
         )

@@ -95,8 +95,15 @@ def test_a_teacher_without_a_run(tmp_path, monkeypatch):
         (["run", "--seed", "4096"], "--seed 4096: must be from 0 to 4095"),
         (["run", "--who", "parent"], "--who: 'parent' is not one of 'student', 'teacher'"),
         (["run", "--task", "lava_dor_key"], "unknown task 'lava_dor_key': did you mean 'lava_door_key'"),
-        (["run", "--task", "two_door"], "read 10x10 maps; two_door has 20x20"),
-        (["run", "--task", "colored_door_key"], "tell 1 kinds of key apart, colored_door_key has 2"),
+        (["run", "--task", "two_door"], "read 10x10 maps with 1 kind of key; two_door has 20x20"),
+        (
+            ["run", "--task", "colored_door_key"],
+            "read 10x10 maps with 1 kind of key; colored_door_key has 10x10 maps with 2 kinds of key",
+        ),
+        (
+            ["run", "--task", "Navix-Empty-5x5-v0"],
+            "Navix-Empty-5x5-v0 has observations [5, 5, 3] for 7 actions",
+        ),
         (["run", "--who", "teacher", "--teacher", "gpt"], "'gpt'"),
         (["run", "--who", "teacher", "--teacher", "none"], "there is no teacher to evaluate"),
         (["stripped"], "stripped holds no parameters"),

@@ -12,10 +12,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 RESOLVE = """
-from jaxteach.worlds.minigrid.paper.abstract_states import Vocabulary
+from jaxteach.tasks import language
 from jaxteach.teacher import find_table, load_table
 print(find_table("chatglm", "simple_door_key"))
-print(load_table("chatglm", "simple_door_key", Vocabulary(("key",), ("door",))).sha256)
+print(load_table("chatglm", "simple_door_key", language("simple_door_key")).sha256)
 """
 
 

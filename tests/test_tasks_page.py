@@ -21,7 +21,7 @@ def test_tasks_are_as_described(name):
     _, _, navix_id, grid, room, states, *_ = (part.strip() for part in line.split("|"))
     assert navix_id == f"`Navix-{cls.__name__}-v0`"
     assert grid == f"{task.height}x{task.width}"
-    assert states.split()[0] == str(len(task.abstract_states))
+    assert states.split()[0] == str(len(task.language.states))
     sides = (
         f"sides {task.room_min}..{task.room_max}"
         if task.room_min < task.room_max

@@ -12,9 +12,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from benchmarks.timing import Variant, compiled
 from jaxteach.student.networks import make_student
 from jaxteach.tasks import make_task
-from jaxteach.training.rollout import select
-from jaxteach.worlds.minigrid.paper.constants import N_ACTIONS
-from jaxteach.worlds.minigrid.paper.features import View
+from jaxteach.training.starts import fresh_starts, select
 
 ENVS = PartitionSpec("env")
 
@@ -43,25 +41,21 @@ class Ours:
         student: consume the features that this student reads; None for the documented uint8[H, W, 4].
     """
 
-    n_actions = N_ACTIONS
-
     def __init__(self, name: str, student: str | None = None) -> None:
         self.task = make_task(name)
-        view = View(self.task.height, self.task.width, self.task.key_class_colours)
-        self.student = None if student is None else make_student(student, 64, view)
+        self.n_actions = len(self.task.action_names)
+        self.student = None if student is None else make_student(student, 64, self.task)
 
     def reset(self, key: Array, n: int) -> Any:
         """As `training.state.init_seed` does; beside the state the sum of all rewards."""
-        words = jax.random.bits(key, (n, self.task.n_draws))
-        return jax.vmap(lambda w: self.task.perceive_view(self.task.spawn(w)))(words), jnp.zeros((n,))
+        return jax.vmap(self.task.update_seen)(fresh_starts(self.task, key, n)), jnp.zeros((n,))
 
     def step(self, key: Array, state: Any, action: Array) -> tuple[Any, Array]:
         """As `training.rollout` does. The reward is summed up, or XLA would leave it out."""
         env, total = state
-        moved, outcome = jax.vmap(self.task.transition)(env, action)
-        words = jax.random.bits(key, (action.shape[0], self.task.n_draws))
-        following = select(outcome.done, jax.vmap(self.task.spawn)(words), moved)
-        following = jax.vmap(self.task.perceive_view)(following)
+        moved, outcome = jax.vmap(self.task.step)(env, action)
+        following = select(outcome.done, fresh_starts(self.task, key, action.shape[0]), moved)
+        following = jax.vmap(self.task.update_seen)(following)
         seen = jax.vmap(self.task.observe)(following)
         if self.student is not None:
             seen = self.student.features(jax.lax.optimization_barrier(seen))

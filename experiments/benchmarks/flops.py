@@ -22,7 +22,8 @@ def layers(student: Student, hidden: int) -> list[int]:
     heads = hidden * (student.n_actions + 1)
     if student.name == "ego":
         return [student.n_features * hidden, hidden * hidden, heads]
-    cells, channels = student.view.height * student.view.width, (4, 16, 32, 64)
+    height, width, _ = student.reader.shape
+    cells, channels = height * width, (4, 16, 32, 64)
     convolutions = [cells * 9 * a * b for a, b in itertools.pairwise(channels)]
     return [*convolutions, 2 * cells * channels[-1] * hidden, heads]
 

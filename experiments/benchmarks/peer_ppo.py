@@ -44,14 +44,14 @@ def navix_ppo(config: Config, n_updates: int, devices: int, units: int, sees: st
     plan, rollout, ppo = make_plan(config, False), config.rollout, config.ppo
     task, student = plan.task, plan.student
 
-    def look(state: Any) -> Array:
+    def observed(state: Any) -> Array:
         obs = jax.lax.optimization_barrier(task.observe(state))
         return student.features(obs[None])[0] if sees == "features" else obs.reshape(-1)
 
     register_navix()
-    shape = jax.eval_shape(lambda: look(task.spawn(jnp.zeros((task.n_draws,), jnp.uint32)))).shape
+    shape = jax.eval_shape(lambda: observed(task.reset(jnp.zeros((task.n_draws,), jnp.uint32)))).shape
     env = navix.make("Navix-SimpleDoorKey-v0").replace(
-        observation_fn=look,
+        observation_fn=lambda state: observed(state.game),
         observation_space=Discrete.create(256, shape, jnp.uint8),
         rendering=sees == "registered",
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jaxteach.config import Config
+    from jaxteach.runs import Hooks, execute
     from jaxteach.student.deployed import load_policy
     from jaxteach.tasks import make_task, register_navix, register_task
     from jaxteach.teacher.loading import load_teacher
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Config",
+    "Hooks",
     "UserError",
+    "execute",
     "load_policy",
     "load_teacher",
     "make_task",
@@ -25,7 +28,9 @@ __all__ = [
 
 _HOMES = {
     "Config": "config",
+    "Hooks": "runs",
     "UserError": "utils.errors",
+    "execute": "runs",
     "load_policy": "student.deployed",
     "load_teacher": "teacher.loading",
     "make_task": "tasks",

@@ -132,7 +132,7 @@ def self_test() -> Iterator[Finding]:
     import numpy as np
 
     from jaxteach.config import PPO, Config, Rollout, Student, resolve
-    from jaxteach.runs import Checkpoints, RunFolder, run_session
+    from jaxteach.runs import Hooks, RunFolder, execute
     from jaxteach.teacher.loading import load_teacher
     from jaxteach.training import compile_program, train
 
@@ -153,12 +153,11 @@ def self_test() -> Iterator[Finding]:
     finite = all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(whole.params))
     yield finite, "self-test: trained two tiny students"
     with tempfile.TemporaryDirectory() as scratch:
-        folder = RunFolder.create(Path(scratch))
         # Asked before the chunk and after each segment: stopped after the first one, then not again.
         for answers in ([False, True], [False] * 100):
-            with Checkpoints(folder.path, "self-test") as checkpoints:
-                run_session(program, folder, checkpoints, stop=iter(answers).__next__)
-        resumed = folder.read_params(0)
+            hooks = Hooks(stop=iter(answers).__next__)
+            execute(config, table, Path(scratch), hooks, programs=[program])
+        resumed = RunFolder(Path(scratch)).read_params(0)
     same = all(
         np.array_equal(a, b)
         for a, b in zip(jax.tree.leaves(whole.params), jax.tree.leaves(resumed), strict=True)

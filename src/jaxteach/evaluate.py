@@ -16,6 +16,7 @@ from jaxteach.utils.signals import Stopping
 
 if TYPE_CHECKING:
     from jaxteach.config import Config, Corrupt
+    from jaxteach.tasks.protocol import Teachable
     from jaxteach.teacher.table import PlanTable
 
 
@@ -134,11 +135,12 @@ def wanted_teacher(options: Options, config: "Config | None") -> Wanted:
     return Wanted(name, changes, table, corrupt)
 
 
-def check_reads(run: Path, own: Any, name: str, task: Any) -> None:
-    """Refuse a task whose observations the students of a run cannot read; by facts alone where they say.
+def check_reads(run: Path, student: str, own: Any, name: str, task: Any) -> None:
+    """Refuse a task whose observations the students of a run cannot read, or whose actions are not theirs.
 
     Args:
         run: the run folder.
+        student: the network's name.
         own: facts of the run's task.
         name: the other task's.
         task: facts of the other task.
@@ -146,9 +148,43 @@ def check_reads(run: Path, own: Any, name: str, task: Any) -> None:
     Raises:
         UserError: saying what each shows.
     """
-    shows, wanted = getattr(task, "shows", None), getattr(own, "shows", None)
-    if shows != wanted:
-        raise UserError(f"the students of {run} read {wanted}; {name} shows {shows}")
+    wanted, shown = shows(own, student), shows(task, student)
+    if shown != wanted:
+        raise UserError(f"the students of {run} read {wanted}; {name} has {shown}")
+
+
+def shows(facts: Any, student: str) -> str:
+    """What a student reads of a task, in words: those of its facts, else what its features say."""
+    if isinstance(words := getattr(facts, "shows", None), str):
+        return words
+    from jaxteach.student.registry import STUDENTS
+
+    # Facts without words are the task itself, see `tasks.needs_jax`.
+    observed = facts.features(STUDENTS.get(student).reads).observed
+    return f"observations {list(observed)} for {len(facts.action_names)} actions"
+
+
+def check_plays(run: Path, config: "Config", task: "Teachable", name: str) -> None:
+    """Refuse a task that the students of a run cannot play; `check_reads` with all that the task itself says.
+
+    Args:
+        run: the run folder.
+        config: the run's.
+        task: the other task.
+        name: its name.
+
+    Raises:
+        UserError: saying what each shows.
+    """
+    from jaxteach.student.registry import STUDENTS
+    from jaxteach.tasks import make_task
+
+    own = make_task(config.task, **dataclasses.asdict(config.variant))
+    network = STUDENTS.get(config.student.name)
+    knows, shows = ((network.reader(t), t.action_names) for t in (own, task))
+    for what, known, shown in zip(("read", "have the actions"), knows, shows, strict=True):
+        if known != shown:
+            raise UserError(f"the students of {run} {what} {known}; {name} has {shown}")
 
 
 def wanted_files(options: Options, config: "Config | None") -> list[Path]:
@@ -171,7 +207,8 @@ def wanted_files(options: Options, config: "Config | None") -> list[Path]:
     read_params(files[0])
     if config.method == "hierarchical" and task.language.options != own.language.options:
         raise UserError(f"the students of {options.run} choose among other options than {options.task} has")
-    check_reads(options.run, own, options.task or config.task, task)
+    if options.task:
+        check_reads(options.run, config.student.name, own, options.task, task)
     return files
 
 
@@ -210,7 +247,10 @@ def evaluate_student(options: Options) -> dict[str, Any]:
     config = read_run(options.run)
     files = wanted_files(options, config)
     plan = make_plan(config, taught=False)
-    task = make_task(options.task) if options.task else plan.task
+    task = plan.task
+    if options.task:
+        task = make_task(options.task)
+        check_plays(options.run, config, task, options.task)
     seeds: list[int] = []
     parts = []
     for file in files:

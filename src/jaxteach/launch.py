@@ -11,11 +11,12 @@ from typing import Any, Literal
 import tyro
 
 from jaxteach.cli import parse
-from jaxteach.cli.options import check_unchanged, idle_flags, read_config, read_options
+from jaxteach.cli.options import check_unchanged, idle_flags, read_options
 from jaxteach.config import from_json, resolve
 from jaxteach.config.sweep import n_chunks
 from jaxteach.merge import merge
 from jaxteach.run import report, say
+from jaxteach.runs.folders import read_config
 from jaxteach.runs.jobs import (
     OVER,
     Queue,

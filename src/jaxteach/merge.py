@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from jaxteach.cli import parse
-from jaxteach.cli.options import check_numerics, flags, read_config
+from jaxteach.cli.options import check_numerics, flags
 from jaxteach.config import from_json
 from jaxteach.run import report, say
-from jaxteach.runs.folders import in_words, make_folder
+from jaxteach.runs.folders import in_words, make_folder, read_config
 from jaxteach.runs.shards import Shard, shards_in
 from jaxteach.utils.errors import UserError, cli
 from jaxteach.utils.files import write_atomic
@@ -20,7 +20,7 @@ from jaxteach.utils.lock import FolderLock
 from jaxteach.utils.numerics import differences
 
 if TYPE_CHECKING:
-    from jaxteach.runs.chunk_files import Finished
+    from jaxteach.training import Chunk
 
 NOT_OF_THE_RUN = ("versions", "device", "out", "fingerprint", "schema_version", "numerics")
 """Entries of config.json in which shards may differ, or which only follow from others."""
@@ -78,10 +78,9 @@ def merge(out: Path, shards: list[Shard]) -> dict[str, Any]:
     start_jax()
     from jaxteach.config.sweep import grid
     from jaxteach.runs import RunFolder, write_metrics, write_summary
-    from jaxteach.runs.resumable import Outcome
     from jaxteach.teacher.corruption import make_teacher
     from jaxteach.training.state import make_plan
-    from jaxteach.training.train import split
+    from jaxteach.training.train import Training, split
 
     plan, points, folder = make_plan(config, table is not None), grid(config), RunFolder(out)
     teacher = make_teacher(table, plan.task, config.corrupt) if table is not None else None
@@ -95,11 +94,11 @@ def merge(out: Path, shards: list[Shard]) -> dict[str, Any]:
     ]
     lines = [shard.folder(out) / "metrics.jsonl" for shard in shards]
     write_atomic(out / "metrics.jsonl", b"".join(path.read_bytes() for path in lines))
-    outcome = Outcome(finished, complete=True, earlier_seconds=0.0)
-    write_metrics(plan, points, folder, outcome, table)
+    training = Training(tuple(finished), sum(len(trials) for trials in chunks))
     walls = [wall_of(shard.folder(out) / "summary.json") for shard in shards]
     wall = {name: sum(each[name] for each in walls) for name in ("compile", "total")}
-    return write_summary(plan, points, teacher, folder, outcome, table, wall)
+    write_metrics(plan, points, folder, training, table)
+    return write_summary(plan, points, teacher, folder, training, table, wall)
 
 
 def wall_of(file: Path) -> dict[str, float]:
@@ -191,7 +190,7 @@ def arrays_in(folder: Path) -> list[Path]:
     return list(folder.rglob("*.npz"))
 
 
-def take_chunk(folder: Any, shard: Shard, chunk: int, trials: Any, then: dict[str, Any]) -> "Finished":
+def take_chunk(folder: Any, shard: Shard, chunk: int, trials: Any, then: dict[str, Any]) -> "Chunk":
     """A finished chunk of a shard; its parameters are copied into the run's folder.
 
     Args:

@@ -21,10 +21,10 @@ class Options:
     """The table to write (JSON). Every answer is kept beside it, in OUT.answers.jsonl."""
     model: str = ""
     """transformers: folder, .gguf file, hub name. openai: the server's name. rule: ideal or uniform."""
-    backend: Literal["transformers", "openai", "rule"] = "transformers"
-    """Who answers: a model in this process, a server with the OpenAI API, or a rule."""
+    backend: str = "transformers"
+    """Who answers: transformers (a model in this process), openai (a server with that API), rule, or a plugin's."""
     estimator: Literal["sample", "verbalized", "score"] | None = None
-    """How answers become probabilities. Default: score for transformers, sample for openai."""
+    """How answers become probabilities. Default: score for transformers, sample for openai and plugins."""
     samples: int | None = None
     """Answers a state. Default: 20 for sample, 1 for verbalized and for rules."""
     temperature: float | None = None
@@ -79,6 +79,8 @@ class Options:
     """transformers: never use the network."""
 
 
+_USUAL: "dict[str, Estimator]" = {"transformers": "score", "openai": "sample"}
+"""How answers become probabilities by default."""
 STOPPED = "stopped; the answers are kept: --resume continues"
 """What Ctrl-C ends with."""
 
@@ -96,6 +98,9 @@ def _main() -> int:
     options = parse(Options, "precompute")
     settings = _settings(options)
     settings.check()
+    from jaxteach.llm import capabilities
+
+    can = capabilities(options.backend)
     from jaxteach.utils.jax_setup import start_jax
 
     start_jax(platforms="cpu")  # a task's words are all that is needed: leave accelerators to the LLM
@@ -110,7 +115,7 @@ def _main() -> int:
     # A variant is asked as its task, and its table is the task's.
     name = options.task.partition(":")[0]
     job = llm.Job(name, task.facts, task.language.questions, llm.load_prompt(options.prompt), settings)
-    job.check(options.backend, llm.capabilities(options.backend))
+    job.check(options.backend, can)
     if options.dry_run:
         print(llm.estimate(job, llm.answered(llm.log_path(options.out)) if options.resume else ()))
         return 0
@@ -139,17 +144,18 @@ def _settings(options: Options) -> "Settings":
     """Fill in the defaults that depend on other flags."""
     from jaxteach.llm.settings import Settings
 
+    rule = options.backend == "rule"
     rules: dict[str, Estimator] = {"ideal": "verbalized", "uniform": "score"}
-    usual: dict[str, Estimator] = {"transformers": "score", "openai": "sample"}
-    estimator = options.estimator or usual.get(options.backend) or rules.get(options.model, "sample")
-    few = estimator == "verbalized" or options.backend == "rule"
+    usual = rules.get(options.model, "sample") if rule else _USUAL.get(options.backend, "sample")
+    estimator = options.estimator or usual
+    few = estimator == "verbalized" or rule
     samples = options.samples if options.samples is not None else 1 if few else 20
     greedy = estimator == "verbalized" and samples == 1
     return Settings(
         estimator=estimator,
         samples=samples,
         temperature=options.temperature if options.temperature is not None else 0.0 if greedy else 0.7,
-        think=options.think and options.backend != "rule",
+        think=options.think and not rule,
         **{k: getattr(options, k) for k in ("seed", "max_tokens", "examples", "score_temperature")},
         **{k: getattr(options, k) for k in ("calibrate", "mask_inadmissible", "max_unparsed")},
     )

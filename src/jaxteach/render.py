@@ -61,10 +61,13 @@ def main() -> int:
     load_teacher(options.teacher or config.teacher, name)
     if not early:
         start_jax()
+    from jaxteach.evaluate import check_plays
     from jaxteach.rendering import draw_frame, play_episode, write_gif
 
     own = options.task is None and options.variant is None
     task = make_task(name, **dataclasses.asdict(config.variant)) if own else make_task(name)
+    if not own:
+        check_plays(options.run, config, task, name)
     table = table_of(options, config, name, task)
     episode = play_episode(task, policy, table, options.episode, options.seed, options.greedy)
     who = f"{config.student.name} student, seed {options.seed}, layout {options.episode}"
@@ -112,7 +115,7 @@ def task_of(options: Options, config: "Config") -> str:
         name = f"{name.partition(':')[0]}:{options.variant}"
     if options.task is None and options.variant is None:
         return name
-    check_reads(options.run, own, name, task_facts(name))
+    check_reads(options.run, config.student.name, own, name, task_facts(name))
     return name
 
 

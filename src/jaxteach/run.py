@@ -2,9 +2,7 @@
 
 import dataclasses
 import datetime
-import shutil
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,16 +11,16 @@ from jaxteach.cli.options import Options, check_unchanged, idle_flags, read_opti
 from jaxteach.config import Config, from_json, resolve
 from jaxteach.config.effects import out_of_reach
 from jaxteach.config.sweep import n_chunks
-from jaxteach.runs.folders import check_free, held, in_words
+from jaxteach.runs.folders import check_free, check_table
 from jaxteach.runs.shards import note_tasks
 from jaxteach.tasks import needs_jax
-from jaxteach.utils.errors import UserError, cli
+from jaxteach.utils.errors import cli
 from jaxteach.utils.signals import Stopping
 
 if TYPE_CHECKING:
     from jaxteach.cli.progress import Bar
+    from jaxteach.runs import Hooks
     from jaxteach.teacher.table import PlanTable
-    from jaxteach.training import Program
 
 
 def default_folder(config: Config) -> Path:
@@ -50,35 +48,23 @@ class Request:
     then: dict[str, Any] | None
     out: Path
 
-    @property
-    def only(self) -> range | None:
-        """The chunks of its shard; None for all."""
-        part = self.options.part
-        return None if part is None else part.chunks(n_chunks(self.config))
-
 
 def main() -> int:
     """Train, evaluate, and leave a run folder."""
     request = read_request(sys.argv[1:])
     from jaxteach.cli.progress import Bar
 
-    options, config, out = request.options, request.config, request.out
+    options, config = request.options, request.config
     part = "" if options.part is None else f", shard {options.part}"
     with Bar(f"{config.seeds} seeds{part}") as bar:
         bar.begin("starting JAX", only_bar=True)
-        from jaxteach.utils.jax_setup import check_width, devices_in_words, start_jax
+        from jaxteach.utils.jax_setup import check_width, start_jax
 
         if not needs_jax(config.task):
             start_jax(options.deterministic, options.devices, options.cache)
-        assert config.seeds_per_chunk is not None
         if options.config.seeds_per_chunk is not None:
-            check_width(config.seeds_per_chunk)
-        with held(out, notice=say, anew=options.folder is None) as out:
-            request = dataclasses.replace(request, out=out)
-            if not ended(request):
-                bar.say(f"run folder: {out} ({in_words(shutil.disk_usage(out).free)} free)")
-                bar.begin(f"compiling for {devices_in_words()}")
-            return run(request, bar)
+            check_width(options.config.seeds_per_chunk)
+        return run(request, bar)
 
 
 def read_request(args: list[str]) -> Request:
@@ -107,193 +93,97 @@ def read_request(args: list[str]) -> Request:
     from jaxteach.teacher.loading import load_teacher
 
     table = load_teacher(config.teacher, config.task)
-    request = Request(options, config, table, then, options.folder or default_folder(config))
-    check_table(request)
-    if options.config.seeds_per_chunk is not None:
-        _ = request.only  # refuses more shards than there are chunks
+    out = options.folder or default_folder(config)
+    if then is not None and options.folder is not None:
+        check_table(options.folder, then, table, config.teacher)
+    if options.part is not None and options.config.seeds_per_chunk is not None:
+        options.part.chunks(n_chunks(config))  # refuses more shards than there are chunks
     # A folder by default gets a name that is free when it is made.
-    where = request.out if options.folder is not None else request.out.parent
-    check_free(where, new=then is None, notice=say)
-    return request
-
-
-def check_table(request: Request) -> None:
-    """Refuse to go on with a run under another teacher table than it was started with.
-
-    Raises:
-        UserError: if the table has changed, or what config.json says of it.
-    """
-    then, table, out = request.then, request.table, request.out
-    if then is None:
-        return
-    was: dict[str, str] | None = then.get("teacher_table")
-    if (table is None) != (was is None):
-        raise UserError(
-            f"{out}/config.json has been changed: its teacher_table is not that of "
-            f"--teacher {request.config.teacher}"
-        )
-    if table is not None and was is not None and was != {"name": table.name, "sha256": table.sha256}:
-        raise UserError(
-            f"the teacher table {request.config.teacher} has changed since {out} was started: bring back the "
-            f"file with sha256 {was.get('sha256')}, or choose another --out"
-        )
-
-
-def ended(request: Request) -> bool:
-    """Whether the run has come to its end already."""
-    return request.then is not None and (request.out / "summary.json").exists()
+    check_free(out if options.folder is not None else out.parent, new=then is None, notice=say)
+    return Request(options, config, table, then, out)
 
 
 def run(request: Request, bar: "Bar") -> int:
-    """Begin a run, or go on with it, in a folder that nobody else writes to.
+    """Begin a run, or go on with it, and report.
 
     Args:
         request: what is to be run.
-        bar: where it is told how far it is.
+        bar: where progress is shown.
 
     Returns:
         The exit status: 0, or 130, 143 or 140 if a signal stopped the run.
     """
-    from jaxteach.runs import RunFolder, choose_width, fingerprint, on_cpu, told_of_memory
+    from jaxteach.runs import Settings, execute
 
-    began = time.perf_counter()
-    options, config, then, out = request.options, request.config, request.then, request.out
-    if options.config.seeds_per_chunk is None and not on_cpu():
-        with told_of_memory():
-            config = dataclasses.replace(config, seeds_per_chunk=choose_width(config, request.table))
-        request = dataclasses.replace(request, config=config)
-    if then is not None and then.get("fingerprint") != fingerprint(
-        config, request.table, options.deterministic
-    ):
-        raise UserError(
-            f"{out / 'config.json'} has been changed since the run was started: bring back what it said, "
-            "or choose another --out"
-        )
-    if ended(request):
-        if request.only is None:
-            RunFolder(out).clean()
-        print(f"{out} has ended already: nothing is left to do")
-        return 0
-    if then is None and options.resume:
+    options, config, out = request.options, request.config, request.out
+    ended = request.then is not None and (out / "summary.json").exists()
+    if request.then is None and options.resume:
         bar.say(f"{out} holds no run to go on with: a new one begins")
-    program, compile_seconds = compiled(request, bar)
-    # Until here nothing has been written, and a signal ends the process at once.
-    with Stopping() as stopping:
-        return trained(request, bar, program, compile_seconds, began, stopping)
+    stopping = Stopping()
+    settings = Settings(
+        resume=options.resume,
+        anew=options.folder is None,
+        deterministic=options.deterministic,
+        keep_params=options.keep_params,
+        checkpoint_every=options.checkpoint_every,
+        debug_nans=options.debug_nans,
+        shard=options.part,
+    )
+    # A width that was not asked for is the run's own, or that of the accelerator.
+    config = dataclasses.replace(config, seeds_per_chunk=options.config.seeds_per_chunk)
+    summary = execute(config, request.table, out, hooks_of(request, bar, stopping), settings)
+    bar.close()
+    where = config.out or summary.folder
+    if ended:
+        print(f"{out} has ended already: nothing is left to do")
+    elif not summary.complete:
+        part = f" --shard {options.part}" if options.part else ""
+        say(f"stopped; go on with: python -m jaxteach.run --resume --out {where}{part}")
+        return stopping.status
+    elif options.part is not None:
+        print(f"shard {options.part} has ended; join all of them with: python -m jaxteach.merge {where}")
+    else:
+        report(summary.values)
+    return 0
 
 
-def compiled(request: Request, bar: "Bar") -> "tuple[Program, float]":
-    """Compile all that a run needs, and see that there is room for it.
-
-    Returns:
-        The program, and how many seconds that took.
-    """
-    from jaxteach.runs import check_disk, check_memory, count_trials, told_of_memory
-    from jaxteach.training import compile_program
-
-    compiling = time.perf_counter()
-    with told_of_memory():
-        program = compile_program(request.config, request.table)
-        program.evaluation()
-    seconds = time.perf_counter() - compiling
-    check_memory(program, begun=request.then is not None)
-    n_trials, n_finished = count_trials(program, request.out, request.only)
-    room = check_disk(program, request.out, n_trials, request.options.keep_params == "all", n_finished)
-    bar.say(f"compiled in {seconds:.1f} s; {room}")
-    return program, seconds
-
-
-def trained(
-    request: Request, bar: "Bar", program: "Program", compile_seconds: float, began: float, stopping: Stopping
-) -> int:
-    """Train and evaluate until all is done or a signal asks to stop, and write what it has come to.
+def hooks_of(request: Request, bar: "Bar", stopping: Stopping) -> "Hooks":
+    """What the command does while a run is on its way: it shows progress, and hears signals.
 
     Args:
-        request: what is to be run.
-        bar: where it is told how far it is.
-        program: the run's.
-        compile_seconds: what compiling took.
-        began: when the run began, by `time.perf_counter`.
-        stopping: signals.
-
-    Returns:
-        The exit status.
+        request: what is run.
+        bar: where progress is shown.
+        stopping: signals; entered once there is something to lose.
     """
-    from jaxteach.cli.progress import log_line
-    from jaxteach.runs import (
-        Checkpoints,
-        RunFolder,
-        fingerprint,
-        origins,
-        run_session,
-        told_of_memory,
-        write_metrics,
-        write_shard,
-        write_summary,
-    )
-    from jaxteach.training import Progress
+    from jaxteach.runs.execute import WRITING, Hooks
 
-    options, config, table, out = request.options, request.config, request.table, request.out
-    facts = config, table, options.deterministic
-    if request.then is None:
-        folder = RunFolder.create(out)
-        folder.write_config(
-            config, program.plan.student.reader, table, options.deterministic, options.keep_params
-        )
-    else:
-        folder = RunFolder(out)
-        folder.tidy()
-        for line in folder.differences(request.then):
-            say(line)
-    if options.shard == "slurm" and config.out is not None:
-        note_tasks(config.out)
+    def on_begun(folder: Path) -> None:
+        if request.options.shard == "slurm" and request.config.out is not None:
+            note_tasks(request.config.out)
+
+    def on_evaluation(chunk: int, chunks: int, n_trials: int) -> None:
+        stopping.after = "the evaluation of this chunk"
+        bar.evaluation(chunk, chunks, n_trials)
+
+    def begin(what: str) -> None:
+        if what == WRITING:
+            stopping.after = "the last files are written"
+        bar.begin(what, only_bar=what == WRITING)
 
     def stop() -> bool:
         stopping.after = "this segment"
         return stopping.asked
 
-    def on_segment(progress: Progress) -> None:
-        bar.segment(progress)
-        folder.append_line(log_line(progress))
-
-    def on_evaluation(chunk: int, n_trials: int) -> None:
-        stopping.after = "the evaluation of this chunk"
-        bar.evaluation(chunk, n_chunks(config), n_trials)
-
-    with Checkpoints(out, fingerprint(*facts), options.checkpoint_every, say, origins(*facts)) as checkpoints:
-        outcome = run_session(
-            program,
-            folder,
-            checkpoints,
-            on_segment=on_segment,
-            on_evaluation=on_evaluation,
-            stop=stop,
-            notice=say,
-            keep_params=options.keep_params == "all",
-            debug_nans=options.debug_nans,
-            only=request.only,
-        )
-    stopping.after = "the last files are written"
-    write_metrics(program.plan, program.points, folder, outcome, table)
-    if not outcome.complete:
-        bar.close()
-        part = f" --shard {options.part}" if options.part else ""
-        say(f"stopped; go on with: python -m jaxteach.run --resume --out {config.out or out}{part}")
-        return stopping.status
-    wall = {"compile": compile_seconds, "total": time.perf_counter() - began + outcome.earlier_seconds}
-    if options.part is not None:
-        write_shard(options.part, folder, outcome, wall)
-        bar.close()
-        print(f"shard {options.part} has ended; join all of them with: python -m jaxteach.merge {config.out}")
-        return 0
-    if table is not None:
-        bar.begin("measuring the teacher")
-    with told_of_memory(program):
-        summary = write_summary(program.plan, program.points, program.teacher, folder, outcome, table, wall)
-    folder.clean()
-    bar.close()
-    report(summary)
-    return 0
+    return Hooks(
+        on_segment=bar.segment,
+        on_evaluation=on_evaluation,
+        on_begun=on_begun,
+        notice=say,
+        say=bar.say,
+        begin=begin,
+        stop=stop,
+        guard=lambda: stopping,
+    )
 
 
 def say(line: str) -> None:

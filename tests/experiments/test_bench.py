@@ -1,5 +1,7 @@
 """Tests of the benchmark: its arithmetic on cases worked by hand, and one stage from end to end."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,8 +13,9 @@ from benchmarks.timing import Timing, Variant
 
 from jaxteach.config import PPO, Config, Student, resolve
 from jaxteach.student.networks import make_student
+from jaxteach.tasks import make_task
 from jaxteach.utils.errors import UserError
-from jaxteach.worlds.minigrid.paper.features import View
+from jaxteach.worlds.minigrid.paper.features import Egocentric, RawMap, View
 
 
 def timed(rate: float) -> Timing:
@@ -65,7 +68,9 @@ def test_variants_are_timed_in_turn_and_what_warms_up_is_discarded(monkeypatch):
 
 def test_operations_of_a_row_by_hand():
     view = View(2, 3, (None,))
-    ego, cnn = make_student("ego", 5, view), make_student("cnn", 5, view)
+    readers = {"compact": Egocentric(view), "map": RawMap(view)}
+    task = SimpleNamespace(action_names=tuple("abcdefg"), features=readers.get)
+    ego, cnn = make_student("ego", 5, task), make_student("cnn", 5, task)
     # Two hidden layers, then 7 logits and a value.
     ego_first, ego_others = ego.n_features * 5, 5 * 5 + 5 * 8
     assert flops.layers(ego, 5) == [ego_first, 5 * 5, 5 * 8]
@@ -77,7 +82,7 @@ def test_operations_of_a_row_by_hand():
 
 @pytest.mark.parametrize("name", ["ego", "cnn"])
 def test_operations_are_those_the_compiler_counts(name):
-    student = make_student(name, 64, View(10, 10, (None,)))
+    student = make_student(name, 64, make_task(suite.TASK))
     n = 16
     params = jax.eval_shape(student.init, jax.random.key(0))
     inputs = [
@@ -92,7 +97,7 @@ def test_operations_are_those_the_compiler_counts(name):
 @pytest.mark.parametrize(("minibatch", "rows"), [(128, 3 * 512), (100, 3 * 500)])
 def test_operations_of_an_update_by_hand(minibatch, rows):
     config = resolve(Config(student=Student("ego"), ppo=PPO(minibatch=minibatch)))
-    student = make_student("ego", 64, View(10, 10, (None,)))
+    student = make_student("ego", 64, make_task(suite.TASK))
     assert flops.update_flops(config, student) == rows * flops.row_flops(student, 64)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from jaxteach.config import Config, Student, resolve
 from jaxteach.runs import RunFolder
+from jaxteach.tasks.drawing import Drawing
 from jaxteach.teacher.loading import load_teacher
 from jaxteach.training.state import make_plan
 from jaxteach.worlds.minigrid.paper import drawing
@@ -45,3 +46,16 @@ def states(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setattr(drawing, "draw", watched)
     return drawn
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Every state that would be drawn from now on, in order; pictures of a thousand moments take long."""
+    states: list[Any] = []
+
+    def watched(task: Any, state: Any) -> Drawing:
+        states.append(jax.device_get(state))
+        return Drawing(())
+
+    monkeypatch.setattr(drawing, "draw", watched)
+    return states

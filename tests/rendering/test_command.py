@@ -36,7 +36,9 @@ def test_an_episode_goes_into_the_run_folder(untrained_run, render):
     status, out, err = render(run, "--seed", 1, "--episode", 2, "--fps", 10)
     assert (status, err) == (0, "")
     path = run / "episode.gif"
-    told = re.fullmatch(rf"{path}: (success|failure|time) after (\d+) steps, return \d\.\d\d \(\d+ kB\)\n", out)
+    told = re.fullmatch(
+        rf"{path}: (success|failure|time) after (\d+) steps, return \d\.\d\d \(\d+ kB\)\n", out
+    )
     assert told, out
     assert path.stat().st_size < 1_500_000
     with Image.open(path) as gif:

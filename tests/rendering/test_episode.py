@@ -44,24 +44,24 @@ def test_an_episode_of_waiting_runs_out_of_time():
     assert episode.ending == "out of time"
 
 
-def test_lava_ends_an_episode_on_it(states):
+def test_lava_ends_an_episode_on_it(undrawn):
     task = make_task("lava_door_key:small_rooms", max_steps=12)
     episode = first("failure", task, c.FORWARD)
     assert (episode.ending, episode.reward) == ("stepped into lava", 0.0)
-    row, column = states[-1].position
-    assert task.grid_of(states[-1])[0][row, column, 0] == c.LAVA
+    row, column = undrawn[-1].position
+    assert task.grid_of(undrawn[-1])[0][row, column, 0] == c.LAVA
 
 
-def test_success_pays_by_the_clock_and_leaves_the_door_open(states):
+def test_success_pays_by_the_clock_and_leaves_the_door_open(undrawn):
     task = make_task("simple_door_key", room_min=4, room_max=4)
     episode = first("success", task, None)
     assert episode.reward == pytest.approx(1 - 0.9 * episode.length / 150)
     assert episode.ending == "door opened"
-    assert states[-1].doors.open.tolist() == [1]
+    assert undrawn[-1].doors.open.tolist() == [1]
     assert episode.moments[-2].action == c.TOGGLE
 
 
-def test_success_on_the_last_step_is_no_time_out():
+def test_success_on_the_last_step_is_no_time_out(undrawn):
     task = make_task("simple_door_key", room_min=4, room_max=4)
     length = first("success", task, None).length
     short = make_task("simple_door_key", room_min=4, room_max=4, max_steps=length)
@@ -86,19 +86,20 @@ def test_the_number_fixes_the_layout_and_the_seed_the_choices():
     assert not np.array_equal(rooms[0], rooms[2])
 
 
-def test_greedy_takes_the_likeliest_action(untrained_run, states):
+def test_greedy_takes_the_likeliest_action(untrained_run, undrawn):
     task, policy = make_task("simple_door_key", max_steps=20), load_policy(untrained_run(), 1)
     episode = play_episode(task, policy, None, 0, 0, True)
     shown = jax.jit(task.observe)
-    chances = [policy(np.asarray(shown(state))) for state in states]
+    chances = [policy(np.asarray(shown(state))) for state in undrawn]
     np.testing.assert_array_equal([moment.student for moment in episode.moments], chances)
     assert [m.action for m in episode.moments[:-1]] == [int(chance.argmax()) for chance in chances[:-1]]
 
 
-def test_words_are_the_task_s_own(states):
+def test_words_are_the_task_s_own(undrawn):
     task, table = make_task("simple_door_key", max_steps=40), load_teacher("chatglm", "simple_door_key")
     episode = play_episode(task, Always(None), table, 0, 0, False)
-    rows = rows_of(task, np.stack([jax.jit(task.observe)(state) for state in states]))
+    shown = jax.jit(task.observe)
+    rows = rows_of(task, np.stack([shown(state) for state in undrawn]))
     for moment, row in zip(episode.moments, rows.tolist(), strict=True):
         assert moment.caption == task.language.states[row].text
         assert sum(share for _, share in moment.plans) == pytest.approx(1)
@@ -107,7 +108,7 @@ def test_words_are_the_task_s_own(states):
         assert moment.teacher.sum() == pytest.approx(1, abs=1e-5)
 
 
-def test_objects_go_by_their_real_names():
+def test_objects_go_by_their_real_names(undrawn):
     task, table = make_task("colored_door_key:small_rooms"), load_teacher("chatglm", "colored_door_key")
     moments = play_episode(task, Always(None), table, 1, 0, False).moments
     words = {moment.caption + plan for moment in moments for plan, _ in moment.plans}
@@ -115,7 +116,7 @@ def test_objects_go_by_their_real_names():
     assert not any("<c1 " in text or "<c2 " in text for text in words)
 
 
-def test_a_recurrent_student_starts_afresh(untrained_run):
+def test_a_recurrent_student_starts_afresh(untrained_run, undrawn):
     task, policy = make_task("simple_door_key", max_steps=5), load_policy(untrained_run(student="gru"), 0)
     one, two = (play_episode(task, policy, None, 0, 0, False) for _ in range(2))
     np.testing.assert_array_equal(one.moments[0].student, two.moments[0].student)

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxteach.runs import Checkpoints, Outcome, RunFolder, run_session
+from jaxteach.runs import Checkpoints, RunFolder, run_session
 from jaxteach.training import Program, Training
 
 FINGERPRINT = "the run of these tests"
@@ -36,7 +36,7 @@ class Session:
 
     def run(
         self, segments: int | None = None, on_segment: Any = lambda progress: None, **options: Any
-    ) -> Outcome:
+    ) -> Training:
         """Train until the end, or until so many segments are done."""
         left = [10**6 if segments is None else segments]
 
@@ -65,11 +65,11 @@ class Session:
             )
 
 
-def assert_same(path: Path, outcome: Outcome, expected: Training) -> None:
+def assert_same(path: Path, outcome: Training, expected: Training) -> None:
     """Check that a run came to what it comes to uninterrupted, to the last bit."""
     assert outcome.complete
     np.testing.assert_array_equal(outcome.seed_ids, expected.seed_ids)
-    metrics = outcome.metrics()
+    metrics = outcome.metrics
     assert metrics.keys() == expected.metrics.keys()
     for name, array in metrics.items():
         assert array.dtype == expected.metrics[name].dtype

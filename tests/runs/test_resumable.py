@@ -336,7 +336,7 @@ def test_a_seed_that_diverges_is_frozen_and_the_others_go_on(tmp_path, poisoned,
     ):
         np.testing.assert_array_equal(ours[1], first[1])
         np.testing.assert_array_equal(ours[0], sound[0])
-    metrics = outcome.metrics()
+    metrics = outcome.metrics
     assert np.isnan(metrics["policy_loss"][1, 1:]).all()
     assert np.isfinite(metrics["policy_loss"][[0, 2]]).all()
     np.testing.assert_array_equal(metrics["env_steps"], long_training.metrics["env_steps"])

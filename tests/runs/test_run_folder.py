@@ -8,9 +8,10 @@ import pytest
 from jaxteach import load_policy
 from jaxteach.config import resolve
 from jaxteach.config.sweep import grid
-from jaxteach.runs.chunk_files import Finished, read_chunk, write_chunk, write_params
+from jaxteach.runs.chunk_files import read_chunk, write_chunk, write_params
 from jaxteach.runs.run_folder import RunFolder, flatten, unflatten
 from jaxteach.tasks import make_task
+from jaxteach.training import Chunk
 from jaxteach.training.trials import trials_of
 from jaxteach.utils.errors import UserError
 from jaxteach.worlds.minigrid.paper.features import View, n_egocentric
@@ -26,7 +27,7 @@ N_FEATURES = n_egocentric(View(10, 10, (None,)))
 def folder(tmp_path):
     """A run folder with its configuration."""
     folder = RunFolder.create(tmp_path / "run")
-    folder.write_config(resolve(STEPS), make_task("simple_door_key"), None)
+    folder.write_config(resolve(STEPS), make_task("simple_door_key").features("compact"), None)
     return folder
 
 
@@ -68,7 +69,7 @@ def test_a_finished_chunk_is_read_back(folder):
         return read_chunk(folder, POINTS, 0, trials, "run", keep_params, said.append)
 
     final = {"success_rate": np.array([0.5, 1.0]), "return": np.array([0.25, 0.75])}
-    done = Finished(IDS, {"return": np.ones((2, 3))}, np.full(2, -1), 1.5, final, 0.5)
+    done = Chunk(IDS, {"return": np.ones((2, 3))}, np.full(2, -1), 1.5, final, 0.5)
     said = []
     assert read() is None and said == []  # it is not finished
     write_chunk(folder, 0, done, "run")
@@ -89,7 +90,7 @@ def test_a_point_of_a_sweep_has_a_folder_of_its_own(folder):
     write_params(folder, points, 0, trials, params(2), finished=True)
     for point in points:
         own = folder.at(point)
-        own.write_config(point.config, make_task("simple_door_key"), None)
+        own.write_config(point.config, make_task("simple_door_key").features("compact"), None)
         assert own.path == folder.path / "points" / point.label
         assert action(own, 3) == 2
         with pytest.raises(UserError, match="no parameters of seed 4"):

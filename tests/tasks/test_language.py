@@ -40,7 +40,13 @@ def test_an_option_that_makes_no_sense_is_not_allowed(option: Option) -> None:
 
 @pytest.mark.parametrize(
     "option",
-    [Option("explore"), Option("go to", "door"), Option("open", "key"), Option("wait"), Option("wait", raw="?")],
+    [
+        Option("explore"),
+        Option("go to", "door"),
+        Option("open", "key"),
+        Option("wait"),
+        Option("wait", raw="?"),
+    ],
 )
 def test_an_option_that_makes_sense_is_allowed(option: Option) -> None:
     assert LANGUAGE.allows(option)

@@ -7,7 +7,7 @@ import pytest
 
 from jaxteach.tasks import language
 from jaxteach.teacher import cache_folder, find_table, load_table, parse_plan, save_table, table_names
-from jaxteach.worlds.minigrid.paper.abstract_states import SeenAndHeld
+from jaxteach.worlds.minigrid.paper.situation import SeenAndHeld
 from tests.worlds.minigrid.paper.words import COLORED, SIMPLE, TWO_DOOR
 
 WORDS = {

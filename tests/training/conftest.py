@@ -112,8 +112,8 @@ def by_steps() -> SimpleNamespace:
 class Dense(SimpleDoorKey):
     """Every step is rewarded, and an episode that lasts to the time limit is a success."""
 
-    def transition(self, state, action):
-        state, outcome = super().transition(state, action)
+    def step(self, state, action):
+        state, outcome = super().step(state, action)
         reward = jnp.where(action == LEFT, 0.5, -0.25)
         return state, outcome.replace(reward=reward, success=outcome.truncated)
 

@@ -10,10 +10,10 @@ import pytest
 from flax import struct
 
 from jaxteach.tasks import make_task
+from jaxteach.tasks.protocol import Defaults, Outcome
 from jaxteach.training import as_arrays, play_students, play_teacher, summarise
 from jaxteach.training.evaluation import play
 from jaxteach.training.program import Program
-from jaxteach.worlds.minigrid.paper.dynamics import Outcome
 
 
 class Clockwork(struct.PyTreeNode):
@@ -24,30 +24,27 @@ class Clockwork(struct.PyTreeNode):
 
 
 @dataclasses.dataclass(frozen=True)
-class CoinTask:
+class CoinTask(Defaults):
     """Half of the episodes succeed at once; the others fail late, unless they are paid by the step."""
 
     n_draws: int = 1
     always_good: bool = False
     pay: float = 0.0
 
-    def spawn(self, words):
+    def reset(self, words):
         return Clockwork(good=(words[0] & 1 == 1) | self.always_good, clock=jnp.zeros((), jnp.int32))
 
-    def transition(self, state, action):
+    def step(self, state, action):
         clock = state.clock + 1
         done = state.good | (clock >= 40)
         reward = jnp.where(state.good, 1.0, self.pay)
         outcome = Outcome(reward, done & state.good, done & ~state.good, done & (state.good | (self.pay > 0)))
         return state.replace(clock=clock), outcome
 
-    def perceive_view(self, state):
-        return state
-
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def played(task, n_lanes, n_episodes):
-    def act(key, state, hidden):
+    def act(key, state, first, hidden):
         return jnp.zeros(n_lanes, jnp.int32), hidden
 
     return play(task, act, jnp.zeros((n_lanes, 0)), jax.random.key(0), n_episodes)

@@ -1,6 +1,7 @@
 """Tests of hierarchical learning: when options are chosen, and what they are worth, worked by hand."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -44,16 +45,25 @@ def go(
     drawing: str, memory: list[int], running: int, chosen: int, first: bool = False
 ) -> tuple[int, bool, int]:
     """One step of one environment: the action, whether the choice was taken up, and what runs on."""
+    task = make_task("simple_door_key")
+    obs, recalled = scene(drawing)[None], np.int32([[memory]])
     found = step(
-        make_task("simple_door_key"),
-        scene(drawing)[None],
-        np.int32([[memory]]),
+        task,
+        obs,
+        recalled,
         np.array([first]),
-        np.int32([running]),
+        np.int32([running if running == NO_OPTION else with_subject(task, obs, recalled, running)]),
         np.int32([chosen]),
     )
-    action, decides, option = (x[0] for x in found)
-    return int(action), bool(decides), int(option)
+    action, decides, on = (x[0] for x in found)
+    return int(action), bool(decides), int(on) if on == NO_OPTION else int(on) % len(task.language.options)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def with_subject(task, obs, memory, option):
+    """An option as `execute` keeps it while it runs: with what it is about."""
+    _, view = task.perceive(obs, memory)
+    return option + len(task.language.options) * task.subject(view, jnp.int32([option]))[0]
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_episodes_last_as_long_as_the_clock_says(by_steps):
 def test_students_read_what_they_see(by_steps):
     rows, student = arrays(by_steps).rows, by_steps.plan.student
     obs = rows.obs.reshape(-1, *rows.obs.shape[3:])
-    read = student.read(obs, student.view, np)
+    read = student.reader.read(obs, np)
     np.testing.assert_array_equal(rows.features.reshape(len(obs), -1), read)
 
 
@@ -77,8 +77,8 @@ def replayed(by_steps):
 
     def play(env, actions):
         def step(env, action):
-            env, outcome = task.transition(env, action)
-            env = task.perceive_view(env)
+            env, outcome = task.step(env, action)
+            env = task.update_seen(env)
             return env, (outcome, task.observe(env))
 
         return jax.lax.scan(step, env, actions)[1]

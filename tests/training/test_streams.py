@@ -45,6 +45,7 @@ def test_every_stream_has_its_numbers():
         "evaluation's first layouts": (streams.first_layouts_key(evaluation), fold(plain(1), 7, 2**31)),
         "evaluation's actions": (streams.play_keys(evaluation, 5).actions, play_actions),
         "evaluation's layouts": (streams.play_keys(evaluation, 5).layouts, play_layouts),
+        "evaluation's pools": (streams.pool_key(evaluation, 5), fold(play_layouts, 2**31)),
         "drawn episodes": (streams.drawn_episode_key(4), fold(plain(2), 4)),
     }
     assert {name: words(key) for name, (key, _) in found.items()} == {
@@ -62,12 +63,13 @@ def test_keys_name_their_generator(default):
 
 
 def test_no_key_is_made_anywhere_else():
-    """But for one that nothing is drawn from, which navix wants in a state."""
+    """But by worlds that draw while they run: of the words of a reset, which come from a stream."""
     made = {
         path.relative_to(SOURCE).as_posix(): re.findall(r"(?:random\.key|PRNGKey|wrap_key_data)\(.*", text)
         for path in SOURCE.rglob("*.py")
         if "random" in (text := path.read_text(encoding="utf-8"))
     }
     made = {path: calls for path, calls in made.items() if calls}
-    assert set(made) == {"training/streams.py", "tasks/engine/task.py"}
+    assert set(made) == {"training/streams.py", "worlds/gymnax.py"}
     assert all("impl=" in call for calls in made.values() for call in calls)
+    assert all("wrap_key_data" in call for call in made["worlds/gymnax.py"])

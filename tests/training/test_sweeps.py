@@ -83,7 +83,7 @@ def test_parameters_need_not_be_kept(tmp_path, long_program, long_training):
     assert not session.run(segments=6, keep_params=False).complete
     outcome = session.run(keep_params=False)
     assert outcome.complete and session.said == []
-    np.testing.assert_array_equal(outcome.metrics()["succeeded"], long_training.metrics["succeeded"])
-    assert outcome.final()["success_rate"].shape == (3,)
+    np.testing.assert_array_equal(outcome.metrics["succeeded"], long_training.metrics["succeeded"])
+    assert outcome.final["success_rate"].shape == (3,)
     # What a stop left to be played is all there is.
     assert not list((tmp_path / "params").glob("*[0-9].npz"))

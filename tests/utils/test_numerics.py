@@ -16,7 +16,7 @@ from jaxteach.utils.errors import UserError
 from jaxteach.utils.numerics import FIXED, differences, fixed, settings
 from tests.training.conftest import STEPS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 OTHERS = {
     "JAX_DEFAULT_PRNG_IMPL": "rbg",
     "JAX_THREEFRY_PARTITIONABLE": "0",
@@ -115,7 +115,7 @@ def test_a_run_goes_on_under_its_own_flags_only(monkeypatch, tmp_path):
     plain = fingerprint(STEPS, None, False)
     checkpoint = origins(STEPS, None, False)
     folder = runfolder.RunFolder(tmp_path)
-    folder.write_config(STEPS, make_task("simple_door_key"), None)
+    folder.write_config(STEPS, make_task("simple_door_key").features("compact"), None)
     monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")
     assert fingerprint(STEPS, None, False) != plain
     assert origins(STEPS, None, False)["set of XLA flags"] != checkpoint["set of XLA flags"] is None

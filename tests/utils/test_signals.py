@@ -188,7 +188,7 @@ def test_a_run_that_compiles_ends_at_once_and_leaves_nothing(tmp_path):
         ("jaxteach.training.train", "run_chunk", "this segment"),
         ("jaxteach.runs.resumable", "evaluate", "the evaluation of this chunk"),
         ("jaxteach.runs.resumable", "write_chunk", "the evaluation of this chunk"),
-        ("jaxteach.training", "write_summary", "the last files are written"),
+        ("jaxteach.runs.execute", "write_summary", "the last files are written"),
     ],
 )
 def test_a_run_that_has_something_to_lose_asks_first_and_ends_at_the_second(tmp_path, module, name, after):

@@ -12,44 +12,14 @@ from jaxteach.config import CHUNK, Config, check, from_json, preset, share_of_ru
 from jaxteach.config.effects import check_sweep, without_effect
 from jaxteach.config.fields import leaves
 from jaxteach.config.sweep import grid
+from jaxteach.runs.folders import read_config
 from jaxteach.runs.shards import Shard, read_shard
 from jaxteach.utils.errors import UserError
 from jaxteach.utils.jax_setup import devices_for
-from jaxteach.utils.json_file import own_fields, read_object, typed
 from jaxteach.utils.numerics import differences, settings
 
 MOST_DEVICES = 256
 """Devices a CPU may pretend to be: JAX starts them one by one, and thousands take minutes."""
-
-
-@dataclass(frozen=True)
-class Device:
-    """What a run computes on, as config.json names it."""
-
-    platform: str
-    kind: str
-    count: int
-
-
-@dataclass(frozen=True)
-class Table:
-    """A run's teacher table, as config.json names it."""
-
-    name: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Record:
-    """What a run that goes on reads in config.json beside the configuration."""
-
-    fingerprint: str
-    teacher_table: Table | None
-    device: Device
-    versions: dict[str, str]
-    deterministic: bool = False
-    keep_params: Literal["all", "none"] = "all"
-    numerics: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -176,25 +146,6 @@ def preset_named(args: list[str]) -> str:
         if arg.startswith("--preset="):
             return arg.removeprefix("--preset=")
     return "fast"
-
-
-def read_config(folder: Path) -> dict[str, Any] | None:
-    """A run folder's config.json, every value of it of the right type; None if there is none.
-
-    Raises:
-        UserError: it is damaged, or was edited to what no run writes.
-    """
-    path = folder / "config.json"
-    try:
-        values = read_object(path)
-    except FileNotFoundError:
-        return None
-    try:
-        from_json(values, str(path))
-        typed(Record, own_fields(Record, values), str(path))
-    except UserError as error:
-        raise UserError(f"{error}: bring back what the run wrote, or choose another --out") from error
-    return values
 
 
 def check_unchanged(

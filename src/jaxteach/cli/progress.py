@@ -105,15 +105,3 @@ class Bar:
         first = kind not in self._kinds
         self._kinds.add(kind)
         return not self._lively and (first or time.monotonic() - self._told >= seconds)
-
-
-def log_line(standing: "Standing") -> dict[str, Any]:
-    """A segment's line of metrics.jsonl."""
-    success = standing.log.recent_success()
-    return {
-        "chunk": standing.chunk,
-        "update": standing.log.n_updates,
-        "env_steps": standing.env_steps,
-        "success": None if math.isnan(success) else success,
-        "seconds": standing.seconds,
-    }

@@ -2,7 +2,7 @@
 
 from jaxteach.llm.answer_log import AnswerLog, answered
 from jaxteach.llm.backend import Backend, Reply, Score
-from jaxteach.llm.backends import BackendName, capabilities, make_backend
+from jaxteach.llm.backends import BACKENDS, capabilities, make_backend
 from jaxteach.llm.compare_tables import Success, compare_tables, known_successes, list_tables, save_successes
 from jaxteach.llm.precompute import ProgressBar, check_place, estimate, log_path, precompute
 from jaxteach.llm.prompts import Prompt, load_prompt
@@ -10,9 +10,9 @@ from jaxteach.llm.report import Quality, baselines, describe, quality
 from jaxteach.llm.settings import Estimator, Job, Settings
 
 __all__ = [
+    "BACKENDS",
     "AnswerLog",
     "Backend",
-    "BackendName",
     "Estimator",
     "Job",
     "ProgressBar",

@@ -162,7 +162,8 @@ def _bars(brush: _Brush, episode: Episode, choice: Moment, now: Moment) -> None:
         if taken:
             brush.box(_BARS_X - 8, top + 1, _BARS_RIGHT - _BARS_X + 16, pitch - 2, _dim(_LINE, over), 5)
         ink = _dim(_INK if taken else _MUTED, over)
-        brush.text(left - 10, top + pitch / 2, name, size, ink, "rm", bold=taken)
+        fitted = brush.fitted(name, size, _NAMES_WIDTH - 2, bold=taken)
+        brush.text(left - 10, top + pitch / 2, fitted, size, ink, "rm", bold=taken)
         rows = [(choice.student[action], _STUDENT)]
         if choice.teacher is not None:
             rows.append((choice.teacher[action], _TEACHER))

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from jaxteach.runs.run_folder import flatten, nested
 from jaxteach.training.metrics import MetricsLog
 from jaxteach.training.state import SeedState
-from jaxteach.training.train import Progress, Start
+from jaxteach.training.train import Progress, Standing
 from jaxteach.utils.errors import UserError, one_line
 
 WRITERS_PATIENCE = 20
@@ -113,7 +113,7 @@ class Checkpoints:
         self._last = time.monotonic()
         self._waited = self._last - began
 
-    def load(self, chunk: int, n_seeds: int, blank: Callable[[], SeedState]) -> Start | None:
+    def load(self, chunk: int, n_seeds: int, blank: Callable[[], SeedState]) -> Standing | None:
         """The newest intact checkpoint of a chunk; damaged ones are named and set aside.
 
         Args:
@@ -151,7 +151,7 @@ class Checkpoints:
                     "start a new run, or bring back what the run was started with"
                 )
             try:
-                return Start(placed(state, blank()), MetricsLog(n_seeds, metrics), facts["seconds"])
+                return Standing(placed(state, blank()), MetricsLog(n_seeds, metrics), facts["seconds"])
             except ValueError as error:
                 raise UserError(
                     f"checkpoint {path} is of another version of jaxteach ({error}): go on with the version "

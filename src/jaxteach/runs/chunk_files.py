@@ -1,18 +1,17 @@
 """Chunks that are finished: their results, written as each one ends and read back by a run that goes on."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
-import numpy.typing as npt
 
 from jaxteach.config.sweep import Point
 from jaxteach.runs.checkpoints import GONE
 from jaxteach.runs.folders import make_folder
 from jaxteach.runs.run_folder import RunFolder
 from jaxteach.student.deployed import read_params
+from jaxteach.training.train import Chunk
 from jaxteach.training.trials import IntArray, points_of, seeds_of
 from jaxteach.utils.errors import UserError
 
@@ -20,39 +19,6 @@ TRIALS = "lanes"
 """What the file calls its trials: runs begun by earlier versions hold chunks with this name."""
 FINAL = "final_"
 """Before the names of a chunk's final evaluation, for some are those of metrics too."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Finished:
-    """What a chunk came to, but for its parameters.
-
-    Attributes:
-        trials: int64[trial].
-        metrics: [trial, update] arrays.
-        diverged_at: int64[trial], the update in which a trial diverged; -1 for the others.
-        seconds: what training it took.
-        final: its final evaluation, [trial] arrays; empty if it was stopped before.
-        evaluate_seconds: what that took.
-    """
-
-    trials: IntArray
-    metrics: dict[str, npt.NDArray[Any]]
-    diverged_at: IntArray
-    seconds: float
-    final: dict[str, npt.NDArray[Any]]
-    evaluate_seconds: float
-
-    def where(self, rows: npt.NDArray[Any]) -> "Finished":
-        """The same for some of its trials; its seconds are shared out evenly."""
-        share = len(self.trials[rows]) / len(self.trials)
-        return Finished(
-            trials=self.trials[rows],
-            metrics={name: array[rows] for name, array in self.metrics.items()},
-            diverged_at=self.diverged_at[rows],
-            seconds=self.seconds * share,
-            final={name: array[rows] for name, array in self.final.items()},
-            evaluate_seconds=self.evaluate_seconds * share,
-        )
 
 
 def write_params(
@@ -74,28 +40,28 @@ def write_params(
         folder.at(points[point]).write_params(chunk, seeds_of(trials[rows]), own, finished)
 
 
-def write_chunk(folder: RunFolder, chunk: int, finished: Finished, run: str) -> None:
+def write_chunk(folder: RunFolder, number: int, chunk: Chunk, run: str) -> None:
     """Write metrics/<chunk>.npz: all of a finished chunk but its parameters, which must be there already.
 
     This file says that the chunk is finished.
 
     Args:
         folder: the run's.
-        chunk: its number.
-        finished: what it came to.
+        number: its number.
+        chunk: what it came to.
         run: the fingerprint of the run.
     """
     make_folder(folder.path / "metrics")
     arrays = {
-        TRIALS: finished.trials,
-        "diverged_at": finished.diverged_at,
-        "seconds": np.asarray(finished.seconds),
-        "evaluate_seconds": np.asarray(finished.evaluate_seconds),
+        TRIALS: chunk.trials,
+        "diverged_at": chunk.diverged_at,
+        "seconds": np.asarray(chunk.seconds),
+        "evaluate_seconds": np.asarray(chunk.evaluate_seconds),
         "fingerprint": np.asarray(run),
-        **{FINAL + name: array for name, array in finished.final.items()},
-        **finished.metrics,
+        **{FINAL + name: array for name, array in chunk.final.items()},
+        **chunk.metrics,
     }
-    folder.write_npz(f"metrics/{chunk:05d}.npz", arrays)
+    folder.write_npz(f"metrics/{number:05d}.npz", arrays)
 
 
 def read_chunk(
@@ -106,7 +72,7 @@ def read_chunk(
     run: str,
     keep_params: bool,
     notice: Callable[[str], None],
-) -> Finished | None:
+) -> Chunk | None:
     """What a chunk came to, if it is finished.
 
     Args:
@@ -136,7 +102,7 @@ def read_chunk(
             if not np.array_equal(read_params(params)["seed_ids"], seeds):
                 raise UserError(f"{params} holds other seeds than those of chunk {chunk}")
         final = {name: arrays.pop(name) for name in list(arrays) if name.startswith(FINAL)}
-        return Finished(
+        return Chunk(
             trials=arrays.pop(TRIALS),
             diverged_at=arrays.pop("diverged_at"),
             seconds=float(arrays.pop("seconds")),

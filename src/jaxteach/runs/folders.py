@@ -3,12 +3,92 @@
 import contextlib
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
+from jaxteach.config import from_json
 from jaxteach.utils.errors import UserError
 from jaxteach.utils.files import new_folder
+from jaxteach.utils.json_file import own_fields, read_object, typed
 from jaxteach.utils.lock import FolderLock
 from jaxteach.utils.signals import tidied
+
+if TYPE_CHECKING:
+    from jaxteach.teacher.table import PlanTable
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a run computes on, as config.json names it."""
+
+    platform: str
+    kind: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """A run's teacher table, as config.json names it."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a run that goes on reads in config.json beside the configuration."""
+
+    fingerprint: str
+    teacher_table: Table | None
+    device: Device
+    versions: dict[str, str]
+    deterministic: bool = False
+    keep_params: Literal["all", "none"] = "all"
+    numerics: dict[str, str] = field(default_factory=dict)
+
+
+def read_config(folder: Path) -> dict[str, Any] | None:
+    """A run folder's config.json, every value of it of the right type; None if there is none.
+
+    Raises:
+        UserError: it is damaged, or was edited to what no run writes.
+    """
+    path = folder / "config.json"
+    try:
+        values = read_object(path)
+    except FileNotFoundError:
+        return None
+    try:
+        from_json(values, str(path))
+        typed(Record, own_fields(Record, values), str(path))
+    except UserError as error:
+        raise UserError(f"{error}: bring back what the run wrote, or choose another --out") from error
+    return values
+
+
+def check_table(folder: Path, then: dict[str, Any], table: "PlanTable | None", teacher: str) -> None:
+    """Refuse to go on with a run under another teacher table than it was started with.
+
+    Args:
+        folder: the run's.
+        then: its config.json.
+        table: the table now, or None.
+        teacher: the name under which it was asked for.
+
+    Raises:
+        UserError: if the table has changed, or what config.json says of it.
+    """
+    was: dict[str, str] | None = then.get("teacher_table")
+    if (table is None) != (was is None):
+        raise UserError(
+            f"{folder}/config.json has been changed: its teacher_table is not that of --teacher {teacher}"
+        )
+    if table is not None and was is not None and was != {"name": table.name, "sha256": table.sha256}:
+        raise UserError(
+            f"the teacher table {teacher} has changed since {folder} was started: bring back the "
+            f"file with sha256 {was.get('sha256')}, or choose another --out"
+        )
 
 
 def make_folder(path: Path) -> None:

@@ -7,13 +7,13 @@ import numpy as np
 
 from jaxteach.config import Config
 from jaxteach.config.sweep import Point
-from jaxteach.runs.resumable import Outcome
 from jaxteach.runs.run_folder import RunFolder, describe
 from jaxteach.runs.shards import Shard
 from jaxteach.teacher.corruption import AnyTeacher
 from jaxteach.teacher.table import PlanTable
 from jaxteach.training.evaluation import summarise, teacher_success
 from jaxteach.training.state import Plan
+from jaxteach.training.train import Training
 
 SHARED = (
     "task",
@@ -31,7 +31,7 @@ TOLD = ("decay", "diverged", "env_steps_to_success", "success_rate", "return", "
 
 
 def write_metrics(
-    plan: Plan, points: tuple[Point, ...], folder: RunFolder, outcome: Outcome, table: PlanTable | None
+    plan: Plan, points: tuple[Point, ...], folder: RunFolder, training: Training, table: PlanTable | None
 ) -> None:
     """Write metrics.npz of a run, finished or stopped; with a sweep, into the folders of its points.
 
@@ -39,15 +39,15 @@ def write_metrics(
         plan: the run's.
         points: of its sweep.
         folder: the run's; its config.json is there.
-        outcome: what it has come to.
+        training: what it has come to.
         table: the teacher's, or None.
     """
     for number, point in enumerate(points):
-        own, at = outcome.at(number), folder.at(point)
+        own, at = training.at(number), folder.at(point)
         if own.chunks:
             if point.label:
                 at.write_config(point.config, plan.student.reader, table)
-            at.write_metrics(own.seed_ids, own.metrics())
+            at.write_metrics(own.seed_ids, own.metrics)
 
 
 def write_summary(
@@ -55,7 +55,7 @@ def write_summary(
     points: tuple[Point, ...],
     teacher: AnyTeacher | None,
     folder: RunFolder,
-    outcome: Outcome,
+    training: Training,
     table: PlanTable | None,
     wall: dict[str, float],
     **more: Any,
@@ -67,7 +67,7 @@ def write_summary(
         points: of its sweep.
         teacher: the compiled table, or None.
         folder: the run's.
-        outcome: complete.
+        training: complete.
         table: the teacher's, or None.
         wall: what the process took in seconds, for `wall_seconds`.
         more: what else the summary shall hold.
@@ -78,7 +78,7 @@ def write_summary(
     rate = None if teacher is None else teacher_success(plan.task, teacher)
     summaries = []
     for number, point in enumerate(points):
-        own = outcome.at(number)
+        own = training.at(number)
         seconds = {"train": own.seconds, "evaluate": own.evaluate_seconds}
         summary = {
             **summarise_run(point.config, table, own, rate),
@@ -102,49 +102,48 @@ def write_summary(
             }
             for point, summary in zip(points, summaries, strict=True)
         ],
-        "env_steps_per_second": steps / outcome.seconds,
+        "env_steps_per_second": steps / training.seconds,
         **more,
-        "wall_seconds": {**wall, "train": outcome.seconds, "evaluate": outcome.evaluate_seconds},
+        "wall_seconds": {**wall, "train": training.seconds, "evaluate": training.evaluate_seconds},
     }
     folder.write_summary(whole)
     return whole
 
 
-def write_shard(shard: Shard, folder: RunFolder, outcome: Outcome, wall: dict[str, float]) -> None:
+def write_shard(shard: Shard, folder: RunFolder, training: Training, wall: dict[str, float]) -> None:
     """Write summary.json of a shard that has ended: what it trained. The chunks stay, to be joined.
 
     Args:
         shard: which.
         folder: its own.
-        outcome: complete.
+        training: complete.
         wall: what its process took in seconds.
     """
-    env_steps = int(np.sum(outcome.metrics()["env_steps"][:, -1]))
     folder.write_summary(
         {
             "shard": str(shard),
-            "seeds": sorted({int(seed) for seed in outcome.seed_ids}),
-            "diverged": outcome.diverged,
-            "env_steps_per_second": env_steps / outcome.seconds,
-            "wall_seconds": {**wall, "train": outcome.seconds, "evaluate": outcome.evaluate_seconds},
+            "seeds": sorted({int(seed) for seed in training.seed_ids}),
+            "diverged": training.diverged,
+            "env_steps_per_second": training.env_steps / training.seconds,
+            "wall_seconds": {**wall, "train": training.seconds, "evaluate": training.evaluate_seconds},
         }
     )
 
 
 def summarise_run(
-    config: Config, table: PlanTable | None, outcome: Outcome, teacher_rate: float | None
+    config: Config, table: PlanTable | None, training: Training, teacher_rate: float | None
 ) -> dict[str, Any]:
     """Gather summary.json, but for the wall times of the process.
 
     Args:
         config: resolved, without a sweep.
         table: the teacher's, or None.
-        outcome: complete, of one point.
+        training: complete, of one point.
         teacher_rate: success of the teacher alone, 0 to 1; None if nobody teaches.
     """
     from jaxteach.analysis import env_steps_to_success, median_env_steps
 
-    metrics = outcome.metrics()
+    metrics = training.metrics
     reached = env_steps_to_success(
         metrics["env_steps"], metrics["started"], metrics["finished"], metrics["succeeded"]
     )
@@ -157,12 +156,12 @@ def summarise_run(
         "preset": config.preset,
         "teacher": describe(table),
         "corrupt": dataclasses.asdict(config.corrupt) if config.corrupt.share else None,
-        "seeds": [int(seed) for seed in outcome.seed_ids],
-        "diverged": outcome.diverged,
+        "seeds": [int(seed) for seed in training.seed_ids],
+        "diverged": training.diverged,
         "env_steps": [int(steps) for steps in env_steps],
         "teacher_success_rate": teacher_rate,
         "env_steps_to_success": median_env_steps(reached),
         "eval_episodes": config.eval_episodes,
-        **summarise(outcome.final()),
-        "env_steps_per_second": float(np.sum(env_steps)) / outcome.seconds,
+        **summarise(training.final),
+        "env_steps_per_second": float(np.sum(env_steps)) / training.seconds,
     }

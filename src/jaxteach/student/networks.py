@@ -12,6 +12,7 @@ from jax import Array
 
 from jaxteach.student.registry import STUDENTS
 from jaxteach.tasks.protocol import Features, Task
+from jaxteach.utils.errors import UserError, one_line
 
 Params = Any
 
@@ -97,16 +98,31 @@ class Network:
     """A kind of student, by which users name it.
 
     Attributes:
-        reads: the features it reads: "compact" or "map", see `tasks.protocol.Task.features`.
+        reads: the features it reads: "compact" or "map", see `tasks.protocol.Task.features`; or what makes
+            features of its own, given the task.
         build: `(hidden, n_actions, shape) -> module` for features of that shape. The module takes features
             f32[N, F], a hidden state f32[N, S] and episode starts bool[N], and gives logits [N, n_actions],
             values [N] and the next hidden state.
         state_size: S from the number of hidden units; 0 for a network without memory.
     """
 
-    reads: str
+    reads: str | Callable[[Task], Features]
     build: Callable[[int, int, tuple[int, ...]], nn.Module]
     state_size: Callable[[int], int] = lambda hidden: 0
+
+    def reader(self, task: Task) -> Features:
+        """How it reads a task's observations.
+
+        Raises:
+            UserError: the task has no such features.
+        """
+        return task.features(self.reads) if isinstance(self.reads, str) else self.reads(task)
+
+    def student(self, name: str, hidden: int, task: Task, n_actions: int) -> "Student":
+        """The network with the features of a task, see `make_student`."""
+        reader = self.reader(task)
+        net = self.build(hidden, n_actions, reader.shape)
+        return Student(name, net, reader, self.state_size(hidden), n_actions)
 
 
 EGO = Network("compact", lambda hidden, n_actions, shape: Ego(hidden, n_actions))
@@ -209,7 +225,38 @@ def make_student(name: str, hidden: int, task: Task, n_actions: int | None = Non
         UserError: no such network, or the task has no features that it could read.
     """
     network = STUDENTS.get(name)
-    reader = task.features(network.reads)
     n_actions = len(task.action_names) if n_actions is None else n_actions
-    net = network.build(hidden, n_actions, reader.shape)
-    return Student(name, net, reader, network.state_size(hidden), n_actions)
+    if STUDENTS.ships(name):
+        return network.student(name, hidden, task, n_actions)
+    try:
+        student: Student = network.student(name, hidden, task, n_actions)
+        check_shapes(student)
+    except UserError:
+        raise
+    except Exception as error:  # a user's own code can fail in any way
+        what = one_line(f"{type(error).__name__}: {error}")[:300]
+        origin = f"{STUDENTS.origin(name)}: its " if STUDENTS.origin(name) else ""
+        raise UserError(f"{origin}student '{name}' cannot be used: {what}") from error
+    return student
+
+
+def check_shapes(student: Student) -> None:
+    """Refuse a network whose outputs are not those of `Network.build`.
+
+    Raises:
+        ValueError: naming the output at fault.
+    """
+    params = jax.eval_shape(student.init, jax.random.key(0))
+    x, hidden, first = (
+        jax.ShapeDtypeStruct(shape, dtype)
+        for shape, dtype in (
+            ((2, student.n_features), jnp.float32),
+            ((2, student.state_size), jnp.float32),
+            ((2,), bool),
+        )
+    )
+    given = jax.eval_shape(student.apply, params, x, hidden, first)
+    wanted = {"logits": (2, student.n_actions), "values": (2,), "hidden state": hidden.shape}
+    for (what, shape), array in zip(wanted.items(), given, strict=True):
+        if (array.shape, array.dtype) != (shape, jnp.float32):
+            raise ValueError(f"its {what} are {array.dtype}{list(array.shape)}, not float32{list(shape)}")

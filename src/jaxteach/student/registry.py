@@ -6,16 +6,17 @@ from jaxteach.utils.registry import Registry
 
 
 def _checked_network(name: str, network: Any) -> Any:
-    """Refuse what is no network.
+    """Refuse what is not a `student.networks.Network`.
 
     Raises:
         ValueError: naming the field.
     """
-    if getattr(network, "reads", None) not in ("compact", "map"):
-        raise ValueError(f"its reads is {getattr(network, 'reads', None)!r}, not 'compact' or 'map'")
-    for field in ("build", "state_size"):
+    reads = getattr(network, "reads", None)
+    if reads not in ("compact", "map") and not callable(reads):
+        raise ValueError(f"its reads is {reads!r}, not 'compact', 'map' or a function from task to features")
+    for field in ("build", "state_size", "student"):
         if not callable(getattr(network, field, None)):
-            raise ValueError(f"its {field} is not callable")
+            raise ValueError(f"its {field} is not callable: make a jaxteach.student.networks.Network of it")
     return network
 
 
@@ -25,8 +26,18 @@ def _checked_loss(name: str, loss: Any) -> Any:
     Raises:
         ValueError: naming what is wrong.
     """
+    import jax
+    import jax.numpy as jnp
+
     if not callable(loss):
-        raise ValueError("it is no function (teacher f32[..., A], log_probs f32[..., A]) -> f32[...]")
+        raise ValueError("it is not a function (teacher f32[..., A], log_probs f32[..., A]) -> f32[...]")
+    rows = jax.ShapeDtypeStruct((2, 3), jnp.float32)
+    try:
+        given = jax.eval_shape(loss, rows, rows)
+    except Exception as error:  # a user's own code can fail in any way
+        raise ValueError(f"it fails on f32[2, 3]: {type(error).__name__}: {error}") from error
+    if getattr(given, "shape", None) != (2,) or given.dtype != jnp.float32:
+        raise ValueError(f"it gives {given} for f32[2, 3], not f32[2]")
     return loss
 
 

@@ -76,8 +76,8 @@ class Task(Protocol):
         action_names: the actions, in order; their number is the number of actions.
         max_steps: environment steps an episode may last.
         n_draws: random words one reset needs.
-        dear_reset: whether a reset is too dear for every environment step. A pool of fresh starts is then drawn
-            once an update, and episodes begin from a random one of them.
+        dear_reset: whether a reset is too dear for every environment step. A pool of fresh starts is then
+            drawn once an update, and episodes begin from a random one of them.
     """
 
     @property
@@ -131,7 +131,8 @@ class Task(Protocol):
         """How students read the observations.
 
         Args:
-            kind: "compact", the shortest vector that tells all, or "map", an array [H, W, C] for convolutions.
+            kind: "compact", the shortest vector that tells all, or "map", an array [H, W, C] for
+                convolutions.
 
         Raises:
             UserError: the task has no such features.
@@ -210,8 +211,11 @@ class Teachable(Task, Protocol):
             i32[N], from 0 on; an option whose subject changes while it runs has ended.
         """
 
-    def asked(self, obs: Obs, memory: Memory) -> Question:
-        """The question that one observation poses, in the names the objects have there; on the host."""
+    def asked(self, obs: Obs, memory: Memory) -> Question | None:
+        """The question that one observation poses, in the names the objects have there; on the host.
+
+        None where the state is not listed.
+        """
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -242,7 +246,8 @@ class Defaults:
         """No object changes its name."""
         return jnp.zeros(option.shape, jnp.int32)
 
-    def asked(self: Teachable, obs: Obs, memory: Memory) -> Question:
+    def asked(self: Teachable, obs: Obs, memory: Memory) -> Question | None:
         """The state's own question."""
         state, _ = perceive_one(self, obs, memory)
-        return self.language.questions[int(state[0])]
+        row = int(state[0])
+        return self.language.questions[row] if row >= 0 else None

@@ -1,11 +1,12 @@
 """Which tasks there are, by name; the one place that knows the worlds. A task is imported when asked for."""
 
-import importlib
+import inspect
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jaxteach.tasks.language import Language
-from jaxteach.utils.errors import UserError, nearest
-from jaxteach.utils.registry import Registry
+from jaxteach.utils.errors import UserError, nearest, one_line
+from jaxteach.utils.registry import Registry, own
 
 if TYPE_CHECKING:
     from jaxteach.tasks.protocol import Features, Teachable
@@ -49,7 +50,9 @@ class Maker(Protocol):
     env_steps: int
     variants: dict[str, dict[str, Any]]
 
-    def make(self, **parameters: Any) -> "Teachable": ...
+    @property
+    def make(self) -> "Callable[..., Teachable]":
+        """Builds the task from the parameters that it has."""
 
 
 def _checked(name: str, maker: Any) -> Maker:
@@ -65,7 +68,7 @@ def _checked(name: str, maker: Any) -> Maker:
     if maker.name != name:
         raise ValueError(f"its name is {maker.name!r}")
     if not callable(getattr(maker, "make", None)):
-        raise ValueError("it has no make(**parameters)")
+        raise ValueError("it has no function make")
     return maker
 
 
@@ -146,7 +149,7 @@ def task_class(name: str) -> Maker:
     """
     for prefix, module in _FAMILIES.items():
         if name.startswith(prefix) and name not in _tasks:
-            maker: Maker = importlib.import_module(module).task_maker(name)
+            maker: Maker = own(f"{module}:task_maker")(name)
             return maker
     return _tasks.get(name)
 
@@ -178,12 +181,24 @@ def make_task(name: str, **parameters: Any) -> "Teachable":
     """
     base = name.partition(":")[0]
     maker = task_class(base)
-    task = maker.make(**_changes(maker, name, parameters))
-    # Tests hold the package's own tasks to the protocol; tracing one takes most of a second.
-    if not _tasks.ships(base):
-        from jaxteach.tasks.checks import check_task
+    changes = _changes(maker, name, parameters)
+    if _tasks.ships(base):
+        return maker.make(**changes)
+    from jaxteach.tasks.checks import check_task
 
-        check_task(task)
+    origin = _tasks.origin(base)
+    who = f"{origin}: its task '{base}'" if origin else f"task '{base}'"
+    accepted = inspect.signature(maker.make).parameters.values()
+    if not any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in accepted):
+        for unknown in sorted(set(changes) - {parameter.name for parameter in accepted}):
+            raise UserError(f"task {base} has no --variant.{unknown.replace('_', '-')}: leave it out")
+    try:
+        task = maker.make(**changes)
+    except UserError:
+        raise
+    except Exception as error:  # a user's own code can fail in any way
+        raise UserError(f"{who}: its make fails: {one_line(f'{type(error).__name__}: {error}')}") from error
+    check_task(task, who)
     return task
 
 
@@ -192,8 +207,7 @@ def facts_class(name: str) -> Any:
     check_task_name(name)
     if needs_jax(name):
         return task_class(name)
-    module, _, attribute = _FACTS[name].partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    return own(_FACTS[name])
 
 
 def task_facts(name: str, **parameters: Any) -> Facts:
@@ -234,15 +248,19 @@ def load_features(described: dict[str, Any], place: str) -> "Features":
     """
     reader = described.get("reader")
     if not isinstance(reader, str) or reader not in _READERS:
-        raise UserError(f"{place}: unknown reader {reader!r}: {nearest(str(reader), tuple(_READERS))}")
-    module, _, attribute = _READERS[reader].partition(":")
-    features: Features = getattr(importlib.import_module(module), attribute)(described, place)
+        raise UserError(
+            f"{place}: the reader {reader!r} is none of jaxteach's own, which alone can be built again: "
+            f"{', '.join(_READERS)}"
+        )
+    features: Features = own(_READERS[reader])(described, place)
     return features
 
 
 def _changes(maker: Any, name: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """What a variant's name and parameters change, the parameters last."""
     base, _, variant = name.partition(":")
+    if variant and not maker.variants:
+        raise UserError(f"task '{base}' has no variants: write --task {base}")
     if variant and variant not in maker.variants:
         raise UserError(f"unknown variant '{variant}' of task '{base}': {nearest(variant, maker.variants)}")
     changes = {key: value for key, value in parameters.items() if value is not None}
@@ -255,7 +273,7 @@ def register_navix() -> list[str]:
     Returns:
         The ids registered, such as `Navix-SimpleDoorKey-v0`.
     """
-    register: list[str] = importlib.import_module(f"{_PAPER}.navix_environment").register(
+    register: list[str] = own(f"{_PAPER}.navix_environment:register")(
         [task_class(name) for name in task_names()]
     )
     return register

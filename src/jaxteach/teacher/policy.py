@@ -26,8 +26,8 @@ from jaxteach.utils.errors import UserError
 class Teacher(struct.PyTreeNode):
     """A teacher's table, compiled for one task.
 
-    The candidates of a state are the options its plans name whose action depends on the view, K of them at most,
-    group by group. An outcome is: what the first, second, ... candidate does, or one of the A actions
+    The candidates of a state are the options its plans name whose action depends on the view, K of them at
+    most, group by group. An outcome is: what the first, second, ... candidate does, or one of the A actions
     whatever the view. Which candidates have ended is a number of K bits, the first candidate's the lowest.
 
     Attributes:
@@ -137,8 +137,8 @@ def teacher_policy(teacher: Teacher, task: Teachable, obs: Any, memory: Any) -> 
         memory: [N, ...], what the teacher remembers besides.
 
     Returns:
-        q(a|s), f32[N, A], rows sum to 1 (paper: the mixture over plans of their first action), or are zero where
-        the state is not listed.
+        q(a|s), f32[N, A], rows sum to 1 (paper: the mixture over plans of their first action), or are zero
+        where the state is not listed.
     """
     seen = (obs, memory)
     chex.assert_equal_shape_prefix(jax.tree.leaves(seen), 1)

@@ -2,10 +2,10 @@
 
 from jaxteach.training.evaluation import as_arrays, play_students, play_teacher, summarise
 from jaxteach.training.program import Program, check_program, compile_program, reuse_program
-from jaxteach.training.train import ChunkResult, Progress, Training, train
+from jaxteach.training.train import Chunk, Progress, Training, train
 
 __all__ = [
-    "ChunkResult",
+    "Chunk",
     "Program",
     "Progress",
     "Training",

@@ -17,7 +17,13 @@ from jaxteach.teacher.corruption import AnyTeacher, mean_policy
 from jaxteach.training.hierarchical import NO_OPTION, execute
 from jaxteach.training.rollout import sample
 from jaxteach.training.starts import fresh_starts, next_starts, select
-from jaxteach.training.streams import evaluation_key, first_layouts_key, parameters_key, play_keys
+from jaxteach.training.streams import (
+    evaluation_key,
+    first_layouts_key,
+    parameters_key,
+    play_keys,
+    pool_key,
+)
 from jaxteach.utils.numerics import as_fixed
 
 SIDE_BY_SIDE = 128
@@ -92,7 +98,7 @@ def play(task: Task, act: Act, memory: Any, key: Array, n_episodes: int) -> Epis
         if not task.dear_reset:
             return step(carry, None)
         # Steps beyond the last episode's end count for nothing.
-        pool = fresh_starts(task, play_keys(key, carry.t).layouts, n_lanes)
+        pool = fresh_starts(task, pool_key(key, carry.t), n_lanes)
         return jax.lax.fori_loop(0, POOL_STEPS, lambda _, carry: step(carry, pool), carry)
 
     start = _Carry(

@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxteach.training.loop import run_update
 from jaxteach.training.program import Program
-from jaxteach.training.train import Progress, Start
+from jaxteach.training.train import Progress, Standing
 from jaxteach.utils.errors import UserError
 
 PACKAGE = Path(__file__).parents[1]
@@ -32,7 +32,7 @@ class DivergenceWatch:
         self._updates = 0
         self._before: Any = None
 
-    def begin(self, start: Start | None) -> None:
+    def begin(self, start: Standing | None) -> None:
         """A chunk begins, or goes on."""
         self._updates = start.log.n_updates if start else 0
         if self._debug:

@@ -8,6 +8,7 @@ seed's randomness follows from its id, and from there from counters:
                              -> learning -> shuffle by epoch
                              -> teacher -> plans drawn; errors drawn
     key(1) -> seed (a teacher's: the number asked for) -> step -> actions; layouts; 2**31: the first layouts
+                                                                  -> layouts -> 2**31: a pool of starts
     key(2) -> number of a drawn episode: its layout
 
 Actions of drawn episodes and everything else on the host follow from NumPy's generators, which no
@@ -24,6 +25,7 @@ IMPLEMENTATION = "threefry2x32"
 TRAINING, EVALUATION, RENDERING = 0, 1, 2
 PARAMETERS = FIRST_LAYOUTS = 2**31
 TRAINING_LAYOUTS = 2**31 + 1
+POOL = 2**31
 
 
 def root(number: int) -> Array:
@@ -152,6 +154,16 @@ def play_keys(key: Array, t: Array | int) -> PlayKeys:
     """
     actions, layouts = jax.random.split(jax.random.fold_in(key, t))
     return PlayKeys(actions, layouts)
+
+
+def pool_key(key: Array, t: Array | int) -> Array:
+    """The pool of starts that an evaluation draws from, where a reset is dear.
+
+    Args:
+        key: from `evaluation_key`.
+        t: i32[], the number of the pool's first step.
+    """
+    return jax.random.fold_in(play_keys(key, t).layouts, POOL)
 
 
 def drawn_episode_key(number: int) -> Array:

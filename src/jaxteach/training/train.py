@@ -1,6 +1,7 @@
 """Training many seeds, chunk by chunk."""
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,143 +16,216 @@ from jaxteach.config.sweep import grid
 from jaxteach.teacher.table import PlanTable
 from jaxteach.training.metrics import MetricsLog, join_chunks
 from jaxteach.training.program import Program, compile_program, run_chunk
-from jaxteach.training.state import Plan, SeedState
-from jaxteach.training.trials import IntArray, seeds_of, trials_of
+from jaxteach.training.state import SeedState
+from jaxteach.training.trials import IntArray, points_of, seeds_of, trials_of
 from jaxteach.utils.numerics import as_fixed
 
 Stop = Callable[[], bool]
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Chunk:
+    """What a chunk came to.
+
+    Attributes:
+        trials: int64[trial], seeds at points of the sweep, see `training.trials`.
+        metrics: [trial, update] arrays, see `training.metrics.ARRAYS`.
+        diverged_at: int64[trial], the update in which a trial diverged and was frozen; -1 for the others.
+        seconds: what training it took.
+        final: its final evaluation, [trial] arrays; empty if it has not been evaluated.
+        evaluate_seconds: what that took.
+        params: the students' parameters, [trial, ...]; None once they are on disk or no longer wanted.
+        complete: whether every trial reached its environment steps.
+    """
+
+    trials: IntArray
+    metrics: Arrays
+    diverged_at: IntArray
+    seconds: float
+    final: Arrays = dataclasses.field(default_factory=dict)
+    evaluate_seconds: float = 0.0
+    params: Any = None
+    complete: bool = True
+
+    @functools.cached_property
+    def env_steps(self) -> int:
+        """Environment steps taken, all trials together."""
+        return int(self.metrics["env_steps"][:, -1].sum())
+
+    @property
+    def updates(self) -> int:
+        """Updates taken."""
+        return self.metrics["env_steps"].shape[1]
+
+    def where(self, rows: npt.NDArray[Any]) -> "Chunk":
+        """The same for some of its trials; its seconds are shared out evenly."""
+        share = len(self.trials[rows]) / len(self.trials)
+        return dataclasses.replace(
+            self,
+            trials=self.trials[rows],
+            metrics={name: array[rows] for name, array in self.metrics.items()},
+            diverged_at=self.diverged_at[rows],
+            seconds=self.seconds * share,
+            final={name: array[rows] for name, array in self.final.items()},
+            evaluate_seconds=self.evaluate_seconds * share,
+            params=jax.tree.map(lambda x: x[rows], self.params),
+        )
 
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """What training leaves, per seed, and with a sweep per point.
+    """What training has come to so far, over all of a run's processes.
 
     Attributes:
-        trials: int64[trial], seeds at points of the sweep, see `training.trials`; without one the seeds' ids.
-        params: the students' parameters, [trial, ...].
-        metrics: [trial, update] arrays, see `training.metrics.ARRAYS`.
+        chunks: those begun so far; the last may have been stopped.
+        n_trials: trials to train in all.
         compile_seconds: what compiling took.
-        train_seconds: what training took, compiling left out.
-        complete: whether every trial reached its environment steps.
-        diverged_at: int64[trial], the update in which a trial diverged and was frozen; -1 for the others.
+        earlier_seconds: seconds of training and evaluation by earlier processes.
     """
 
-    trials: IntArray
-    params: Any
-    metrics: dict[str, npt.NDArray[Any]]
-    compile_seconds: float
-    train_seconds: float
-    complete: bool
-    diverged_at: IntArray
+    chunks: tuple[Chunk, ...]
+    n_trials: int
+    compile_seconds: float = 0.0
+    earlier_seconds: float = 0.0
+
+    def plus(self, chunk: Chunk) -> "Training":
+        """The same with one chunk more."""
+        return dataclasses.replace(self, chunks=(*self.chunks, chunk))
 
     @property
-    def seed_ids(self) -> npt.NDArray[np.uint32]:
-        """The seed of each trial."""
-        return seeds_of(self.trials)
+    def complete(self) -> bool:
+        """Whether every trial reached its environment steps."""
+        return sum(len(chunk.trials) for chunk in self.chunks if chunk.complete) == self.n_trials
+
+    @property
+    def trials(self) -> IntArray:
+        """Seeds at points of the sweep, int64[trial], see `training.trials`; without one the seeds' ids."""
+        return np.concatenate([chunk.trials for chunk in self.chunks])
+
+    @property
+    def seed_ids(self) -> npt.NDArray[np.int64]:
+        """The seed of each trial, int64[trial]."""
+        return seeds_of(self.trials).astype(np.int64)
+
+    @functools.cached_property
+    def params(self) -> Any:
+        """The students' parameters, [trial, ...], if they have been kept in memory."""
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves), *(chunk.params for chunk in self.chunks))
+
+    @functools.cached_property
+    def metrics(self) -> Arrays:
+        """[trial, update] arrays, see `training.metrics.ARRAYS`."""
+        return join_chunks([chunk.metrics for chunk in self.chunks])
+
+    @property
+    def final(self) -> Arrays:
+        """The final evaluation, if there was one: success_rate, return and length, float64[trial]."""
+        names = self.chunks[0].final
+        return {name: np.concatenate([chunk.final[name] for chunk in self.chunks]) for name in names}
+
+    @property
+    def diverged_at(self) -> IntArray:
+        """int64[trial], the update in which a trial diverged and was frozen; -1 for the others."""
+        return np.concatenate([chunk.diverged_at for chunk in self.chunks])
+
+    @property
+    def diverged(self) -> list[dict[str, int]]:
+        """The seeds that diverged: {seed, update} each."""
+        ids, updates = self.seed_ids, self.diverged_at
+        return [{"seed": int(ids[i]), "update": int(updates[i])} for i in np.flatnonzero(updates >= 0)]
+
+    @property
+    def updates(self) -> int:
+        """Updates taken, all chunks together."""
+        return sum(chunk.updates for chunk in self.chunks)
+
+    @property
+    def env_steps(self) -> int:
+        """Environment steps taken, all trials together."""
+        return sum(chunk.env_steps for chunk in self.chunks)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training, compiling left out."""
+        return sum(chunk.seconds for chunk in self.chunks)
+
+    @property
+    def evaluate_seconds(self) -> float:
+        """Seconds of evaluation."""
+        return sum(chunk.evaluate_seconds for chunk in self.chunks)
+
+    def at(self, point: int) -> "Training":
+        """The same for one point of the sweep; there may be nothing yet."""
+        parts = [(chunk, points_of(chunk.trials) == point) for chunk in self.chunks]
+        own = tuple(chunk.where(rows) for chunk, rows in parts if rows.any())
+        return Training(own, sum(len(chunk.trials) for chunk in own))
 
 
 @dataclasses.dataclass(frozen=True)
-class Progress:
+class Standing:
+    """Where a running chunk stands: all that it needs to go on.
+
+    Attributes:
+        state: its state, padding included; after a segment read it at once, the next segment takes it.
+        log: its metrics so far.
+        chunk_seconds: spent on it so far.
+    """
+
+    state: SeedState
+    log: MetricsLog
+    chunk_seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress(Standing):
     """Where training stands after a segment.
 
     Attributes:
         chunk: number of the running chunk, from 0.
         n_chunks: chunks of the whole run, all shards together.
         trials: the chunk's trials.
-        log: its metrics so far.
-        updates: taken so far, all chunks together.
+        before: the chunks that have ended.
         all_updates: what `updates` ends at; None where that is not known ahead (whole episodes).
-        share: how much of the whole run is done, 0 to 1.
-        env_steps: environment steps taken so far, all chunks together.
-        seconds: spent training so far, all chunks together.
-        chunk_seconds: spent on the running chunk so far.
-        state: the chunk's state, padding included; read from it at once, the next segment takes it.
-        complete: whether the chunk has ended.
+        chunk_share: how much of the chunk is done, 0 to 1.
+        chunk_env_steps: environment steps taken by the chunk so far.
         stopping: whether training ends here.
     """
 
     chunk: int
     n_chunks: int
     trials: IntArray
-    log: MetricsLog
-    updates: int
+    before: Training
     all_updates: int | None
-    share: float
-    env_steps: int
-    seconds: float
-    chunk_seconds: float
-    state: SeedState
-    complete: bool
+    chunk_share: float
+    chunk_env_steps: int
     stopping: bool
 
+    @property
+    def complete(self) -> bool:
+        """Whether the chunk has ended."""
+        return self.chunk_share >= 1.0
 
-@dataclasses.dataclass(frozen=True)
-class ChunkResult:
-    """What a chunk comes to.
+    @property
+    def updates(self) -> int:
+        """Updates taken so far, all chunks together."""
+        return self.before.updates + self.log.n_updates
 
-    Attributes:
-        chunk: its number.
-        trials: its trials.
-        params: their parameters, [trial, ...].
-        metrics: [trial, update] arrays.
-        diverged_at: int64[trial], see `Training`.
-        seconds: what it took.
-        complete: whether it ended, or was stopped.
-    """
+    @property
+    def share(self) -> float:
+        """How much of what there is to train is done, 0 to 1."""
+        done = sum(len(chunk.trials) for chunk in self.before.chunks)
+        return (done + self.chunk_share * len(self.trials)) / self.before.n_trials
 
-    chunk: int
-    trials: IntArray
-    params: Any
-    metrics: dict[str, npt.NDArray[Any]]
-    diverged_at: IntArray
-    seconds: float
-    complete: bool
+    @property
+    def env_steps(self) -> int:
+        """Environment steps taken so far, all chunks together."""
+        return self.before.env_steps + self.chunk_env_steps
 
-
-@dataclasses.dataclass(frozen=True)
-class Start:
-    """Where a chunk goes on: its state, padding included, its metrics so far and the seconds it took."""
-
-    state: SeedState
-    log: MetricsLog
-    seconds: float
-
-
-@dataclasses.dataclass
-class Tally:
-    """What the chunks that have ended come to, and what there is to do.
-
-    Attributes:
-        total: trials to train.
-        n_chunks: chunks of the whole run, all shards together.
-        all_updates: updates to take, all chunks together; None where that is not known ahead.
-        trials: of the chunks that have ended; so are the other numbers.
-        updates: taken.
-        env_steps: taken.
-        seconds: of training.
-    """
-
-    total: int
-    n_chunks: int
-    all_updates: int | None
-    trials: int = 0
-    updates: int = 0
-    env_steps: int = 0
-    seconds: float = 0.0
-
-    @classmethod
-    def of(cls, plan: Plan, chunks: Sequence[IntArray], n_chunks: int | None = None) -> "Tally":
-        """Before the first of some chunks; `n_chunks` if they are not all of the run's."""
-        trials = sum(len(chunk) for chunk in chunks)
-        all_updates = None if plan.by_episodes else plan.n_updates * len(chunks)
-        return cls(trials, n_chunks or len(chunks), all_updates)
-
-    def add(self, trials: int, updates: int, env_steps: int, seconds: float) -> None:
-        """Count a chunk that has ended."""
-        self.trials += trials
-        self.updates += updates
-        self.env_steps += env_steps
-        self.seconds += seconds
+    @property
+    def seconds(self) -> float:
+        """Seconds spent training so far, all chunks together."""
+        return self.before.seconds + self.chunk_seconds
 
 
 @as_fixed
@@ -162,7 +236,7 @@ def train(
     *,
     program: Program | None = None,
     on_segment: Callable[[Progress], None] = lambda progress: None,
-    on_chunk: Callable[[ChunkResult], None] = lambda result: None,
+    on_chunk: Callable[[Chunk], None] = lambda chunk: None,
     stop: Stop = lambda: False,
 ) -> Training:
     """Train students, one for each seed, and keep everything in memory.
@@ -187,21 +261,14 @@ def train(
     config = resolve(config)
     program = program or compile_program(config, teacher)
     chunks = split(config, program.width, seed_ids)
-    tally, results = Tally.of(program.plan, chunks), []
-    for chunk, trials in enumerate(chunks):
-        results.append(train_chunk(program, chunk, trials, tally, on_segment=on_segment, stop=stop))
-        on_chunk(results[-1])
-        if not results[-1].complete or (chunk + 1 < len(chunks) and stop()):
+    training = Training((), sum(len(trials) for trials in chunks), program.compile_seconds)
+    for number, trials in enumerate(chunks):
+        chunk = train_chunk(program, number, trials, training, on_segment=on_segment, stop=stop)
+        training = training.plus(chunk)
+        on_chunk(chunk)
+        if not chunk.complete or (number + 1 < len(chunks) and stop()):
             break
-    return Training(
-        trials=np.concatenate([result.trials for result in results]),
-        params=jax.tree.map(lambda *leaves: np.concatenate(leaves), *(r.params for r in results)),
-        metrics=join_chunks([result.metrics for result in results]),
-        compile_seconds=program.compile_seconds,
-        train_seconds=sum(result.seconds for result in results),
-        complete=tally.trials == tally.total,
-        diverged_at=np.concatenate([result.diverged_at for result in results]),
-    )
+    return training
 
 
 def split(config: Config, width: int, seed_ids: Sequence[int] | None = None) -> list[IntArray]:
@@ -213,21 +280,23 @@ def split(config: Config, width: int, seed_ids: Sequence[int] | None = None) -> 
 
 def train_chunk(
     program: Program,
-    chunk: int,
+    number: int,
     trials: IntArray,
-    tally: Tally,
+    before: Training,
     *,
-    start: Start | None = None,
+    n_chunks: int | None = None,
+    start: Standing | None = None,
     on_segment: Callable[[Progress], None] = lambda progress: None,
     stop: Stop = lambda: False,
-) -> ChunkResult:
+) -> Chunk:
     """Train one chunk, from its beginning or from where it was left.
 
     Args:
         program: compiled.
-        chunk: its number.
+        number: its number.
         trials: its trials, at most the program's width.
-        tally: the chunks before; this one is added when it ends.
+        before: the chunks before, and how many trials there are to train.
+        n_chunks: chunks of the whole run, if those to train are not all of them.
         start: where it was left.
         on_segment: called after each segment.
         stop: asked after each segment.
@@ -235,34 +304,34 @@ def train_chunk(
     Returns:
         What it has come to, whether it ended or was stopped.
     """
-    n, goal = len(trials), program.plan.config.env_steps
-    assert goal is not None
+    n, plan = len(trials), program.plan
+    to_train = -(-before.n_trials // program.width)
     log = start.log if start else MetricsLog(n)
-    began = time.perf_counter() - (start.seconds if start else 0.0)
+    began = time.perf_counter() - (start.chunk_seconds if start else 0.0)
     for state in run_chunk(program, trials, log, start.state if start else None):
         done = np.asarray(jax.device_get(state.env_steps))[:n]
-        within = min(1.0, float(np.min(done)) / goal)
-        seconds, complete = time.perf_counter() - began, within >= 1.0
+        share = min(1.0, float(np.min(done)) / plan.env_steps)
         progress = Progress(
-            chunk=chunk,
-            n_chunks=tally.n_chunks,
-            trials=trials,
-            log=log,
-            updates=tally.updates + log.n_updates,
-            all_updates=tally.all_updates,
-            share=(tally.trials + within * n) / tally.total,
-            env_steps=tally.env_steps + int(np.sum(done)),
-            seconds=tally.seconds + seconds,
-            chunk_seconds=seconds,
             state=state,
-            complete=complete,
-            stopping=not complete and stop(),
+            log=log,
+            chunk_seconds=time.perf_counter() - began,
+            chunk=number,
+            n_chunks=n_chunks or to_train,
+            trials=trials,
+            before=before,
+            all_updates=None if plan.by_episodes else plan.n_updates * to_train,
+            chunk_share=share,
+            chunk_env_steps=int(np.sum(done)),
+            stopping=share < 1.0 and stop(),
         )
         on_segment(progress)
         if progress.stopping:
             break
-    seconds = time.perf_counter() - began
-    if complete:
-        tally.add(n, log.n_updates, int(np.sum(done)), seconds)
-    params = jax.tree.map(lambda x: np.asarray(x)[:n], state.params)
-    return ChunkResult(chunk, trials, params, log.arrays(), log.diverged_at(), seconds, complete)
+    return Chunk(
+        trials=trials,
+        metrics=log.arrays(),
+        diverged_at=log.diverged_at(),
+        seconds=time.perf_counter() - began,
+        params=jax.tree.map(lambda x: np.asarray(x)[:n], state.params),
+        complete=progress.complete,
+    )

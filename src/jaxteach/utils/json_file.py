@@ -53,7 +53,7 @@ def read_object(path: Path) -> dict[str, Any]:
 def typed[T](kind: type[T], value: Any, place: str) -> T:
     """Check a JSON value against an annotation, and make of it what the annotation says.
 
-    A dataclass takes an object: fields with a plain default may be missing (the file may be older than
+    A dataclass takes an object: fields with a default may be missing (the file may be older than
     they are), others may not, and what is no field is refused. Numbers stay as they are.
 
     Args:
@@ -116,7 +116,7 @@ def _build(kind: type, value: Any, place: str) -> Any:
         if name not in fields:
             raise UserError(f"{place}: '{name[:40]}' is no field of this version")
     for name, field in fields.items():
-        if name not in value and field.default is dataclasses.MISSING:
+        if name not in value and field.default is field.default_factory is dataclasses.MISSING:
             raise UserError(f"{place}: {name} is missing")
     at = f"{place}{'.' if ': ' in place else ': '}"
     return kind(**{name: _typed(hints[name], item, at + name) for name, item in value.items()})

@@ -3,10 +3,15 @@
 import functools
 import importlib
 import importlib.metadata
+import re
 from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import EntryPoint
 from typing import Any
 
 from jaxteach.utils.errors import UserError, nearest, one_line
+
+_NAME = re.compile(r"\w[\w.-]*")
+"""Names become parts of file names, and a task's ends at a colon."""
 
 
 class Registry[T]:
@@ -28,6 +33,7 @@ class Registry[T]:
         self.kind, self.group = kind, group
         self._built_in, self._check = dict(built_in), check
         self._registered: dict[str, T] = {}
+        self._loaded: dict[str, T] = {}  # those that ship, and those of plugins
 
     def names(self) -> tuple[str, ...]:
         """Every name, sorted; imports nothing."""
@@ -40,8 +46,13 @@ class Registry[T]:
         return iter(self.names())
 
     def ships(self, name: str) -> bool:
-        """Whether a name is one of the package's own, and not registered anew."""
+        """Whether a name is one of the package's own, which no plugin claims."""
         return name in self._built_in and name not in self._plugins()
+
+    def origin(self, name: str) -> str:
+        """Where an object comes from, for messages: the package and the object of a plugin, "" for any other."""
+        points = self._plugins().get(name, ())
+        return _origin(points[0]) if points else ""
 
     def register(self, name: str, thing: T) -> None:
         """Add an object under a name of its own.
@@ -49,12 +60,11 @@ class Registry[T]:
         Raises:
             UserError: the name is taken by another object, or the object is none of the kind.
         """
-        if name in self and self._registered.get(name, thing) is not thing:
+        elsewhere = name in self._built_in and self._built_in[name] != _place(thing)
+        taken = elsewhere or self._registered.get(name, thing) is not thing
+        if taken and self._loaded.get(name) is not thing:
             raise UserError(f"a {self.kind} named '{name}' exists already: choose another name")
-        try:
-            self._registered[name] = self._check(name, thing)
-        except ValueError as error:
-            raise UserError(f"{self.kind} '{name}': {error}") from error
+        self._registered[name] = self._valid(name, thing, f"{self.kind} '{name}'")
 
     def get(self, name: str) -> T:
         """The object of a name.
@@ -63,63 +73,100 @@ class Registry[T]:
             UserError: there is none, with the nearest names; or a plugin that cannot be used, naming its package
                 and the object.
         """
-        plugins = self._plugins().get(name, ())
-        if name in self._built_in or name in self._registered:
-            if plugins:
-                raise UserError(
-                    f"{_origin(plugins[0])}: its {self.kind} '{name}' has a name that is taken: rename it"
-                )
-            if name not in self._registered:
-                self._registered[name] = self._check(name, _load(self._built_in[name]))
+        if points := self._plugins().get(name):
+            return self._from_plugins(name, points)
+        if name in self._registered:
             return self._registered[name]
-        if not plugins:
-            raise UserError(f"unknown {self.kind} '{name}': {nearest(name, self.names())}")
-        if len(plugins) > 1:
-            both = " and ".join(_origin(plugin) for plugin in plugins)
+        if name not in self._built_in:
+            damaged = "".join(f"; the entry points in {place} cannot be read" for place in _installed()[1])
+            raise UserError(f"unknown {self.kind} '{name}': {nearest(name, self.names())}{damaged}")
+        if name not in self._loaded:
+            self._loaded[name] = self._check(name, own(self._built_in[name]))
+        return self._loaded[name]
+
+    def _from_plugins(self, name: str, points: tuple[EntryPoint, ...]) -> T:
+        """The object of the one plugin that has a name, loaded and checked once."""
+        origin = f"{_origin(points[0])}: its {self.kind} '{name}'"
+        if name in self._built_in:
+            raise UserError(f"{origin} has a name that is taken: rename it")
+        if len(points) > 1:
+            both = " and ".join(_origin(point) for point in points)
             raise UserError(f"{both} both have a {self.kind} named '{name}': uninstall one")
-        return self._from_plugin(name, plugins[0])
+        if name in self._loaded:
+            return self._loaded[name]
+        try:
+            thing = _load(points[0].value)
+        except (Exception, SystemExit) as error:  # a plugin's import can fail in any way
+            what = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            raise UserError(f"{origin} cannot be imported: {one_line(what)}") from error
+        # Its module may have registered it as well; another object of that name is somebody else's.
+        if self._registered.get(name, thing) is not thing:
+            raise UserError(f"{origin} has a name that is taken: rename it")
+        self._loaded[name] = self._valid(name, thing, origin)
+        return self._loaded[name]
 
-    def _from_plugin(self, name: str, plugin: importlib.metadata.EntryPoint) -> T:
-        """Load and check a plugin's object."""
+    def _valid(self, name: str, thing: Any, origin: str) -> T:
+        """The object, checked.
+
+        Raises:
+            UserError: naming the field at fault.
+        """
         try:
-            thing = plugin.load()
-        except Exception as error:  # a plugin's import can fail in any way
-            what = one_line(f"{type(error).__name__}: {error}")
-            raise UserError(
-                f"{_origin(plugin)}: its {self.kind} '{name}' cannot be imported: {what}"
-            ) from error
-        try:
-            checked = self._check(name, thing)
+            if not _NAME.fullmatch(name):
+                raise ValueError("a name may hold letters, digits, '_', '-' and '.' alone")
+            return self._check(name, thing)
         except ValueError as error:
-            raise UserError(f"{_origin(plugin)}: its {self.kind} '{name}' cannot be used: {error}") from error
-        # Registered objects win over entry points only through the cache of this process.
-        self._plugins().pop(name)
-        self._registered[name] = checked
-        return checked
+            raise UserError(f"{origin} cannot be used: {error}") from error
 
-    def _plugins(self) -> dict[str, tuple[importlib.metadata.EntryPoint, ...]]:
+    def _plugins(self) -> Mapping[str, tuple[EntryPoint, ...]]:
         """Entry points of the group by name."""
-        return _entry_points(self.group)
+        return _installed()[0].get(self.group, {})
 
 
 @functools.cache
-def _entry_points(group: str) -> dict[str, tuple[importlib.metadata.EntryPoint, ...]]:
-    """Entry points by name, read once."""
-    found: dict[str, tuple[importlib.metadata.EntryPoint, ...]] = {}
-    for point in importlib.metadata.entry_points(group=group):
-        # One package can be seen twice, as installed and as a checkout on the path.
-        if all(point.value != other.value for other in found.get(point.name, ())):
-            found[point.name] = (*found.get(point.name, ()), point)
-    return found
+def _installed() -> tuple[dict[str, dict[str, tuple[EntryPoint, ...]]], tuple[str, ...]]:
+    """Entry points of all packages by group and name, and where they cannot be read; looked for once."""
+    found: dict[str, dict[str, tuple[EntryPoint, ...]]] = {}
+    damaged: list[str] = []
+    for distribution in importlib.metadata.distributions():
+        try:
+            points = tuple(distribution.entry_points)
+        except Exception:  # a damaged package that has nothing to do with a run must not end it
+            damaged.append(str(getattr(distribution, "_path", "a package")))
+            continue
+        for point in points:
+            group = found.setdefault(point.group, {})
+            # One package can be seen twice, as installed and as a checkout on the path.
+            if all(point.value != other.value for other in group.get(point.name, ())):
+                group[point.name] = (*group.get(point.name, ()), point)
+    return found, tuple(damaged)
+
+
+def own(place: str) -> Any:
+    """The object at `jaxteach.module:object`: only modules of this package are imported by name.
+
+    >>> own("jaxteach.utils.registry:own").__name__
+    'own'
+    """
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(f"jaxteach.{module.removeprefix('jaxteach.')}"), name)
+
+
+def _place(thing: Any) -> str:
+    """`module:object` of a class or function; of nothing else is it known."""
+    return f"{getattr(thing, '__module__', '')}:{getattr(thing, '__qualname__', '')}"
 
 
 def _load(place: str) -> Any:
     """The object at `module:object`."""
     module, _, name = place.partition(":")
-    return getattr(importlib.import_module(module), name)
+    found = importlib.import_module(module.strip())
+    for part in filter(None, name.strip().split(".")):
+        found = getattr(found, part)
+    return found
 
 
-def _origin(plugin: importlib.metadata.EntryPoint) -> str:
+def _origin(point: EntryPoint) -> str:
     """The package of an entry point, and the object."""
-    package = plugin.dist.name if plugin.dist is not None else "a package"
-    return f"{package} ({plugin.value})"
+    package = point.dist.name if point.dist is not None else "a package"
+    return f"{package} ({point.value})"

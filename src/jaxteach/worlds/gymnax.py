@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -35,15 +35,16 @@ class GymnaxState(struct.PyTreeNode):
 
 
 def solved(reward: Array, done: Array, info: dict[str, Any]) -> Array:
-    """Success unless a task says otherwise: the environment's own word, or a positive last reward."""
+    """Success unless a task says otherwise: `info["success"]`, else a positive last reward, for sparse ones."""
     return jnp.asarray(info["success"], bool) if "success" in info else done & (reward > 0)
 
 
 class GymnaxTask(Defaults):
     """An environment of gymnax's interface; a task, and what makes it.
 
-    The environment's own `step_env` and `reset_env` are used where it has them, for its `step` resets by itself.
-    `info["truncated"]`, or an episode as long as `max_steps`, cuts an episode off; `done` otherwise ends it.
+    The environment's own `step_env` and `reset_env` are used where its class has them, for its `step` resets by
+    itself. Environments of this interface count their own time limit as `done`: an episode is cut off where
+    `info["truncated"]` says so, or without it where `done` falls on `max_steps`; it ends at any other `done`.
 
     Args:
         name: what users write after `--task`.
@@ -92,9 +93,14 @@ class GymnaxTask(Defaults):
         self._success, self._abstract = success, abstract
         options = tuple(Option(action) for action in self.action_names)
         named = tuple(NamedState(state) if isinstance(state, str) else state for state in states)
-        self.language: Language = plain_language(named, options)
-        self._reset = self._method("reset_env", "reset", ("key",))
-        self._step = self._method("step_env", "step", ("key", "state", "action"))
+        try:
+            self.language: Language = plain_language(named, options)
+        except ValueError as error:
+            raise UserError(f"task {name}: its action names: {error}") from error
+        # A wrapper passes these two through to what it wraps, and with them by what it changes itself.
+        pure = all(hasattr(type(env), method) for method in ("reset_env", "step_env"))
+        self._reset = self._method("reset_env" if pure else "reset", 1)
+        self._step = self._method("step_env" if pure else "step", 3)
         self._require(bool(states) == (abstract is not None), "give states and abstract together, or neither")
         self._require(
             len(self.action_names) == n_actions, f"{len(self.action_names)} names, {n_actions} actions"
@@ -105,26 +111,19 @@ class GymnaxTask(Defaults):
         if not holds:
             raise UserError(f"task {self.name}: {otherwise}")
 
-    def _method(self, pure: str, plain: str, arguments: tuple[str, ...]) -> Callable[..., Any]:
+    def _method(self, name: str, n_arguments: int) -> Callable[..., Any]:
         """The environment's method, given its parameters if it takes any."""
-        method = getattr(self.env, pure, None) or getattr(self.env, plain, None)
-        self._require(callable(method), f"{type(self.env).__name__} has no {plain}(): not gymnax's interface")
+        method = getattr(self.env, name, None)
+        self._require(callable(method), f"{type(self.env).__name__} has no {name}(): not gymnax's interface")
         assert method is not None
-        takes = len(inspect.signature(method).parameters)
-        if takes == len(arguments):
+        if len(inspect.signature(method).parameters) == n_arguments:
             return method
         return lambda *given: method(*given, self._params)
 
     # ---- what makes it -------------------------------------------------------------------
 
-    def make(self, **parameters: Any) -> "GymnaxTask":
-        """The task itself: it has no parameters to change.
-
-        Raises:
-            UserError: if any is given.
-        """
-        for name in parameters:
-            raise UserError(f"task {self.name} has no --variant.{name.replace('_', '-')}: leave it out")
+    def make(self) -> Self:
+        """The task itself: it has no parameters to change."""
         return self
 
     # ---- Task ----------------------------------------------------------------------------
@@ -143,12 +142,12 @@ class GymnaxTask(Defaults):
         clock = state.clock + 1
         reward = jnp.asarray(reward, jnp.float32).reshape(())
         done = jnp.asarray(done, bool).reshape(())
-        truncated = (clock >= self.max_steps) | jnp.asarray(info.get("truncated", False), bool)
+        late = clock >= self.max_steps
+        terminated = done & ~jnp.asarray(info.get("truncated", late), bool)
         outcome = Outcome(
             reward=reward,
-            # Environments of this interface count their own time limit as done.
-            terminated=done & ~truncated,
-            truncated=truncated,
+            terminated=terminated,
+            truncated=(done | late) & ~terminated,
             success=jnp.asarray(self._success(reward, done, info), bool).reshape(()),
         )
         return GymnaxState(env, obs, jax.random.key_data(later), clock), outcome
@@ -173,11 +172,12 @@ class GymnaxTask(Defaults):
     # ---- Teachable -----------------------------------------------------------------------
 
     def perceive(self, obs: Any, memory: Any) -> tuple[Array, tuple[()]]:
-        """The abstract states of observations [N, ...], i32[N]."""
+        """The abstract states of observations [N, ...], i32[N]; -1 for a row that the table does not have."""
         self._require(self._abstract is not None, "it has no abstract states, so no teacher: --teacher none")
         assert self._abstract is not None
-        return jnp.asarray(jax.vmap(self._abstract)(obs), jnp.int32), ()
+        rows = jnp.asarray(jax.vmap(self._abstract)(obs), jnp.int32)
+        return jnp.where((rows >= 0) & (rows < len(self.language.states)), rows, -1), ()
 
     def fixed_action(self, state: int, option: Option) -> int | None:
-        """The action of that name."""
+        """The action of that name; `no_op` for a wait."""
         return self.action_names.index(option.kind) if option.kind in self.action_names else self.no_op

@@ -1,5 +1,6 @@
 """Any environment of navix as a task: navix's own rules, rewards and layouts, its symbolic observation."""
 
+import difflib
 import functools
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -10,7 +11,7 @@ from navix.environments.environment import StepType
 
 from jaxteach.tasks.language import AbstractState
 from jaxteach.tasks.protocol import Features
-from jaxteach.utils.errors import UserError, nearest
+from jaxteach.utils.errors import UserError
 from jaxteach.worlds.gymnax import Abstract, GymnaxTask
 from jaxteach.worlds.vectors import Map, Symbols
 
@@ -18,9 +19,17 @@ ACTION_NAMES = ("left", "right", "forward", "pick up", "drop", "toggle", "done")
 """navix's default actions, which are MiniGrid's."""
 
 
-def navix_names() -> tuple[str, ...]:
-    """Every environment that navix has registered."""
-    return tuple(sorted(navix.registry()))
+def check_navix_name(name: str) -> None:
+    """Refuse an environment that navix has not registered.
+
+    Raises:
+        UserError: with the nearest name.
+    """
+    names = navix.registry()
+    if name not in names:
+        close = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+        hint = f"did you mean '{close[0]}'? " if close else ""
+        raise UserError(f"navix has no environment '{name}': {hint}navix.registry() lists all {len(names)}")
 
 
 class _AsGymnax:
@@ -51,7 +60,8 @@ class NavixTask(GymnaxTask):
     """A navix environment as a task.
 
     Args:
-        name: its id, such as "Navix-DoorKey-8x8-v0".
+        name: what users write after `--task`.
+        env_id: navix's name for it, such as "Navix-DoorKey-8x8-v0"; by default the same.
         states: abstract states for a teacher, in words; none for a task that is not taught.
         abstract: from one symbolic observation u8[H, W, 3] to its state's place in `states`.
         facts: the world in a few sentences, for an LLM.
@@ -66,15 +76,16 @@ class NavixTask(GymnaxTask):
         self,
         name: str,
         *,
+        env_id: str | None = None,
         states: Sequence[str | AbstractState] = (),
         abstract: Abstract | None = None,
         facts: str = "",
         env_steps: int = 983_040,
         **overrides: Any,
     ) -> None:
-        if name not in navix_names():
-            raise UserError(f"navix has no environment {name!r}: {nearest(name, navix_names())}")
-        env = navix.make(name, **overrides)
+        env_id = env_id or name
+        check_navix_name(env_id)
+        env = navix.make(env_id, **overrides)
         n_actions = len(env.action_set)
         super().__init__(
             name,
@@ -104,18 +115,13 @@ class _Maker:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def make(self, **parameters: Any) -> NavixTask:
+    def make(self, max_steps: int | None = None) -> NavixTask:
         """The task.
 
         Args:
-            **parameters: of `--variant`; `max_steps` alone means something here.
-
-        Raises:
-            UserError: a parameter that navix's environments do not have.
+            max_steps: environment steps an episode may last; by default navix's.
         """
-        for unknown in sorted(set(parameters) - {"max_steps"}):
-            raise UserError(f"task {self.name} has no --variant.{unknown.replace('_', '-')}: only max-steps")
-        return _make(self.name, **parameters)
+        return _make(self.name, **({} if max_steps is None else {"max_steps": max_steps}))
 
 
 @functools.cache
@@ -130,6 +136,5 @@ def task_maker(name: str) -> _Maker:
     Raises:
         UserError: navix has no such environment.
     """
-    if name not in navix_names():
-        raise UserError(f"navix has no environment '{name}': {nearest(name, navix_names())}")
+    check_navix_name(name)
     return _Maker(name)

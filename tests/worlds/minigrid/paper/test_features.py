@@ -9,7 +9,16 @@ import pytest
 
 from jaxteach.utils.errors import UserError
 from jaxteach.worlds.minigrid.paper import constants as c
-from jaxteach.worlds.minigrid.paper.features import NEAR, Egocentric, RawMap, View, cell_bits, egocentric, pose, restore
+from jaxteach.worlds.minigrid.paper.features import (
+    NEAR,
+    Egocentric,
+    RawMap,
+    View,
+    cell_bits,
+    egocentric,
+    pose,
+    restore,
+)
 from tests.student.conftest import TWO_KEYS, VIEW, random_maps
 
 both_views = pytest.mark.parametrize("view", [VIEW, TWO_KEYS], ids=["square", "oblong, two kinds of key"])

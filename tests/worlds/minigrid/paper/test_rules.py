@@ -6,8 +6,9 @@ import pytest
 
 from jaxteach.llm import baselines
 from jaxteach.tasks.language import Option
-from jaxteach.worlds.minigrid.paper.abstract_states import SeenAndHeld, Vocabulary
+from jaxteach.worlds.minigrid.paper.abstract_states import Vocabulary
 from jaxteach.worlds.minigrid.paper.rules import admissible, fits, ideal_plans, sensible
+from jaxteach.worlds.minigrid.paper.situation import SeenAndHeld
 from tests.worlds.minigrid.paper.words import COLORED, SIMPLE, TWO_DOOR, VOCABULARIES
 
 THREE_KEYS = Vocabulary(("blue key", "red key", "grey key"), ("blue door",), recoloured=True)

@@ -9,8 +9,9 @@ from flax import struct
 from jax import Array
 
 from jaxteach.worlds.minigrid.paper import constants as c
-from jaxteach.worlds.minigrid.paper.abstract_states import Situation, Vocabulary
+from jaxteach.worlds.minigrid.paper.abstract_states import Vocabulary
 from jaxteach.worlds.minigrid.paper.bitboards import any_cell, cells_last, first_cell, pack
+from jaxteach.worlds.minigrid.paper.situation import Situation
 from jaxteach.worlds.minigrid.paper.state import compute_once
 
 

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import jax
 import numpy as np
@@ -15,13 +15,27 @@ from jaxteach.worlds.minigrid.paper.visibility import cells_of, visible_board
 
 if TYPE_CHECKING:
     from jaxteach.worlds.minigrid.paper.state import GridState
-    from jaxteach.worlds.minigrid.paper.task import Task
 
 Colour = tuple[int, int, int]
 _UNSEEN: Colour = (12, 14, 19)
 
 
-def draw(task: "Task", state: "GridState") -> Drawing:
+class Drawn(Protocol):
+    """What a picture needs of a task."""
+
+    view_size: int
+    width: int
+
+    def __hash__(self) -> int: ...
+
+    def observe(self, state: "GridState") -> jax.Array:
+        """u8[H, W, 4]."""
+
+    def grid_of(self, state: "GridState") -> tuple[jax.Array, jax.Array]:
+        """The true grid u8[H, W, 3] and the seen-map bool[H, W]."""
+
+
+def draw(task: Drawn, state: "GridState") -> Drawing:
     """One state, for `Drawable.draw`.
 
     Args:
@@ -42,7 +56,7 @@ def draw(task: "Task", state: "GridState") -> Drawing:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _look(task: "Task", state: "GridState") -> dict[str, Any]:
+def _look(task: Drawn, state: "GridState") -> dict[str, Any]:
     """Everything a picture needs from JAX."""
     grid, seen = task.grid_of(state)
     return {

@@ -9,10 +9,10 @@ from jaxteach.worlds.minigrid.paper import constants as c
 from jaxteach.worlds.minigrid.paper.layout import Layout
 
 if TYPE_CHECKING:
-    from jaxteach.worlds.minigrid.paper.task import Task
+    from jaxteach.worlds.minigrid.paper.facts.base import Facts
 
 
-def layout_from_grid(task: "Task", grid: np.ndarray, position: tuple[int, int], direction: int) -> Layout:
+def layout_from_grid(task: "Facts", grid: np.ndarray, position: tuple[int, int], direction: int) -> Layout:
     """Read a layout off a MiniGrid grid, in NumPy alone: the layouts of a thousand episodes take no time.
 
     Args:

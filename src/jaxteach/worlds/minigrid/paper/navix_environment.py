@@ -34,13 +34,33 @@ class RoomState(State):
     """navix's state, computed from the task's own at every step.
 
     Attributes:
-        game: the task's state, from which everything else follows.
+        kept: the task's state, from which everything else follows; no lava is None, because navix's agents
+            reshape every array of a state and fail on one of no size.
     """
 
-    game: GridState = None  # type: ignore[assignment]
+    kept: GridState = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         """Keep navix from filling `events`: the rules here never read them."""
+
+    @property
+    def game(self) -> GridState:
+        """The task's state."""
+        kept = self.kept
+        if kept.lava is not None:
+            return kept
+        return kept.replace(lava=jnp.zeros((*kept.clock.shape, 0, 2), jnp.int32))
+
+
+@dataclasses.dataclass(frozen=True)
+class Documented:
+    """The documented observation; equal for equal tasks, so that equal environments share their programs."""
+
+    task: Task
+
+    def __call__(self, state: RoomState) -> Array:
+        """u8[H, W, 4]."""
+        return self.task.observe(state.game)
 
 
 class TaskEnvironment(Environment):
@@ -60,16 +80,16 @@ class TaskEnvironment(Environment):
         super().__init_subclass__(eq=False, **kwargs)
 
     def __post_init__(self) -> None:
-        # Here, for `replace` as well. The task never calls these functions: others would be passed over, and an
-        # agent would learn what its user did not ask for.
+        # Here, for `replace` as well. The task never calls these functions: others would be passed over, and
+        # an agent would learn what its user did not ask for.
         for field in dataclasses.fields(self):
             if field.name in FIXED and getattr(self, field.name) is not field.default:
                 _refuse(self.task.name, field.name)
 
     def _identity(self) -> tuple[Any, ...]:
-        # Two functions are told apart by their addresses; the spaces follow from the rest.
+        # The spaces follow from the rest, or from the observation function.
         values = [getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in SPACES]
-        return (type(self), *(str(value) if callable(value) else value for value in values))
+        return (type(self), *values)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TaskEnvironment) and self._identity() == other._identity()
@@ -151,7 +171,7 @@ def make_environment(maker: type[Task], **parameters: Any) -> TaskEnvironment:
         height=height,
         width=width,
         max_steps=task.max_steps,
-        observation_fn=functools.partial(_observe, task) if own else observation_fn,
+        observation_fn=Documented(task) if own else observation_fn,
         observation_space=Discrete.create(256, (height, width, 4), jnp.uint8) if own else space,
         action_space=Discrete.create(c.N_ACTIONS),
         reward_space=Continuous.create((), jnp.asarray(0.0), jnp.asarray(1.0)),
@@ -199,7 +219,8 @@ def as_navix(game: GridState, key: Array, task: Task) -> RoomState:
     }
     if game.lava.shape[0]:
         entities[Entities.LAVA] = Lava.create(position=game.lava)
-    return RoomState(key=key, grid=None, cache=None, entities=entities, events=EventsManager(), game=game)
+    kept = game if game.lava.shape[0] else game.replace(lava=None)
+    return RoomState(key=key, grid=None, cache=None, entities=entities, events=EventsManager(), kept=kept)
 
 
 def with_rendering(state: RoomState, task: Task) -> RoomState:
@@ -219,11 +240,6 @@ def with_rendering(state: RoomState, task: Task) -> RoomState:
         place = state.game.doors.position[d]
         grid = jnp.where((row == place[0]) & (column == place[1]), 0, grid)
     return state.replace(grid=grid, cache=RenderingCache.init(grid))
-
-
-def _observe(task: Task, state: RoomState) -> Array:
-    """The documented observation, u8[H, W, 4]."""
-    return task.observe(state.game)
 
 
 def _refuse(name: str, parameter: str) -> NoReturn:

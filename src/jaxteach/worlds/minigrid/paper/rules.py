@@ -1,14 +1,10 @@
 """What the rules of a door-and-key world say of options: possible, sensible, best."""
 
-from typing import TYPE_CHECKING
-
 from jaxteach.tasks.language import Option
-
-if TYPE_CHECKING:
-    from jaxteach.worlds.minigrid.paper.abstract_states import SeenAndHeld
+from jaxteach.worlds.minigrid.paper.situation import SeenAndHeld
 
 
-def admissible(state: "SeenAndHeld") -> frozenset[Option]:
+def admissible(state: SeenAndHeld) -> frozenset[Option]:
     """Options that the state allows, sensible or not: things seen can be approached, free hands pick up."""
     found = {Option("explore"), *(Option("go to", name) for name in state.sees)}
     if state.holds is None:
@@ -19,7 +15,7 @@ def admissible(state: "SeenAndHeld") -> frozenset[Option]:
     return frozenset(found)
 
 
-def sensible(state: "SeenAndHeld") -> frozenset[Option]:
+def sensible(state: SeenAndHeld) -> frozenset[Option]:
     """Options that bring the agent nearer to opening a door, as far as the caption can tell.
 
     Args:
@@ -40,7 +36,7 @@ def sensible(state: "SeenAndHeld") -> frozenset[Option]:
     return frozenset({Option("explore")})
 
 
-def ideal_plans(state: "SeenAndHeld") -> tuple[tuple[tuple[Option, ...], float], ...]:
+def ideal_plans(state: SeenAndHeld) -> tuple[tuple[tuple[Option, ...], float], ...]:
     """The plans of a teacher who knows the rules.
 
     Args:
@@ -73,7 +69,7 @@ def fits(key: str, door: str) -> bool:
     return _colour(key) == _colour(door)
 
 
-def _wanted_keys(state: "SeenAndHeld") -> list[str]:
+def _wanted_keys(state: SeenAndHeld) -> list[str]:
     """Keys in situation worth having: those of a door in situation; any key if there is none and hands are free."""
     doors = _doors(state)
     if not doors:
@@ -81,11 +77,11 @@ def _wanted_keys(state: "SeenAndHeld") -> list[str]:
     return [key for key in _keys(state) if any(fits(key, door) for door in doors)]
 
 
-def _keys(state: "SeenAndHeld") -> list[str]:
+def _keys(state: SeenAndHeld) -> list[str]:
     return [name for name in state.sees if _kind(name) == "key"]
 
 
-def _doors(state: "SeenAndHeld") -> list[str]:
+def _doors(state: SeenAndHeld) -> list[str]:
     return [name for name in state.sees if _kind(name) == "door"]
 
 
