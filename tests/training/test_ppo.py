@@ -192,3 +192,12 @@ def test_adam_is_optax_adam_with_clipping(size):
         theirs = optax.apply_updates(theirs, steps)
         jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-7), ours, theirs)
     assert int(adam.count) == 4
+
+
+def test_a_gradient_of_zero_moves_nothing_whatever_it_is_clipped_to():
+    params = {"a": jnp.ones(3)}
+    zeros = jax.tree.map(jnp.zeros_like, params)
+    adam = optax.ScaleByAdamState(count=jnp.zeros((), jnp.int32), mu=zeros, nu=zeros)
+    for limit in (0.0, 0.5):
+        ppo = trace(Config(ppo=PPO(max_grad_norm=limit)), 1).ppo
+        np.testing.assert_array_equal(adam_step(params, adam, zeros, ppo)[0]["a"], 1)

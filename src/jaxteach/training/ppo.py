@@ -143,6 +143,10 @@ def adam_step(
         grads: as params.
         ppo: lr, max_grad_norm and adam_eps are read; the first two are traced.
     """
+    # Not optax.chain(clip_by_global_norm, scale_by_adam, scale_by_learning_rate): it scales g / norm * limit
+    # instead of g * (limit / norm), which changed the last bits of 47 % of the parameters in 400 steps, took
+    # 131 us a step against 103 us (best of 25, in turn; 4 seeds of 14,000 parameters, 2 CPU cores), and makes
+    # NaN of a zero gradient where the limit is 0.
     norm = optax.tree.norm(grads)
     scale = jnp.minimum(1.0, ppo.max_grad_norm / jnp.maximum(norm, 1e-12))
     grads = jax.tree.map(lambda g: g * scale, grads)
