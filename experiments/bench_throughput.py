@@ -30,7 +30,7 @@ def main() -> None:
     kept = ROOT / "experiments" / ("out/quick" if given.quick else "results") / NAME
 
     def begin() -> None:
-        # As `jaxteach.run` does. Only the runs, with a cache of their own, tell how long compiling takes.
+        # As `jaxteach.run` does. Only the runs, with a separate cache, tell how long compiling takes.
         start_jax(host_devices=cores())
         bench(size, given.out or kept)
 

@@ -28,12 +28,12 @@ NOTE = (
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """What a share of errors comes to.
+    """The effect of a share of errors.
 
     Attributes:
         mode: systematic or noise.
         nominal: the share asked for.
-        share: what it comes to, of the states or of the instructions.
+        share: of the states or of the instructions.
         students: success, [table] means over its seeds, or [seed] where there is one table.
         teachers: their teachers' success alone, [table].
         runs: behind it, one for each table.

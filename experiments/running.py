@@ -75,7 +75,7 @@ def carry_out(jobs: Sequence[Job], options: Options) -> list[Result]:
         for number, job in enumerate(missing, 1):
             began = time.perf_counter()
             if not train_job(job, folders[job], programs, stopping):
-                say(f"stopped; the same command goes on where it was ({folders[job]})")
+                say(f"stopped; the same command continues where it was ({folders[job]})")
                 sys.exit(stopping.status)
             seconds = time.perf_counter() - began
             say(f"[{number}/{len(missing)}] {job.config.task}: {job.label}, {seconds:.0f} s")
@@ -114,7 +114,7 @@ def predict(jobs: Sequence[Job]) -> str:
 
     if not jobs:
         return "nothing to train"
-    # Taught and untaught students are programs of their own.
+    # Taught and untaught students are separate programs.
     seconds = COMPILING * len({(compiled_for(job.config), job.config.teacher == "none") for job in jobs})
     for job in jobs:
         steps = job.config.seeds * (job.config.env_steps or 0)
@@ -147,7 +147,7 @@ def rate_of(config: Config) -> float:
 
 
 def train_job(job: Job, path: Path, programs: list[Any], stopping: Any) -> bool:
-    """Carry out one run, or go on with it, and leave its folder finished.
+    """Carry out one run, or continue with it, and leave its folder finished.
 
     Args:
         job: with its configuration resolved.

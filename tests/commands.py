@@ -24,7 +24,7 @@ TINY = (
 
 @dataclass(frozen=True)
 class Done:
-    """What a command came to."""
+    """A command's result."""
 
     status: int
     out: str
@@ -46,7 +46,7 @@ def here(command: str, *arguments: object) -> Done:
 
 
 def started(command: str, *arguments: object, cwd: Path | None = None) -> subprocess.Popen[str]:
-    """Start `python -m jaxteach.<command>` in a process of its own."""
+    """Start `python -m jaxteach.<command>` in a separate process."""
     return subprocess.Popen(
         [sys.executable, "-m", f"jaxteach.{command}", *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -58,7 +58,7 @@ def started(command: str, *arguments: object, cwd: Path | None = None) -> subpro
 
 
 def apart(command: str, *arguments: object, cwd: Path | None = None) -> Done:
-    """Run `python -m jaxteach.<command>` in a process of its own."""
+    """Run `python -m jaxteach.<command>` in a separate process."""
     process = started(command, *arguments, cwd=cwd)
     out, err = process.communicate(timeout=300)
     return Done(process.returncode, out, err)

@@ -15,7 +15,7 @@ def install(
     """Write a package with its entry points.
 
     Args:
-        folder: what goes on the path; it may hold several packages.
+        folder: what continues the path; it may hold several packages.
         package: its name.
         entry_points: by group, `module:object` by name.
         **modules: the source of its modules by their names.

@@ -185,11 +185,11 @@ def test_ctrl_c_leaves_a_usable_run(tmp_path):
     assert not (folder / "summary.json").exists()
     metrics = load_run(folder).metrics
     assert 2 <= len(metrics["seed_ids"]) < 50_000
-    # What was learnt so far can be looked at and played, while the run can still go on.
+    # What was learnt so far can be looked at and played, while the run can still continue.
     assert here("plot", folder, "--window", 1).status == 0
     assert load_policy(folder, 1)(OBSERVATION).sum() == pytest.approx(1, abs=1e-5)
     assert here("evaluate", folder, "--episodes", 20).status == 0
-    assert f"go on with: python -m jaxteach.run --resume --out {folder}" in err
+    assert f"continue with: python -m jaxteach.run --resume --out {folder}" in err
 
 
 # ---- bad input ----------------------------------------------------------------------------------------

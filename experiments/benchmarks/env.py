@@ -99,7 +99,7 @@ def random_play(batch: Batch, n_envs: int, n_steps: int, devices: int) -> Varian
         devices: over how many devices they are split.
 
     Returns:
-        A call goes on where the one before ended, so that the clocks do not all run out at once.
+        A call continues where the one before ended, so that the clocks do not all run out at once.
     """
     mesh = Mesh(np.asarray(jax.local_devices()[:devices]), ("env",))
     by_env = NamedSharding(mesh, ENVS)

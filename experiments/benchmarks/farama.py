@@ -40,7 +40,7 @@ def play(n_steps: int, seed: int = 0) -> tuple[int, float]:
 
 @contextmanager
 def random_play(n_steps: int, processes: int) -> Iterator[Variant]:
-    """Environments in processes of their own, as something to be timed.
+    """Environments in separate processes, as something to be timed.
 
     Args:
         n_steps: steps each takes in a call.

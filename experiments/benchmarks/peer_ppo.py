@@ -18,7 +18,7 @@ DIFFERS = (
     "navix.agents.PPO has an actor and a critic apart, with tanh, where our students share their layers: "
     "at equal weights each is half as wide (and both together have 8 % fewer weights than ours), at equal "
     "width they have twice as many; it steps navix's Environment, whose reset comes a step late; values are "
-    "computed anew in every epoch and not kept from the rollout; nobody teaches it"
+    "computed anew in every epoch and not kept from the rollout; it has no teacher"
 )
 
 

@@ -21,7 +21,7 @@ LOOK = 0.05
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What one run came to.
+    """The results of one run.
 
     Attributes:
         flags: of its command line, but for folders.
@@ -80,7 +80,7 @@ class Run:
 
 
 def run(out: Path, cache: Path, flags: Sequence[str]) -> Run:
-    """Train in a process of its own, and wait for it.
+    """Train in a separate process, and wait for it.
 
     Args:
         out: the run's folder, not there yet.

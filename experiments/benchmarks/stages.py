@@ -57,7 +57,7 @@ def rollouts(chunk: Chunk, n_updates: int) -> Variant:
             q = ask_teacher(plan, teacher, rollout, jnp.ones(ids.shape) + number, keys[1])
             return (state, kept(rollout), q), None
 
-        # The last rollout is a result: what nobody reads would not be computed.
+        # The last rollout is a result: XLA drops what is not read.
         shapes = jax.eval_shape(lambda s: update((s,), jnp.int32(0))[0][1:], state)
         blank = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
         return jax.lax.scan(update, (state, *blank), jnp.arange(n_updates))[0]

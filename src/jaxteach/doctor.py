@@ -24,7 +24,7 @@ class Options:
     """Check versions, devices, folders and teacher tables, and train tiny students for a few seconds."""
 
     self_test: bool = True
-    """Train, stop, go on, and compare bit by bit."""
+    """Train, stop, continue, and compare bit by bit."""
 
 
 def main() -> int:
@@ -43,7 +43,7 @@ def examine(check: Callable[[], Iterator[Finding]]) -> bool:
         for sound, line in check():
             print(f"{'ok   ' if sound else 'WRONG'}  {line}", flush=True)
             wrong = wrong or not sound
-    except Exception as error:  # a doctor reports whatever is broken, and goes on to the next check
+    except Exception as error:  # a doctor reports whatever is broken, and continues to the next check
         kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
         print(f"WRONG  {check.__name__}: {kind}{one_line(error)}", flush=True)
         wrong = True

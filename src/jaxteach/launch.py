@@ -41,7 +41,7 @@ TELL = 30.0
 PATIENCE = 3
 """How often in a row a shard's job may be lost without anything saved before it counts as failed."""
 WARNING = 90
-"""Seconds before its time limit at which a job is told to save, if the limit is long enough."""
+"""Seconds before its time limit at which a job gets the signal to save, if the limit is long enough."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Options:
     minutes: int = 24 * 60
     """Time limit of a job, in minutes. A shard that takes longer is saved and queued again (slurm)."""
     warn_seconds: int | None = None
-    """How long before the limit a job is told to save, in seconds (slurm); SLURM may do so half a minute
+    """How long before the limit a job gets the signal to save, in seconds (slurm); SLURM may do so half a minute
     earlier. By default 90, or a quarter of a shorter limit."""
     partition: str | None = None
     """Partition (slurm)."""
@@ -104,7 +104,7 @@ def main() -> int:
 
 
 def warning(options: Options) -> int:
-    """Seconds before its time limit at which a job is told to save."""
+    """Seconds before its time limit at which a job gets the signal to save."""
     return min(WARNING, 15 * options.minutes) if options.warn_seconds is None else options.warn_seconds
 
 
@@ -254,7 +254,7 @@ class Launch:
                 write_jobs(self._out, {str(shard): self._jobs[shard].job_id for shard in shards})
 
     def wait(self) -> dict[Shard, str]:
-        """Wait until no job is left, and tell how they stand. On Ctrl-C a scheduler's go on, local ones end.
+        """Wait until no job is left, and tell how they stand. On Ctrl-C a scheduler's continue, local ones end.
 
         Returns:
             The shards that have failed, and why.
@@ -266,7 +266,7 @@ class Launch:
             for shard in running if self._options.cluster == "local" else ():
                 self._jobs[shard].cancel()
             if self._options.cluster == "slurm":
-                say("the jobs go on; launch again, now or when they have ended, to join them")
+                say("the jobs continue; launch again, now or when they have ended, to join them")
 
         with tidied(leave):
             while running:
@@ -301,11 +301,11 @@ class Launch:
             why = f"its job was lost ({state or 'gone'})"
             try:
                 if self._again(shard):
-                    say(f"shard {shard}: {why}; submitted again, to go on from what it had saved")
+                    say(f"shard {shard}: {why}; submitted again, to continue from what it had saved")
                     return False
                 said = last_words(job.paths.stderr)
                 why += f", {PATIENCE} times in a row before anything was saved: {said}"
-            except UserError as error:  # the others may go on
+            except UserError as error:  # the others may continue
                 why += f" and not submitted again: {error}"
         self._failed[shard] = f"{why} (log: {job.paths.stderr})"
         say(f"shard {shard} has stopped")

@@ -129,7 +129,7 @@ def check_same(out: Path, shards: list[Shard]) -> dict[str, Any]:
             differ += differences(other.get("numerics", {}), first.get("numerics", {}))
             raise UserError(
                 f"{path} and {paths[0]} are of different runs ({', '.join(differ[:3])}): merge shards of one "
-                "configuration, each run in an --out of its own"
+                "configuration, each run in its own --out"
             )
     for path, other in zip(paths[1:], others, strict=True):
         for name in ("device", "versions"):
@@ -148,7 +148,7 @@ def check_complete(out: Path, shards: list[Shard]) -> None:
     """Refuse if a shard has not been begun, or has not ended.
 
     Raises:
-        UserError: naming them, and how to go on.
+        UserError: naming them, and how to continue.
     """
     count = shards[0].count
     missing = [
@@ -215,7 +215,7 @@ def take_chunk(folder: Any, shard: Shard, chunk: int, trials: Any, then: dict[st
     if found is None:
         why = damage[0].partition(": chunk ")[0] if damage else f"{own.path} has no chunk {chunk}"
         raise UserError(
-            f"{why}: remove {own.path / 'summary.json'} and go on with python -m jaxteach.run --resume "
+            f"{why}: remove {own.path / 'summary.json'} and continue with python -m jaxteach.run --resume "
             f"--out {folder.path} --shard {shard}"
         )
     for point in sorted(set(points_of(trials).tolist())) if keep else ():

@@ -38,7 +38,7 @@ class Request:
         options: the command line's.
         config: resolved.
         table: the teacher's, or None.
-        then: config.json of the run to go on with; None for a new one.
+        then: config.json of the run to continue with; None for a new one.
         out: the run folder.
     """
 
@@ -104,7 +104,7 @@ def read_request(args: list[str]) -> Request:
 
 
 def run(request: Request, bar: "Bar") -> int:
-    """Begin a run, or go on with it, and report.
+    """Begin a run, or continue with it, and report.
 
     Args:
         request: what is to be run.
@@ -118,7 +118,7 @@ def run(request: Request, bar: "Bar") -> int:
     options, config, out = request.options, request.config, request.out
     ended = request.then is not None and (out / "summary.json").exists()
     if request.then is None and options.resume:
-        bar.say(f"{out} holds no run to go on with: a new one begins")
+        bar.say(f"{out} holds no run to continue with: a new one begins")
     stopping = Stopping()
     settings = Settings(
         resume=options.resume,
@@ -138,7 +138,7 @@ def run(request: Request, bar: "Bar") -> int:
         print(f"{out} has ended already: nothing is left to do")
     elif not summary.complete:
         part = f" --shard {options.part}" if options.part else ""
-        say(f"stopped; go on with: python -m jaxteach.run --resume --out {where}{part}")
+        say(f"stopped; continue with: python -m jaxteach.run --resume --out {where}{part}")
         return stopping.status
     elif options.part is not None:
         print(f"shard {options.part} has ended; join all of them with: python -m jaxteach.merge {where}")
@@ -192,7 +192,7 @@ def say(line: str) -> None:
 
 
 def report(summary: dict[str, Any]) -> None:
-    """Print what a run came to."""
+    """Print a run's results."""
     wall, episodes = summary["wall_seconds"], summary["eval_episodes"]
     points = summary.get("points", [{"label": "", **summary}])
     for point in points:

@@ -34,7 +34,7 @@ LINES = [
 
 
 def shown(on_terminal: bool, **variables: str) -> str:
-    """What the bar shows in a process of its own."""
+    """What the bar shows in a separate process."""
     environment = {k: v for k, v in os.environ.items() if k not in ("TERM", "FORCE_COLOR", "NO_COLOR")}
     command = [sys.executable, "-c", SHOW]
     if not on_terminal:

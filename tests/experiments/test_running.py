@@ -1,4 +1,4 @@
-"""Tests of plans: what is trained once is not trained again, and what is stopped goes on."""
+"""Tests of plans: what is trained once is not trained again, and what is stopped continues."""
 
 import dataclasses
 import gzip
@@ -67,7 +67,7 @@ def test_a_stopped_plan_says_so_and_goes_on(runs, results, monkeypatch, capsys):
     with pytest.raises(SystemExit) as stopped:
         carry_out([job], OPTIONS)
     assert stopped.value.code == 130
-    assert "the same command goes on" in capsys.readouterr().out
+    assert "the same command continues" in capsys.readouterr().out
     assert not (folder_of(resolve(job.config)) / "summary.json").exists()
     monkeypatch.undo()
     monkeypatch.setattr(running, "RUNS", runs)

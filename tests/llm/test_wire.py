@@ -55,7 +55,7 @@ def test_bytes_now_and_then_do_not_hold_a_request_for_ever(start, more):
         until = time.monotonic() + 5
         while threads() and time.monotonic() < until:
             time.sleep(0.01)
-        assert not threads(), "a request that was given up goes on"
+        assert not threads(), "a request that was given up continues"
 
 
 def test_the_list_of_models_does_not_hold_the_start_either():

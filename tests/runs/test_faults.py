@@ -1,4 +1,4 @@
-"""A training process killed at random moments: the run goes on, and ends with the same bits."""
+"""A training process killed at random moments: the run continues, and ends with the same bits."""
 
 import contextlib
 import json
@@ -44,7 +44,7 @@ def trains(process: subprocess.Popen[str], folder: Path) -> bool:
     """Wait until the process has trained a segment; false if it has ended before."""
     before, deadline = size(folder / "metrics.jsonl"), time.monotonic() + PATIENCE
     while process.poll() is None:
-        # A run that goes on first takes back the lines after its checkpoint.
+        # A run that continues first takes back the lines after its checkpoint.
         now = size(folder / "metrics.jsonl")
         if now > before:
             return True

@@ -1,4 +1,4 @@
-"""Tests of the one recipe for a run: train into a folder, stop, go on, and refuse another run's folder."""
+"""Tests of the one recipe for a run: train into a folder, stop, continue, and refuse another run's folder."""
 
 import dataclasses
 import json

@@ -119,7 +119,7 @@ def test_disk_is_counted_and_checked(tmp_path, long_program, monkeypatch):
 
 
 def test_what_is_finished_needs_no_more_disk(tmp_path, long_program, monkeypatch):
-    """A run that goes on where only what it has left to write has room."""
+    """A run that continues where only what it has left to write has room."""
     assert resources.count_trials(long_program, tmp_path) == (3, 0)
     Session(tmp_path, long_program).run(segments=5)  # the first chunk, of two trials, has four
     assert resources.count_trials(long_program, tmp_path) == (3, 2)

@@ -1,4 +1,4 @@
-"""Tests of runs that stop and go on: nothing finished is lost, and the result is the same to the bit."""
+"""Tests of runs that stop and continue: nothing finished is lost, and the result is the same to the bit."""
 
 import dataclasses
 import errno

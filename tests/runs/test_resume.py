@@ -105,7 +105,7 @@ def test_stopped_and_gone_on_with(command, stop_after, long_training, questions,
     stop_after(questions, number)
     code, _, said = command(*FLAGS)
     assert code == status
-    assert said == f"stopped; go on with: python -m jaxteach.run --resume --out {folder}\n"
+    assert said == f"stopped; continue with: python -m jaxteach.run --resume --out {folder}\n"
     assert (folder / "metrics.npz").exists() == (questions > 0)
     assert not (folder / "summary.json").exists()
     stop_after(10**6)
@@ -138,7 +138,7 @@ def refusal(code, out, said):
 def test_refusals_keep_everything(command, stopped, long_training, tmp_path):
     before = files(stopped)
     line = refusal(*command(*FLAGS))
-    assert "already holds a run: go on with it (--resume)" in line
+    assert "already holds a run: continue with it (--resume)" in line
     line = refusal(*command("--resume", "--ppo.lr", "0.1", "--seeds", "4", "--decay", "none"))
     assert "--seeds 4 (the run was started with 3)" in line
     assert "--decay none (the run was started with linear_plateau)" in line
@@ -251,7 +251,7 @@ def test_a_table_changed(command, stop_after, tmp_path):
 def test_nothing_to_go_on_with(command, long_training, monkeypatch):
     code, out, _ = command("--resume", *FLAGS)
     assert code == 0
-    assert "holds no run to go on with: a new one begins" in out
+    assert "holds no run to continue with: a new one begins" in out
     assert_ended(command.folder, long_training)
     monkeypatch.setattr(sys, "argv", ["run", "--resume"])
     with pytest.raises(errors.UserError, match="--resume needs --out"):

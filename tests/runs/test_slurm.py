@@ -34,7 +34,7 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture
 def launch(cluster):
-    """Starts `launch` in a process of its own, which is gone after the test."""
+    """Starts `launch` in a separate process, which is gone after the test."""
     with contextlib.ExitStack() as stack:
 
         def start(out):
@@ -173,7 +173,7 @@ def test_a_launch_takes_up_jobs_that_are_in_the_queue_and_tells_what_fails(launc
     held = hold([Shard(index, 3).folder(out) for index in range(2)])
     first.send_signal(signal.SIGINT)
     _, err = first.communicate(timeout=PATIENCE)
-    assert first.returncode == 130 and "the jobs go on" in err
+    assert first.returncode == 130 and "the jobs continue" in err
     jobs = read_jobs(out)
     second = launch(out)
     assert "3 of 3 shards to train" in second.stderr.readline()

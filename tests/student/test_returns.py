@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from jaxteach.student.returns import gae, next_values
 
 # Four environments side by side that differ only in how step 1 ends: T = 3.
-ENDS = ("goes on", "terminated", "truncated", "both")
+ENDS = ("continues", "terminated", "truncated", "both")
 REWARDS = np.tile([[1.0], [0.0], [2.0]], 4).astype(np.float32)
 VALUES = np.tile([[1.0], [2.0], [4.0]], 4).astype(np.float32)
 LAST, FINAL = np.full(4, 8.0, np.float32), np.full(4, 10.0, np.float32)
@@ -37,21 +37,26 @@ def test_next_values_refuse_values_of_another_shape():
 def test_gae_by_hand():
     # delta_2 = 2 + 4 - 4 = 2 and delta_0 = 1 + 1 - 1 = 1 everywhere; what one step passes back is a quarter.
     # delta_1: 0 + 2 - 2 = 0, terminated 0 - 2 = -2, truncated 0 + 5 - 2 = 3.
-    expected = {"goes on": [1.125, 0.5, 2], "terminated": [0.5, -2, 2], "truncated": [1.75, 3, 2]}
+    expected = {"continues": [1.125, 0.5, 2], "terminated": [0.5, -2, 2], "truncated": [1.75, 3, 2]}
     expected["both"] = expected["terminated"]
     np.testing.assert_allclose(advantages(0.5), np.transpose([expected[end] for end in ENDS]), rtol=1e-6)
 
 
 def test_monte_carlo_by_hand():
     # Returns: 2 + 8 / 2 = 6 at step 2, then half of the next one's, or of what stands in for the rest.
-    expected = {"goes on": [2.5, 3, 6], "terminated": [1, 0, 6], "truncated": [3.5, 5, 6], "both": [1, 0, 6]}
+    expected = {
+        "continues": [2.5, 3, 6],
+        "terminated": [1, 0, 6],
+        "truncated": [3.5, 5, 6],
+        "both": [1, 0, 6],
+    }
     np.testing.assert_allclose(
         advantages(1.0) + VALUES, np.transpose([expected[end] for end in ENDS]), rtol=1e-6
     )
 
 
 def test_one_step_advantages_are_the_errors_of_the_values():
-    expected = {"goes on": [1, 0, 2], "terminated": [1, -2, 2], "truncated": [1, 3, 2], "both": [1, -2, 2]}
+    expected = {"continues": [1, 0, 2], "terminated": [1, -2, 2], "truncated": [1, 3, 2], "both": [1, -2, 2]}
     np.testing.assert_allclose(advantages(0.0), np.transpose([expected[end] for end in ENDS]), rtol=1e-6)
 
 

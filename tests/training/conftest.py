@@ -68,7 +68,7 @@ def program(table: PlanTable) -> Program:
 
 @pytest.fixture(scope="session")
 def training(program: Program, table: PlanTable) -> Training:
-    """What seeds 0 to 7 come to."""
+    """The results of seeds 0 to 7."""
     return train(STEPS, table, program=program)
 
 
@@ -80,7 +80,7 @@ def long_program(table: PlanTable) -> Program:
 
 @pytest.fixture(scope="session")
 def long_training(long_program: Program, table: PlanTable) -> Training:
-    """What `LONG` comes to, uninterrupted."""
+    """The result of `LONG`, uninterrupted."""
     return train(LONG, table, program=long_program)
 
 

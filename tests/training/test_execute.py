@@ -104,7 +104,7 @@ def test_the_options_by_hand() -> None:
 @pytest.mark.parametrize(
     ("drawing", "holds", "memory", "option", "action", "ended"),
     [
-        # exploring goes on until nothing is left, then it can only wait
+        # exploring continues until nothing is left, then it can only wait
         (UNSEEN_AHEAD, ".", NEVER, EXPLORE, FORWARD, False),
         (OPEN_ROOM, ".", NEVER, EXPLORE, DONE, True),
         # going to a thing ends when the agent faces it
@@ -224,7 +224,7 @@ WEST, EAST, RESTS, JUMPS = range(4)
         (5, False, NO_OPTION, FLEE, (EAST, True, FLEE)),
         (5, False, NO_OPTION, JUMP, (JUMPS, True, NO_OPTION)),
         (5, False, NO_OPTION, REST, (RESTS, True, NO_OPTION)),
-        # what runs goes on, until it has arrived or the episode is another
+        # what runs continues, until it has arrived or the episode is another
         (5, False, TO_MARK, JUMP, (WEST, False, TO_MARK)),
         (3, False, TO_MARK, JUMP, (JUMPS, True, NO_OPTION)),
         (5, True, TO_MARK, FLEE, (EAST, True, FLEE)),

@@ -69,10 +69,10 @@ def with_subject(task, obs, memory, option):
 @pytest.mark.parametrize(
     ("drawing", "memory", "running", "chosen", "first", "expected"),
     [
-        # nothing runs: the choice is taken up, and goes on if it is more than one step
+        # nothing runs: the choice is taken up, and continues if it is more than one step
         (AWAY, [1, 1], NO_OPTION, TO_KEY, False, (RIGHT, True, TO_KEY)),
         (AWAY, [1, 1], NO_OPTION, PICK_UP, False, (PICKUP, True, NO_OPTION)),
-        # what runs goes on, whatever the student would choose now
+        # what runs continues, whatever the student would choose now
         (AWAY, [1, 1], TO_KEY, PICK_UP, False, (RIGHT, False, TO_KEY)),
         # it has arrived: the student chooses
         (AHEAD, [1, 3], TO_KEY, PICK_UP, False, (PICKUP, True, NO_OPTION)),

@@ -56,7 +56,7 @@ def test_log_by_hand(log):
     row = {name: array[0].tolist() for name, array in arrays.items()}
     assert row["env_steps"] == [100, 200, 300]
     assert row["started"] == [6, 6, 6]
-    # Episodes of the last update that go on are not counted yet.
+    # Episodes of the last update that continue are not counted yet.
     assert row["finished"] == [6, 6, 4]
     assert row["succeeded"] == [3, 3, 1]
     np.testing.assert_allclose(row["return"], [2 / 6, 2 / 6, 0.5 / 4])
@@ -67,7 +67,7 @@ def test_log_by_hand(log):
 
 def test_live_success_is_of_episodes_that_started(log):
     assert log.n_updates == 3
-    # Update 2 has episodes that go on: known are updates 0 and 1, of six episodes each.
+    # Update 2 has episodes that continue: known are updates 0 and 1, of six episodes each.
     assert log.recent_success(window=6) == pytest.approx(3 / 6)
     assert log.recent_success(window=12) == pytest.approx(6 / 12)
     assert np.isnan(log.recent_success(window=13))

@@ -1,4 +1,4 @@
-"""Tests of JSON files that nobody vouches for: what is no object, values of another type."""
+"""Tests of JSON files from untrusted sources: what is no object, values of another type."""
 
 import json
 from dataclasses import dataclass, field

@@ -120,6 +120,8 @@ def test_a_run_goes_on_under_its_own_flags_only(monkeypatch, tmp_path):
     assert fingerprint(STEPS, None, False) != plain
     assert origins(STEPS, None, False)["set of XLA flags"] != checkpoint["set of XLA flags"] is None
     then = runfolder.json.loads((tmp_path / "config.json").read_text())
-    expected = r"^runs/a cannot go on under other settings.*--xla_cpu_enable_fast_math=true \(not set then\)"
+    expected = (
+        r"^runs/a cannot continue under other settings.*--xla_cpu_enable_fast_math=true \(not set then\)"
+    )
     with pytest.raises(UserError, match=expected):
-        check_numerics(then, "runs/a cannot go on")
+        check_numerics(then, "runs/a cannot continue")

@@ -1,4 +1,4 @@
-"""A small environment of gymnax's interface, with dense rewards; and the same rules in NumPy. A plugin in tests."""
+"""An environment of gymnax's interface with dense rewards, and its rules in NumPy: a plugin in tests."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""The command line of a training run, and what it has to agree with when a run goes on. No JAX here."""
+"""The command line of a training run, and what it has to agree with when a run continues. No JAX here."""
 
 import functools
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ class Options:
 
     config: Annotated[Config, tyro.conf.arg(name="")] = field(default_factory=Config)
     resume: bool = False
-    """Go on with the run in --out, to the result it would have had uninterrupted; begin if there is none.
+    """Continue with the run in --out, to the result it would have had uninterrupted; begin if there is none.
     Other flags need not be repeated."""
     checkpoint_every: int | None = None
     """Segments (8 updates or fewer) between checkpoints; 0: only when a signal stops the run. By default
@@ -67,13 +67,13 @@ class Options:
 
 
 def read_options(args: list[str]) -> tuple[Options, dict[str, Any] | None]:
-    """What a command line asks for: the preset's values, or those of the run that goes on, changed by flags.
+    """What a command line asks for: the preset's values, or those of the run that continues, changed by flags.
 
     Args:
         args: the command line.
 
     Returns:
-        The options, their configuration not yet resolved; and config.json of the run to go on with, if any.
+        The options, their configuration not yet resolved; and config.json of the run to continue with, if any.
 
     Raises:
         UserError: naming the flag at fault.
@@ -88,7 +88,7 @@ def read_options(args: list[str]) -> tuple[Options, dict[str, Any] | None]:
     then = None
     if options.resume:
         if options.folder is None:
-            raise UserError("--resume needs --out: the folder of the run to go on with")
+            raise UserError("--resume needs --out: the folder of the run to continue with")
         then = read_config(options.folder)
     if then is not None:
         device = then["device"]
@@ -153,7 +153,7 @@ def check_unchanged(
     options: Options,
     advice: str = "leave these flags out, or choose another --out",
 ) -> None:
-    """Refuse to go on with a run under other settings than it was started with.
+    """Refuse to continue with a run under other settings than it was started with.
 
     Args:
         then: its config.json.
@@ -163,7 +163,7 @@ def check_unchanged(
     Raises:
         UserError: naming the first flags that differ.
     """
-    check_numerics(then, f"{options.config.out} cannot go on")
+    check_numerics(then, f"{options.config.out} cannot continue")
     own = {"deterministic": options.deterministic, "keep_params": options.keep_params}
     now = flags({**to_json(options.config), **own})
     stored = to_json(from_json(then))
@@ -181,13 +181,13 @@ def check_unchanged(
     if changed:
         more = f", and {len(changed) - 3} more" if len(changed) > 3 else ""
         raise UserError(
-            f"{options.config.out} cannot go on with another configuration: {', '.join(changed[:3])}{more}; "
+            f"{options.config.out} cannot continue with another configuration: {', '.join(changed[:3])}{more}; "
             f"{advice}"
         )
 
 
 def check_numerics(then: dict[str, Any], what: str) -> None:
-    """Refuse to go on with a run under other settings of XLA than it was started with.
+    """Refuse to continue with a run under other settings of XLA than it was started with.
 
     Args:
         then: its config.json.

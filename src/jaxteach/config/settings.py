@@ -131,13 +131,13 @@ class Rollout:
     """How experience is collected for one update."""
 
     collect: Literal["steps", "episodes"] = "steps"
-    """steps: a fixed number from environments that go on; episodes: whole ones, from their start."""
+    """steps: a fixed number from environments that continue; episodes: whole ones, from their start."""
     envs: int = static(32, low=1, high=MOST)
     """Environments stepped side by side, a seed (episodes: also the fewest episodes, an update)."""
     steps: int = static(16, low=1, high=MOST, idle=while_("rollout.collect", "episodes"))
     """Environment steps an environment takes, an update (steps only)."""
     min_env_steps: int = static(256, low=1, high=MOST, idle=while_("rollout.collect", "steps"))
-    """Episodes go on being started until so many environment steps are collected (episodes only)."""
+    """Episodes are started until so many environment steps are collected (episodes only)."""
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def score(
     temperature: float = 1.0,
     baseline: Mapping[Option, float] | None = None,
 ) -> tuple[Plan, ...]:
-    """Softmax over the options' log-likelihoods; every option is a plan of its own.
+    """Softmax over the options' log-likelihoods; every option is a separate plan.
 
     Args:
         log_likelihoods: summed over each option's tokens, in nats, not normalised by length.

@@ -23,7 +23,7 @@ LONGEST = 65_536
 NEAR = 0.02
 """How far stated probabilities may be from summing to 1 (or 100) and still be a whole list."""
 
-# No blank may match in two ways: an answer of nothing but blanks would take for ever.
+# Each blank must match in one way only, or an all-blank answer backtracks catastrophically.
 _DRESS = r"[ \t*_#>`\-+~\u2022\"'({\[|]*"
 _NUMBER = r"\(?\d{1,3}[.):]+(?!\d)"
 _WORDS = (
@@ -58,7 +58,7 @@ Options = tuple[Option, ...]
 def read_plan(text: str, question: Question, cut: bool = False) -> Options:
     """The plan in a free answer: the last that it states after "Plan:", or the last line if that is a plan.
 
-    What a model only thinks (see `thoughts`) states no plan, and what follows when a model goes on to ask
+    What a model only thinks (see `thoughts`) states no plan, and what follows when a model continues to ask
     itself the next question states none of this answer's.
 
     Only the dress is taken off (spelling of signs, case, markdown, numbering, a full stop); the words must be
@@ -184,7 +184,7 @@ def _stated(lines: Sequence[str], question: Question, cut: bool) -> Options:
 
 
 def _continued(lines: Sequence[str], number: int, words: str, question: Question) -> tuple[Options, int]:
-    """A plan that may go on in the lines below, and the number of the line that must be whole for it."""
+    """A plan that may continue in the lines below, and the number of the line that must be whole for it."""
     begun = _options(words, question) if words.strip(f"{_ENDS},") else ()
     if begun and not words.rstrip().endswith(","):
         return begun, number

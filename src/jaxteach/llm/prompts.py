@@ -70,7 +70,7 @@ class Prompt:
         """The conversation that asks about one abstract state.
 
         Args:
-            facts: what the LLM is told of the task's world.
+            facts: the task's world in words, for the LLM.
             objects: names a plan may mention.
             state: the caption.
             style: think before the plan, give the plan alone, or give plans with probabilities.

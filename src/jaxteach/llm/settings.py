@@ -73,7 +73,7 @@ class Job:
 
     Attributes:
         task: the task's name.
-        facts: what the LLM is told of the task's world.
+        facts: the task's world in words, for the LLM.
         questions: one for each row of the table.
         prompt: the prompt file.
         settings: how to ask and estimate.

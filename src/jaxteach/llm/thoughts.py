@@ -26,7 +26,7 @@ _FAMILIES = {
     **dict.fromkeys(("reflect", "reflection", "reflections", "reflecting"), "reflection"),
     **dict.fromkeys(("scratch", "scratchpad", "monologue", "deliberation", "pondering", "inner"), "aside"),
 }
-"""Words that name a thought; a marker closes only thoughts of its own family."""
+"""Words that name a thought; a marker closes only thoughts of the same family."""
 
 _CLOSING = {"end", "close", "stop", "suffix", "finish"}
 _ANSWER = {"answer", "response", "solution", "final", "output", "text", "result"}

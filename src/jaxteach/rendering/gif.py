@@ -53,5 +53,5 @@ def _palette(frames: Sequence[Image.Image]) -> Image.Image:
     sheet = Image.new("RGB", (width, height * n))
     for i, frame in enumerate(chosen):
         sheet.paste(frame, (0, i * height))
-    # Not all 256: what stays unchanged needs an index of its own.
+    # Not all 256: what stays unchanged needs a separate index.
     return sheet.quantize(250, method=Image.Quantize.MEDIANCUT)

@@ -122,7 +122,7 @@ class Checkpoints:
             blank: gives a state as the chunk begins with, for the shapes and where arrays lie.
 
         Returns:
-            Where to go on; None if the chunk has to begin again.
+            Where to continue; None if the chunk has to begin again.
 
         Raises:
             UserError: if a checkpoint belongs to another configuration, table or version, or the system does
@@ -140,7 +140,7 @@ class Checkpoints:
                 if error_number(error) not in (None, *GONE):
                     raise UserError(
                         f"cannot read checkpoint {path}: {reason(error)}; nothing was changed: see to it, "
-                        "and go on with --resume"
+                        "and continue with --resume"
                     ) from error
                 self.notice(f"checkpoint {path} is damaged and passed over ({reason(error)})")
                 set_aside(path)
@@ -154,7 +154,7 @@ class Checkpoints:
                 return Standing(placed(state, blank()), MetricsLog(n_seeds, metrics), facts["seconds"])
             except ValueError as error:
                 raise UserError(
-                    f"checkpoint {path} is of another version of jaxteach ({error}): go on with the version "
+                    f"checkpoint {path} is of another version of jaxteach ({error}): continue with the version "
                     f"that wrote it, or remove {folder} for the chunk to begin again"
                 ) from error
         if steps:
@@ -224,7 +224,7 @@ class Checkpoints:
             time.sleep(0.05)
         return UserError(
             f"cannot write a checkpoint into {self.folder / 'checkpoints'}: {reason(error)}; "
-            "what was saved before stays, to go on with --resume"
+            "what was saved before stays, to continue with --resume"
         )
 
 
@@ -343,7 +343,7 @@ def placed(arrays: Arrays, blank: SeedState) -> SeedState:
     def place(path: Any, leaf: Any) -> Any:
         if not leaf.size:
             return leaf
-        # A copy of its own, for the first segment overwrites it.
+        # A copy: the first segment overwrites it.
         own = jnp.array(arrays[jax.tree_util.keystr(path, simple=True, separator="/")], copy=True)
         return jax.device_put(own, leaf.sharding)
 

@@ -1,4 +1,4 @@
-"""Chunks that are finished: their results, written as each one ends and read back by a run that goes on."""
+"""Chunks that are finished: their results, written as each one ends and read back by a run that continues."""
 
 from collections.abc import Callable
 from typing import Any
@@ -73,7 +73,7 @@ def read_chunk(
     keep_params: bool,
     notice: Callable[[str], None],
 ) -> Chunk | None:
-    """What a chunk came to, if it is finished.
+    """A chunk's results, if it is finished.
 
     Args:
         folder: the run's.

@@ -37,7 +37,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Record:
-    """What a run that goes on reads in config.json beside the configuration."""
+    """What a run that continues reads in config.json beside the configuration."""
 
     fingerprint: str
     teacher_table: Table | None
@@ -68,7 +68,7 @@ def read_config(folder: Path) -> dict[str, Any] | None:
 
 
 def check_table(folder: Path, then: dict[str, Any], table: "PlanTable | None", teacher: str) -> None:
-    """Refuse to go on with a run under another teacher table than it was started with.
+    """Refuse to continue with a run under another teacher table than it was started with.
 
     Args:
         folder: the run's.
@@ -140,7 +140,7 @@ def check_new(path: Path) -> None:
     """
     if (path / "config.json").exists():
         raise UserError(
-            f"{path} already holds a run: go on with it (--resume), choose another --out, or remove it"
+            f"{path} already holds a run: continue with it (--resume), choose another --out, or remove it"
         )
 
 

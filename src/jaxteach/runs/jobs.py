@@ -112,7 +112,7 @@ def failure(status: int) -> str:
 
 
 def saved(folder: Path) -> tuple[int, int]:
-    """How far a shard would go on from: chunks that have ended, and updates in the newest checkpoint.
+    """How far a shard would continue from: chunks that have ended, and updates in the newest checkpoint.
 
     Args:
         folder: the shard's.

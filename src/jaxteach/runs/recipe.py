@@ -69,7 +69,7 @@ class Settings:
     """How a run is carried out, beside what it trains.
 
     Attributes:
-        resume: whether to go on with the run that the folder holds; otherwise such a folder is refused.
+        resume: whether to continue with the run that the folder holds; otherwise such a folder is refused.
         anew: make a folder of this name, or one like it, that was not there before.
         deterministic: whether JAX was started with deterministic operations.
         keep_params: "all", or "none" to drop parameters once their chunk is evaluated.
@@ -112,7 +112,7 @@ def execute(
     programs: list[Program] | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> Summary:
-    """Train into a folder, or go on with the run that it holds, and evaluate.
+    """Train into a folder, or continue with the run that it holds, and evaluate.
 
     Args:
         config: what to train; presets fill what it leaves open.
@@ -168,7 +168,7 @@ class Run:
         config: resolved.
         table: the teacher's, or None.
         folder: its own.
-        then: config.json of the run to go on with; None for a new one.
+        then: config.json of the run to continue with; None for a new one.
         settings: how it is carried out.
         programs: compiled so far, by this run or others.
     """
@@ -201,7 +201,7 @@ class Run:
             raise UserError(f'table {self.table.name} would not be named in config.json, for teacher="none"')
 
     def check_same(self, then: dict[str, Any]) -> None:
-        """Refuse to go on with a run of another configuration or table.
+        """Refuse to continue with a run of another configuration or table.
 
         Raises:
             UserError: naming what differs.
@@ -219,7 +219,7 @@ class Run:
             if not self.folder.ended:
                 raise UserError(
                     f"{path} was begun by an earlier version of jaxteach, whose checkpoints this one cannot "
-                    "go on from: finish it with that version, or choose another --out"
+                    "continue from: finish it with that version, or choose another --out"
                 )
         elif then["fingerprint"] != fingerprint(self.config, self.table, self.settings.deterministic):
             raise UserError(
@@ -228,7 +228,7 @@ class Run:
             )
 
     def ended(self) -> Summary:
-        """What a run has come to that has ended; what only a run that goes on needs is removed."""
+        """What a run has come to that has ended; what only a run that continues needs is removed."""
         if self.settings.shard is None:
             self.folder.clean()
         return Summary(self.folder.path, True, read_object(self.folder.path / "summary.json"))
@@ -263,7 +263,7 @@ class Run:
         compile_seconds: float,
         facts: Mapping[str, Any],
     ) -> Summary:
-        """Train and evaluate until all is done or a stop is asked for, and write what it has come to.
+        """Train and evaluate until all is done or a stop is asked for, and write the results.
 
         Args:
             program: compiled.

@@ -84,7 +84,7 @@ def check_memory(program: Program, begun: bool = False) -> None:
 
     Args:
         program: compiled.
-        begun: whether the run goes on, and has to keep its width.
+        begun: whether the run continues, and has to keep its width.
 
     Raises:
         UserError: saying which width would fit.
@@ -99,7 +99,7 @@ def check_memory(program: Program, begun: bool = False) -> None:
 
 @contextlib.contextmanager
 def told_of_memory(program: Program | None = None) -> Iterator[None]:
-    """A context in which running out of memory is told in one line.
+    """A context in which running out of memory is reported in one line.
 
     Args:
         program: what runs; None while there is none yet.

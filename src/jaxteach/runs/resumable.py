@@ -49,13 +49,13 @@ def run_session(
         on_evaluation: called before a chunk is evaluated, with its number, how many chunks the run
             has and how many trials the chunk.
         stop: asked after each segment; the state is then saved, and the session ends.
-        notice: told in one line what a user should know.
+        notice: called with one line for the user.
         keep_params: whether parameters are written, or gone once they are evaluated.
         debug_nans: look for the place where the first NaN arises, and end there.
         only: the numbers of the chunks to train, those of a shard; by default all.
 
     Returns:
-        What the run has come to so far.
+        The run's result so far.
 
     Raises:
         UserError: something cannot be written, or was written by another run; what was saved stays. Or,

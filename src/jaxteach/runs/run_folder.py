@@ -54,7 +54,7 @@ class RunFolder:
 
     @property
     def ended(self) -> bool:
-        """Whether the run has come to its end: nothing is left to do."""
+        """Whether the run has ended: nothing is left to do."""
         return (self.path / "summary.json").exists()
 
     def write_config(
@@ -83,7 +83,7 @@ class RunFolder:
         )
 
     def at(self, point: Point) -> "RunFolder":
-        """The folder of a point of the sweep, a run folder of its own; without a sweep this one."""
+        """The folder of a point of the sweep, a separate run folder; without a sweep this one."""
         return RunFolder(self.path / "points" / point.label) if point.label else self
 
     def write_metrics(self, seed_ids: npt.NDArray[Any], metrics: dict[str, npt.NDArray[Any]]) -> None:
@@ -121,13 +121,13 @@ class RunFolder:
         """
         before = {**then.get("versions", {}), "device": then.get("device")}
         return [
-            f"{self.path} goes on with {name} {now}, not {before.get(name)} as before: last bits may differ"
+            f"{self.path} continues with {name} {now}, not {before.get(name)} as before: last bits may differ"
             for name, now in {**versions(), "device": device()}.items()
             if before.get(name) != now
         ]
 
     def clean(self) -> None:
-        """Remove what only a run that goes on needs; to be called once summary.json is written."""
+        """Remove what only a run that continues needs; to be called once summary.json is written."""
         for name in ("metrics", "checkpoints"):
             shutil.rmtree(self.path / name, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""Shards: parts of a run that share nothing, each trained by a process of its own. No JAX here."""
+"""Shards: parts of a run that share nothing, each trained by a separate process. No JAX here."""
 
 import json
 import os

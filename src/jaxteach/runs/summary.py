@@ -1,4 +1,4 @@
-"""What a run came to: metrics.npz and summary.json, and with a sweep those of every point."""
+"""The results of a run: metrics.npz and summary.json, and with a sweep those of every point."""
 
 import dataclasses
 from typing import Any
@@ -139,7 +139,7 @@ def summarise_run(
         config: resolved, without a sweep.
         table: the teacher's, or None.
         training: complete, of one point.
-        teacher_rate: success of the teacher alone, 0 to 1; None if nobody teaches.
+        teacher_rate: success of the teacher alone, 0 to 1; None without a teacher.
     """
     from jaxteach.analysis import env_steps_to_success, median_env_steps
 

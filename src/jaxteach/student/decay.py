@@ -155,7 +155,7 @@ def at_pace(moment: TracedMoment, update: Array, progress: Array) -> Array:
         progress: f32[], how much of the run lies before this update, 0 to 1.
 
     Returns:
-        f32[], the point in updates: of a fraction, that of a run that goes on at its pace so far, so that
+        f32[], the point in updates: of a fraction, that of a run that continues at its pace so far, so that
         an update has reached the point exactly if progress has reached the fraction.
     """
     at, share = moment.updates, moment.share

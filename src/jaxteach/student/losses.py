@@ -19,7 +19,7 @@ class Batch(struct.PyTreeNode):
         value: f32[...], the critic's when the action was taken.
         advantage: f32[...], normalised.
         returns: f32[...], the critic's target.
-        teacher: f32[..., A], q(a|s); zeros if nobody teaches.
+        teacher: f32[..., A], q(a|s); zeros without a teacher.
         valid: bool[...], rows that count.
     """
 
@@ -91,7 +91,7 @@ def reverse_kl(teacher: Array, log_probs: Array) -> Array:
         log_probs: f32[..., A], log pi(a|s).
 
     Returns:
-        f32[...]; zero where q is all zeros, for nobody teaches there.
+        f32[...]; zero where q is all zeros: no teacher there.
     """
     chex.assert_equal_shape([teacher, log_probs])
     smooth = (1.0 - SMOOTHING) * teacher + SMOOTHING / teacher.shape[-1]
@@ -107,7 +107,7 @@ def js(teacher: Array, log_probs: Array) -> Array:
         log_probs: f32[..., A], log pi(a|s).
 
     Returns:
-        f32[...], at most log 2; zero where q is all zeros, for nobody teaches there.
+        f32[...], at most log 2; zero where q is all zeros: no teacher there.
     """
     chex.assert_equal_shape([teacher, log_probs])
     probs = jnp.exp(log_probs)

@@ -199,7 +199,7 @@ class _Check:
 
     def _fail(self, what: str, error: Exception) -> NoReturn:
         why = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-        # Tracing errors go on for a page after their first sentence.
+        # Tracing errors continue for a page after their first sentence.
         raise UserError(
             f"{self._name} breaks the protocol: its {what} fails: {one_line(why)[:300]}"
         ) from error

@@ -73,7 +73,7 @@ class Option:
 
 
 class AbstractState(Protocol):
-    """What the teacher is told: one row of its table. Frozen: hashable and comparable."""
+    """One row of the teacher's table: what the teacher knows of a situation. Frozen: hashable and comparable."""
 
     @property
     def text(self) -> str:
@@ -115,7 +115,7 @@ class Rules(Protocol):
 
 @dataclass(frozen=True)
 class Question:
-    """One abstract state, as the table names it and as an LLM is told it.
+    """One abstract state, as the table names it and as an LLM reads it.
 
     Attributes:
         index: the row of the table.

@@ -184,7 +184,7 @@ class Teachable(Task, Protocol):
             option: i32[K, N], places in `language.options`; whatever the result where it is not of the group.
 
         Returns:
-            Actions i32[K, N], and whether each option has come to its end, bool[K, N]: another is then
+            Actions i32[K, N], and whether each option has ended, bool[K, N]: another is then
             asked instead, and its action does not count.
         """
 

@@ -33,7 +33,7 @@ class _Object(dict[str, Any]):
 
 
 def read_json(path: Path) -> tuple[bytes, Any]:
-    """Read a JSON file that nobody vouches for.
+    """Read a JSON file from an untrusted source.
 
     Args:
         path: the file.
@@ -173,7 +173,8 @@ def _check_state(entry: Any, at: str, language: Language) -> AbstractState:
     for name, value in state.fields.items():
         if entry[name] != value or type(entry[name]) is not type(value):
             raise UserError(
-                f"{at}: {name} is {_json(entry[name])}, which does not fit the text: it must be {_json(value)}"
+                f"{at}: {name} is {_json(entry[name])}, which does not fit the text: "
+                f"it must be {_json(value)}"
             )
     plans = list(_items(entry["plans"], f"{at}: plans", least=1, most=MAX_PLANS))
     for i, plan in plans:

@@ -59,7 +59,7 @@ def systematic(table: PlanTable, options: tuple[Option, ...], corrupt: Corrupt) 
     """Replace what a table says in a share of its states, each time by one other option, always the same.
 
     Which states, and which options, follows from the seed by hashing: a larger share adds states to
-    those of a smaller one. A share that comes to no whole number of states is rounded up or down, by
+    those of a smaller one. A share that is no whole number of states is rounded up or down, by
     seed, so that on average over seeds it is exact.
 
     Args:

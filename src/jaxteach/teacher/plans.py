@@ -35,7 +35,7 @@ def _parse_option(text: str, objects: Collection[str], grammar: Grammar) -> Opti
         return Option(text)
     match = _TARGETED.fullmatch(text)
     if match:
-        # Compared whole with ASCII spellings: no look-alike letter, odd space or change of case can pass for one.
+        # Compared whole with ASCII spellings: no look-alike letter, odd space or change of case can pass.
         verb, target, tool = match.groups()
         verbs = grammar.targeted if tool is None else grammar.with_tool
         if verb in verbs and target in objects and (tool is None or tool in objects):

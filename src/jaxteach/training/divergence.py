@@ -1,4 +1,4 @@
-"""Divergence: a seed whose update is not finite is frozen as it was before, and the others go on."""
+"""Divergence: a seed whose update is not finite is frozen as it was before, and the others continue."""
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ def keep_finite(
         losses: the update's losses, f32[] each.
 
     Returns:
-        The state to go on with: `after`, or with the parameters of `before` and alive = false; and the
+        The state to continue with: `after`, or with the parameters of `before` and alive = false; and the
         losses, NaN for a seed that had diverged before this update.
     """
     finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves((after.params, losses))]

@@ -118,7 +118,7 @@ def semi_markov_gae(
     def back(following: Array, step: tuple[Array, ...]) -> tuple[Array, Array]:
         reward, value, state_after, final, cut, decided = step
         after = jnp.where(cut, state_after, following)
-        worth = reward + gamma * jnp.where(final, 0.0, after)  # of going on from here
+        worth = reward + gamma * jnp.where(final, 0.0, after)  # of continuing from here
         return jnp.where(decided, value + gae_lambda * (worth - value), worth), worth - value
 
     steps = (rewards, values, bootstrap, terminated, truncated, decides)

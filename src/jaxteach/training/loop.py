@@ -208,7 +208,7 @@ def ask_teacher(
         keys: one for each seed, for a hard teacher's samples and for noise.
 
     Returns:
-        f32[seed, time, env, A]; zeros if nobody teaches now.
+        f32[seed, time, env, A]; zeros where lambda is 0.
     """
     rows = rollout.rows
     shape = rows.action.shape

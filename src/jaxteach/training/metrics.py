@@ -125,7 +125,7 @@ def credit_to_start(outcomes: npt.NDArray[Any]) -> FloatArray:
 
 
 def join_chunks(chunks: list[dict[str, npt.NDArray[Any]]]) -> dict[str, npt.NDArray[Any]]:
-    """Stack chunks along the seed axis; one that ended sooner goes on with nothing happening.
+    """Stack chunks along the seed axis; one that ended sooner continues with nothing happening.
 
     Args:
         chunks: [seed, update] arrays; updates may differ.

@@ -33,7 +33,7 @@ class DivergenceWatch:
         self._before: Any = None
 
     def begin(self, start: Standing | None) -> None:
-        """A chunk begins, or goes on."""
+        """A chunk begins, or continues."""
         self._updates = start.log.n_updates if start else 0
         if self._debug:
             self._before = jax.tree.map(np.array, start.state) if start else None
@@ -51,7 +51,7 @@ class DivergenceWatch:
                 raise UserError(f"{what}: {self._place(progress, int(i), int(diverged_at[i]))}")
             self._notice(
                 f"{what}: its loss or parameters are no longer finite; it stays as it was before, "
-                "the others go on (--debug-nans locates it)"
+                "the others continue (--debug-nans locates it)"
             )
         self._updates = progress.log.n_updates
         if self._debug:

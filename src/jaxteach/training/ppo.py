@@ -24,7 +24,7 @@ def targets(plan: Plan, rollout: Rollout, teacher: Array, hyper: Hyper) -> Batch
     Args:
         plan: static.
         rollout: one seed's.
-        teacher: f32[T, E, n_actions], q(a|s), zeros if nobody teaches now.
+        teacher: f32[T, E, n_actions], q(a|s), zeros where lambda is 0.
         hyper: one seed's. With Monte-Carlo returns its gae_lambda is 1: GAE's sum is then the
             discounted return less the value.
     """
@@ -54,7 +54,7 @@ def learn(
     Minibatches are drawn from valid rows; the last partial one of each epoch is dropped. Choices of
     options are fewer than steps, perhaps than a minibatch: their last one is padded with invalid rows,
     so that each choice counts once in every epoch. A seed with fewer minibatches than another keeps its
-    parameters and Adam state while the other goes on.
+    parameters and Adam state while the other continues.
 
     Args:
         plan: static.

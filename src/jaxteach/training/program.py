@@ -242,8 +242,8 @@ def run_chunk(
     Args:
         program: compiled.
         trials: up to `width` of them; fewer are padded.
-        log: metrics are added to it; those of earlier segments are in it if the chunk goes on.
-        start: the state to go on from, donated; by default the seeds begin.
+        log: metrics are added to it; those of earlier segments are in it if the chunk continues.
+        start: the state to continue from, donated; by default the seeds begin.
 
     Yields:
         The state after each segment, [trial, ...], padding included. It is donated to the next
@@ -255,7 +255,7 @@ def run_chunk(
     assert config.env_steps is not None
     while True:
         first = jax.device_put(np.int32(log.n_updates), NamedSharding(program.by_seed.mesh, PartitionSpec()))
-        # Moves nothing: XLA forgets where arrays of no size lie, such as the memory of an `ego` student.
+        # Restores the sharding of zero-size arrays, such as the memory of an `ego` student, which XLA drops; copies nothing.
         state = jax.device_put(state, program.by_seed)
         state, metrics = program.segment(state, ids, hyper, program.teacher, first)
         log.add(jax.device_get(metrics))

@@ -260,7 +260,7 @@ def _begin_more(
 
     Args:
         plan: static.
-        running: bool[E], an episode goes on.
+        running: bool[E], an episode continues.
         taken: i32[E], steps each environment has taken.
         collected: i32[], steps all have taken.
         clock: i32[E], how long each episode has lasted.
@@ -288,7 +288,7 @@ def fill_while(step: Any, carry: Any, length: int, going: Any, filled: Any) -> t
     Args:
         step: `(carry, t) -> (carry, row)`, the row's leaves [lane, ...].
         carry: the first carry.
-        length: the most rows a lane comes to have.
+        length: the most rows a lane can have.
         going: `carry -> bool[]`.
         filled: `carry -> i32[lane]`, rows each lane has; a lane's row of a step that does not add to
             them is written over by its next.

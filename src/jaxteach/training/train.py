@@ -164,7 +164,7 @@ class Training:
 
 @dataclasses.dataclass(frozen=True)
 class Standing:
-    """Where a running chunk stands: all that it needs to go on.
+    """Where a running chunk stands: all that it needs to continue.
 
     Attributes:
         state: its state, padding included; after a segment read it at once, the next segment takes it.
@@ -302,7 +302,7 @@ def train_chunk(
         stop: asked after each segment.
 
     Returns:
-        What it has come to, whether it ended or was stopped.
+        Its results, whether it ended or was stopped.
     """
     n, plan = len(trials), program.plan
     to_train = -(-before.n_trials // program.width)

@@ -32,7 +32,7 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def new_folder(path: Path) -> Path:
-    """Make a folder that nobody else has, whoever asks for one of that name at the same time.
+    """Make a folder that no other process has, even one that asks for the same name at once.
 
     Args:
         path: its name.

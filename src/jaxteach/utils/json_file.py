@@ -1,4 +1,4 @@
-"""JSON files that nobody vouches for: an object, its values checked against annotations. No JAX here."""
+"""JSON files from untrusted sources: an object, its values checked against annotations. No JAX here."""
 
 import dataclasses
 import json

@@ -27,7 +27,7 @@ class FolderLock:
     The kernel's lock on the file (flock) decides between processes of one machine: it ends with its
     process, however that dies, whoever uses the process's number next. Whether flock reaches other
     machines depends on the file system, so that the holder also renews the file every few seconds: a lock
-    whose text names another machine is watched, and taken over only once nobody renews it.
+    whose text names another machine is watched, and taken over only once it is no longer renewed.
 
     Args:
         folder: an existing folder.

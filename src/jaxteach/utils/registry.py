@@ -55,7 +55,7 @@ class Registry[T]:
         return _origin(points[0]) if points else ""
 
     def register(self, name: str, thing: T) -> None:
-        """Add an object under a name of its own.
+        """Add an object under a new name.
 
         Raises:
             UserError: the name is taken by another object, or the object is none of the kind.
@@ -70,8 +70,8 @@ class Registry[T]:
         """The object of a name.
 
         Raises:
-            UserError: there is none, with the nearest names; or a plugin that cannot be used, naming its package
-                and the object.
+            UserError: there is none, with the nearest names; or a plugin that cannot be used, naming its
+                package and the object.
         """
         if points := self._plugins().get(name):
             return self._from_plugins(name, points)

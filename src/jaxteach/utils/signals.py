@@ -85,7 +85,7 @@ class Stopping(_Watch):
     """A context within which the first signal asks to stop, and the second ends the process at once.
 
     Args:
-        after: what is finished first, such as "this segment"; to be changed as the process goes on.
+        after: what is finished first, such as "this segment"; to be changed as the process continues.
     """
 
     def __init__(self, after: str = "this segment") -> None:

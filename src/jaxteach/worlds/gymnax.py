@@ -35,14 +35,14 @@ class GymnaxState(struct.PyTreeNode):
 
 
 def solved(reward: Array, done: Array, info: dict[str, Any]) -> Array:
-    """Success unless a task says otherwise: `info["success"]`, else a positive last reward, for sparse ones."""
+    """Success unless a task says otherwise: `info["success"]`, else a positive last reward."""
     return jnp.asarray(info["success"], bool) if "success" in info else done & (reward > 0)
 
 
 class GymnaxTask(Defaults):
     """An environment of gymnax's interface; a task, and what makes it.
 
-    The environment's own `step_env` and `reset_env` are used where its class has them, for its `step` resets by
+    The environment's own `step_env` and `reset_env` are used where its class has them: its `step` resets by
     itself. Environments of this interface count their own time limit as `done`: an episode is cut off where
     `info["truncated"]` says so, or without it where `done` falls on `max_steps`; it ends at any other `done`.
 
@@ -160,7 +160,7 @@ class GymnaxTask(Defaults):
         """The observation flattened; or as a map, if it has the axes of one."""
         seen = jax.eval_shape(self.reset, jax.ShapeDtypeStruct((self.n_draws,), jnp.uint32)).obs
         self._require(
-            hasattr(seen, "shape"), "its observation is no single array: give the task features of its own"
+            hasattr(seen, "shape"), "its observation is no single array: give the task its own features"
         )
         if kind == "map":
             self._require(

@@ -33,7 +33,7 @@ class Vector:
         return self.axes
 
     def read(self, obs: Any, xp: Any) -> Any:
-        """Arrays [N, ...] to [N, F], of their own type."""
+        """Arrays [N, ...] to [N, F], type unchanged."""
         return xp.reshape(obs, (obs.shape[0], -1))
 
     def described(self) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class Map:
         return self.shape
 
     def read(self, obs: Any, xp: Any) -> Any:
-        """Maps [N, H, W, C] to [N, F], of their own type."""
+        """Maps [N, H, W, C] to [N, F], type unchanged."""
         return xp.reshape(obs, (obs.shape[0], -1))
 
     def described(self) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class EndpointBackend:
         notice: told once what the server is asked without; by default a line on stderr.
 
     Raises:
-        UserError: the URL or a number makes no sense, or nobody answers there.
+        UserError: the URL or a number makes no sense, or no server answers there.
     """
 
     capabilities = frozenset({"generate"})
@@ -125,7 +125,7 @@ class EndpointBackend:
         try:
             answer = self._wire.send("GET", "/models", self._headers())
         except http.client.HTTPException:
-            return  # it answers, if not well; the questions have tries of their own
+            return  # it answers, if not well; each question is tried again by itself
         except OSError as error:
             raise UserError(f"no answer from {self._wire}: {self._clean(error)}: check --base-url") from error
         if not 200 <= answer.status < 300:

@@ -21,7 +21,7 @@ NOTICES = {
     SEED: "refuses `seed`: asked without, so the same seed may give other answers another time",
     SYSTEM: "refuses the system role: what it says begins the first question instead",
 }
-"""What the user is told of what is left out, after the server's name."""
+"""The message about what is left out, after the server's name."""
 
 _SEED = re.compile(r"\bseed\b", re.IGNORECASE)
 _ROLE = re.compile(

@@ -54,7 +54,7 @@ def route(env: FaramaRoom, target: Cell) -> list[int] | None:
 
 
 class Walker:
-    """Goes on errands: walk up to some cell and do something there.
+    """Continues errands: walk up to some cell and do something there.
 
     Args:
         env: the room, already reset.

@@ -41,7 +41,7 @@ class Vocabulary:
 
     def real_state(self, situation: Situation) -> SeenAndHeld:
         """The caption of a situation in the objects' real names (18 of them in ColoredDoorKey)."""
-        sees = [self.key_classes[k] for k in situation.keys] + list(self.doors[: situation.doors])
+        sees = [self.key_classes[k] for k in sight.keys] + list(self.doors[: situation.doors])
         return SeenAndHeld(tuple(sees), None if situation.held is None else self.key_classes[situation.held])
 
     def renaming(self, situation: Situation) -> dict[str, str]:
@@ -97,8 +97,8 @@ class Vocabulary:
     def questions(self) -> tuple[Question, ...]:
         """What an LLM is asked, one question for each of `states`.
 
-        A canonical state can stand for several real ones (any colour can be c1). The LLM is asked about one of
-        them: the first in the order of `situations`. Colours its caption does not mention follow in the
+        A canonical state can stand for several real ones (any colour can be c1). The LLM is asked about one
+        of them: the first in the order of `situations`. Colours its caption does not mention follow in the
         vocabulary's order.
 
         >>> [ask.real_state.text for ask in Vocabulary(("key",), ("door",)).questions][:2]

@@ -38,7 +38,7 @@ class Abstraction(struct.PyTreeNode):
 class SituationTable:
     """Everything a percept's code stands for, worked out once in Python.
 
-    The code is a mixed-radix number: what is held, doors seen, which key classes lie in situation,
+    The code is a mixed-radix number: what is held, doors seen, which key classes lie in sight,
     and for each pair of classes which is mentioned first.
 
     Args:
@@ -93,7 +93,7 @@ def situation_table(vocabulary: Vocabulary) -> SituationTable:
 
 
 def perceive(obs: Array, vocabulary: Vocabulary, key_class_colours: tuple[int | None, ...]) -> Abstraction:
-    """Reduce observations to what the teacher is told.
+    """Reduce observations to abstract states.
 
     Args:
         obs: u8[N, H, W, 4].

@@ -1,4 +1,4 @@
-"""What the teacher's and the hierarchical student's options do now: `perceive` and `act` of a door/key task."""
+"""What options do now, the teacher's and the hierarchical student's: `perceive` and `act`."""
 
 import functools
 

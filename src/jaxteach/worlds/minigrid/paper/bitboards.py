@@ -67,7 +67,7 @@ def first_cell(board: Array) -> tuple[Array, Array, Array]:
         board: uint[H, N].
 
     Returns:
-        Its row and column, i32[N] each, -1 where there is none, and the board without it.
+        Its row and column, i32[N] each, -1 without one, and the board without it.
     """
     height = board.shape[0]
     columns = union_of_rows(board)

@@ -1,4 +1,4 @@
-"""LavaDoorKey: SimpleDoorKey with lava the teacher is told nothing of."""
+"""LavaDoorKey: SimpleDoorKey with lava that captions do not mention."""
 
 from jaxteach.worlds.minigrid.paper.facts.lava_door_key import LavaDoorKeyFacts
 from jaxteach.worlds.minigrid.paper.simple_door_key import SimpleDoorKey

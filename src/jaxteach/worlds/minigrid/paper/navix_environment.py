@@ -246,5 +246,5 @@ def _refuse(name: str, parameter: str) -> NoReturn:
     """Raise a UserError for a parameter that cannot be changed."""
     raise UserError(
         f"{parameter} of {name} cannot be changed, its rules are MiniGrid's: change rewards, endings "
-        "or moves in an environment of your own around it"
+        "or moves in your own environment around it"
     )

@@ -70,7 +70,7 @@ def fits(key: str, door: str) -> bool:
 
 
 def _wanted_keys(state: SeenAndHeld) -> list[str]:
-    """Keys in situation worth having: those of a door in situation; any key if there is none and hands are free."""
+    """Keys in sight worth having: those of a door in sight; any key if there is none and hands are free."""
     doors = _doors(state)
     if not doors:
         return _keys(state) if state.holds is None else []

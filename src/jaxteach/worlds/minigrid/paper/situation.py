@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class SeenAndHeld:
-    """What the teacher is told: the objects seen, in caption order, and the object held.
+    """What the teacher knows: the objects seen, in caption order, and the object held.
 
     Attributes:
         sees: object names, keys first, then doors, each by column then row.

@@ -45,7 +45,7 @@ class ColoredDoorKeyFacts(Facts):
 
     @property
     def key_classes(self) -> tuple[int, ...]:
-        """Each key is a class of its own."""
+        """Each key has its own class."""
         return tuple(range(self.n_keys))
 
     @property
