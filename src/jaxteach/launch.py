@@ -60,7 +60,7 @@ class Options:
     minutes: int = 24 * 60
     """Time limit of a job, in minutes. A shard that takes longer is saved and queued again (slurm)."""
     warn_seconds: int | None = None
-    """How long before the limit a job gets the signal to save, in seconds (slurm); SLURM may do so half a minute
+    """Seconds before the limit at which a job gets the signal to save (slurm); SLURM may send it half a minute
     earlier. By default 90, or a quarter of a shorter limit."""
     partition: str | None = None
     """Partition (slurm)."""
@@ -254,7 +254,7 @@ class Launch:
                 write_jobs(self._out, {str(shard): self._jobs[shard].job_id for shard in shards})
 
     def wait(self) -> dict[Shard, str]:
-        """Wait until no job is left, and tell how they stand. On Ctrl-C a scheduler's continue, local ones end.
+        """Wait until no job is left, and report them. On Ctrl-C a scheduler's continue, local ones end.
 
         Returns:
             The shards that have failed, and why.

@@ -67,13 +67,13 @@ class Options:
 
 
 def read_options(args: list[str]) -> tuple[Options, dict[str, Any] | None]:
-    """What a command line asks for: the preset's values, or those of the run that continues, changed by flags.
+    """What a command line asks for: the preset's values, or those of the run resumed, changed by flags.
 
     Args:
         args: the command line.
 
     Returns:
-        The options, their configuration not yet resolved; and config.json of the run to continue with, if any.
+        The options, their configuration not yet resolved; and config.json of the run to resume, if any.
 
     Raises:
         UserError: naming the flag at fault.
@@ -181,8 +181,8 @@ def check_unchanged(
     if changed:
         more = f", and {len(changed) - 3} more" if len(changed) > 3 else ""
         raise UserError(
-            f"{options.config.out} cannot continue with another configuration: {', '.join(changed[:3])}{more}; "
-            f"{advice}"
+            f"{options.config.out} cannot continue with another configuration: "
+            f"{', '.join(changed[:3])}{more}; {advice}"
         )
 
 

@@ -154,8 +154,8 @@ class Checkpoints:
                 return Standing(placed(state, blank()), MetricsLog(n_seeds, metrics), facts["seconds"])
             except ValueError as error:
                 raise UserError(
-                    f"checkpoint {path} is of another version of jaxteach ({error}): continue with the version "
-                    f"that wrote it, or remove {folder} for the chunk to begin again"
+                    f"checkpoint {path} is of another version of jaxteach ({error}): continue with the "
+                    f"version that wrote it, or remove {folder} for the chunk to begin again"
                 ) from error
         if steps:
             self.notice(f"no checkpoint of chunk {chunk} is intact: the chunk begins again")

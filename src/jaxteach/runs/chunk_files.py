@@ -48,7 +48,7 @@ def write_chunk(folder: RunFolder, number: int, chunk: Chunk, run: str) -> None:
     Args:
         folder: the run's.
         number: its number.
-        chunk: what it came to.
+        chunk: its results.
         run: the fingerprint of the run.
     """
     make_folder(folder.path / "metrics")

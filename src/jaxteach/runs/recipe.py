@@ -89,7 +89,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run came to.
+    """A run's result.
 
     Attributes:
         folder: its folder.
@@ -124,7 +124,7 @@ def execute(
         facts: what summary.json shall hold besides.
 
     Returns:
-        What the run came to.
+        The run's result.
 
     Raises:
         UserError: the configuration cannot be run, the folder cannot be used or holds another run, or
@@ -228,7 +228,7 @@ class Run:
             )
 
     def ended(self) -> Summary:
-        """What a run has come to that has ended; what only a run that continues needs is removed."""
+        """The result of a run that has ended; files that only a resumed run needs are removed."""
         if self.settings.shard is None:
             self.folder.clean()
         return Summary(self.folder.path, True, read_object(self.folder.path / "summary.json"))

@@ -39,7 +39,7 @@ def write_metrics(
         plan: the run's.
         points: of its sweep.
         folder: the run's; its config.json is there.
-        training: what it has come to.
+        training: its results.
         table: the teacher's, or None.
     """
     for number, point in enumerate(points):

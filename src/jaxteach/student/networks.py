@@ -99,7 +99,7 @@ class Network:
 
     Attributes:
         reads: the features it reads: "compact" or "map", see `tasks.protocol.Task.features`; or what makes
-            features of its own, given the task.
+            separate features, given the task.
         build: `(hidden, n_actions, shape) -> module` for features of that shape. The module takes features
             f32[N, F], a hidden state f32[N, S] and episode starts bool[N], and gives logits [N, n_actions],
             values [N] and the next hidden state.

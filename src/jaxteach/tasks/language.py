@@ -73,7 +73,7 @@ class Option:
 
 
 class AbstractState(Protocol):
-    """One row of the teacher's table: what the teacher knows of a situation. Frozen: hashable and comparable."""
+    """One row of the teacher's table: what the teacher knows. Frozen: hashable and comparable."""
 
     @property
     def text(self) -> str:

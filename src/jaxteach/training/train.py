@@ -26,7 +26,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 @dataclasses.dataclass(frozen=True)
 class Chunk:
-    """What a chunk came to.
+    """A chunk's results.
 
     Attributes:
         trials: int64[trial], seeds at points of the sweep, see `training.trials`.
@@ -75,7 +75,7 @@ class Chunk:
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """What training has come to so far, over all of a run's processes.
+    """The result of training so far, over all of a run's processes.
 
     Attributes:
         chunks: those begun so far; the last may have been stopped.

@@ -41,7 +41,7 @@ class Vocabulary:
 
     def real_state(self, situation: Situation) -> SeenAndHeld:
         """The caption of a situation in the objects' real names (18 of them in ColoredDoorKey)."""
-        sees = [self.key_classes[k] for k in sight.keys] + list(self.doors[: situation.doors])
+        sees = [self.key_classes[k] for k in situation.keys] + list(self.doors[: situation.doors])
         return SeenAndHeld(tuple(sees), None if situation.held is None else self.key_classes[situation.held])
 
     def renaming(self, situation: Situation) -> dict[str, str]:
