@@ -60,10 +60,12 @@ def main() -> int:
     if not early:
         start_jax()
     from jaxteach.worlds.minigrid.paper.replay import replay
+    from jaxteach.worlds.minigrid.paper.task import Task
 
     failed = False
     for file, name, table in zip(options.files, names, tables, strict=True):
         task = make_task(name)
+        assert isinstance(task, Task)  # as its facts are those of one
         result = replay(read_trace(file), task, table, str(file))
         print(json.dumps({"file": file.name, "task": task.name, **result}), flush=True)
         failed |= any(result["mismatches"].values())

@@ -60,8 +60,8 @@ class Options:
     minutes: int = 24 * 60
     """Time limit of a job, in minutes. A shard that takes longer is saved and queued again (slurm)."""
     warn_seconds: int | None = None
-    """Seconds before the limit at which a job gets the signal to save (slurm); SLURM may send it half a minute
-    earlier. By default 90, or a quarter of a shorter limit."""
+    """Seconds before the limit at which a job gets the signal to save (slurm); SLURM may send it half a
+    minute earlier. By default 90, or a quarter of a shorter limit."""
     partition: str | None = None
     """Partition (slurm)."""
     cpus: int | None = None

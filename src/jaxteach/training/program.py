@@ -255,8 +255,8 @@ def run_chunk(
     assert config.env_steps is not None
     while True:
         first = jax.device_put(np.int32(log.n_updates), NamedSharding(program.by_seed.mesh, PartitionSpec()))
-        # Restores the sharding of zero-size arrays, such as an `ego` student's memory, which XLA drops; copies
-        # nothing.
+        # Restores the sharding of zero-size arrays, such as an `ego` student's memory, which XLA drops;
+        # copies nothing.
         state = jax.device_put(state, program.by_seed)
         state, metrics = program.segment(state, ids, hyper, program.teacher, first)
         log.add(jax.device_get(metrics))
