@@ -96,14 +96,15 @@ def main() -> int:
     from jaxteach.llm import capabilities
 
     can = capabilities(options.backend)
-    from jaxteach.utils.jax_setup import start_jax
-
-    start_jax(platforms="cpu")  # a task's words are all that is needed: leave accelerators to the LLM
     from jaxteach import llm
-    from jaxteach.tasks import task_facts
+    from jaxteach.tasks import needs_jax, task_facts
     from jaxteach.teacher.checks import check_name
     from jaxteach.utils.errors import UserError
 
+    if needs_jax(options.task):
+        from jaxteach.utils.jax_setup import start_jax
+
+        start_jax(platforms="cpu")  # a task's words are all that is needed: leave accelerators to the LLM
     task = task_facts(options.task)
     if not task.language.questions:
         raise UserError(f"task {options.task} has no abstract states to ask about")
