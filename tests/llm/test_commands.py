@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -46,15 +45,15 @@ def test_help_is_fast_and_loads_nothing_heavy(module):
     )
     source = str(Path(precompute.__file__).parents[1])
     seconds = []
-    for _ in range(3):  # the best of three: the machine may be busy
-        start = time.perf_counter()
+    for _ in range(3):  # the processor's seconds, not the clock's: the machine may be busy
+        start = sum(os.times()[2:4])
         done = subprocess.run(
             [sys.executable, "-c", code],
             capture_output=True,
             text=True,
             env={**os.environ, "PYTHONPATH": source},
         )
-        seconds.append(time.perf_counter() - start)
+        seconds.append(sum(os.times()[2:4]) - start)
     assert min(seconds) < 2
     assert (done.returncode, done.stderr.strip()) == (0, "")
     assert "usage: python -m jaxteach." in done.stdout
