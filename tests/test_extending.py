@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
 from tests.commands import ROOT
 from tests.plugins import command, install, python
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import jax.numpy as jnp
 import pytest
-from tests.worlds.chase import Chase, make_task
 
 from jaxteach import tasks
 from jaxteach.tasks.checks import check_task
@@ -13,6 +12,7 @@ from jaxteach.tasks.language import NamedState
 from jaxteach.tasks.protocol import Outcome
 from jaxteach.utils.errors import UserError
 from jaxteach.worlds.gymnax import GymnaxTask
+from tests.worlds.chase import Chase, make_task
 
 
 def changed(**attributes: Any) -> GymnaxTask:

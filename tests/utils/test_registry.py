@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.plugins import install
 
 from jaxteach.utils import registry
 from jaxteach.utils.errors import UserError
 from jaxteach.utils.registry import Registry
+from tests.plugins import install
 
 GROUP = "jaxteach.toys"
 

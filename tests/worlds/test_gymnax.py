@@ -11,8 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tests.plugins import command, install
-from tests.worlds import chase
 
 from jaxteach import Config, load_policy, train
 from jaxteach.config import PPO, Rollout, Student, resolve
@@ -21,6 +19,8 @@ from jaxteach.teacher import Plan, PlanTable, load_table, parse_plan, save_table
 from jaxteach.training.starts import fresh_starts
 from jaxteach.training.streams import evaluation_key, first_layouts_key
 from jaxteach.worlds.gymnax import GymnaxTask
+from tests.plugins import command, install
+from tests.worlds import chase
 
 SOURCE = Path(chase.__file__).read_text(encoding="utf-8")
 SMALL = (

@@ -10,13 +10,13 @@ import jax.numpy as jnp
 import navix
 import numpy as np
 import pytest
-from tests.plugins import command, install
 
 from jaxteach import make_task
 from jaxteach.tasks.checks import check_task
 from jaxteach.utils.errors import UserError
 from jaxteach.worlds.navix import NavixTask
 from jaxteach.worlds.vectors import Symbols
+from tests.plugins import command, install
 
 SMALL = (
     "--seeds 2 --seeds-per-chunk 2 --env-steps 1024 --eval-episodes 4 --student.hidden 8 --rollout.envs 8 "
