@@ -116,6 +116,6 @@ def test_damaged_packages_end_nothing(packages: Path) -> None:
     (damaged / "entry_points.txt").write_bytes(b"[jaxteach.toys]\n\xff\xfe = x\n")
     assert toys().get("two") == 2
     with pytest.raises(
-        UserError, match="unknown toy 'tow': did you mean 'two'.*damaged-1.0.* cannot be read"
+        UserError, match=r"unknown toy 'tow': did you mean 'two'.*damaged-1\.0.* cannot be read"
     ):
         toys().get("tow")

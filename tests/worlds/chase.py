@@ -1,4 +1,4 @@
-"""A small environment of gymnax's interface, with dense rewards; and the same rules in NumPy. A plugin in tests."""
+"""A small environment of gymnax's interface with dense rewards, as a plugin; and its rules in NumPy."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
