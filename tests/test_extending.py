@@ -42,10 +42,8 @@ def test_the_commands_use_all_four(walked: tuple[Path, list[str]]) -> None:
 
 def test_a_network_without_a_form_in_numpy_is_refused(walked: tuple[Path, list[str]]) -> None:
     folder, _ = walked
-    code = (
-        "import jaxteach\ntry:\n    jaxteach.load_policy('taught', 0)\n"
-        "except jaxteach.UserError as e:\n    print(e)"
-    )
+    code = "import jaxteach\ntry:\n    jaxteach.load_policy('taught', 0)\n"
+    code += "except jaxteach.UserError as error:\n    print(error)"
     done = python(folder, "-c", code)
     assert "the network 'wide', which has no form in NumPy" in done.out
     done = command(folder, "render", "taught")

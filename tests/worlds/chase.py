@@ -1,4 +1,4 @@
-"""An environment of gymnax's interface with dense rewards, and its rules in NumPy: a plugin in tests."""
+"""A small environment of gymnax's interface with dense rewards, as a plugin; and its rules in NumPy."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
