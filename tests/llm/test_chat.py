@@ -89,8 +89,8 @@ def test_thoughts_without_an_answer_are_called_so(tmp_path, capsys, field, finis
         (EVENTS, {}, r"a stream of events \(SSE\)"),
         (b": keep-alive\n\n" + EVENTS, {}, r"a stream of events \(SSE\)"),
         (b'{"message": {}, "done": false}\n{"done": true}\n', {}, "a stream of JSON lines"),
-        (gzip.compress(REPLY), {"Content-Encoding": "gzip"}, r"compressed \(gzip\)"),
-        (gzip.compress(REPLY), {}, r"compressed \(gzip\)"),
+        (gzip.compress(REPLY, mtime=0), {"Content-Encoding": "gzip"}, r"compressed \(gzip\)"),
+        (gzip.compress(REPLY, mtime=0), {}, r"compressed \(gzip\)"),
         (zlib.compress(REPLY), {"Content-Encoding": "deflate"}, r"compressed \(deflate\)"),
         (b"\x0b\x02\x80", {"Content-Encoding": "br"}, r"compressed \(br\)"),
         (b"<!doctype html><title>Open WebUI</title>", {}, r"a web page \(HTML\), 'Open WebUI'"),
@@ -193,7 +193,7 @@ def test_a_redirect_is_named_and_where_it_leads(status):
 def test_a_compressed_or_formatted_error_is_told_in_words():
     with FakeServer() as server:
         for body, says in [
-            (gzip.compress(b"no"), r"status 404: \(compressed, gzip\)"),
+            (gzip.compress(b"no", mtime=0), r"status 404: \(compressed, gzip\)"),
             (b"<html><title>No such\npage</title>", "status 404: a web page .*No such page"),
         ]:
             server.refusals["chat"] = (404, body)
