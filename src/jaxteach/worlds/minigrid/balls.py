@@ -1,6 +1,7 @@
 """Balls that move by themselves (Farama's Dynamic-Obstacles)."""
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jaxteach.worlds.minigrid import kinds as k
@@ -30,35 +31,25 @@ def move(state: State, words: Array, height: int, width: int) -> State:
     """
     assert state.ball_rows is not None and state.ball_columns is not None
     draws = Draws(words.T)
-    n_balls = state.ball_rows.shape[1]
-    rows = [state.ball_rows[:, i] for i in range(n_balls)]
-    columns = [state.ball_columns[:, i] for i in range(n_balls)]
-    rows, columns = compute_once((rows, columns))
-    for i in range(n_balls):
-        free = []
-        for by_row, by_column in AROUND:
-            row = rows[i] + jnp.uint8(by_row % 256)
-            column = columns[i] + jnp.uint8(by_column % 256)
-            inside = (row >= 1) & (row < height - 1) & (column >= 1) & (column < width - 1)
-            taken = (row == state.row) & (column == state.column)
-            taken = taken | ((row == height - 2) & (column == width - 2))
-            for j in range(n_balls):
-                if j != i:
-                    taken = taken | ((row == rows[j]) & (column == columns[j]))
-            free.append((inside & ~taken).astype(jnp.uint8))
-        free = compute_once(free)
-        n_free = sum(free[1:], free[0])
+    by_row, by_column = (jnp.asarray(np.array(steps) % 256, jnp.uint8)[:, None] for steps in zip(*AROUND, strict=True))
+    rows, columns = compute_once((state.ball_rows.T, state.ball_columns.T))  # [B, N]
+    for i in range(rows.shape[0]):
+        # The cells around, [8, N]; u8 wraps, so that what lies beyond the grid is far off.
+        row, column = compute_once((rows[i][None] + by_row, columns[i][None] + by_column))
+        inside = (row >= 1) & (row < height - 1) & (column >= 1) & (column < width - 1)
+        taken = (row == state.row[None]) & (column == state.column[None])
+        taken = taken | ((row == height - 2) & (column == width - 2))
+        taken = taken | jnp.any((row[:, None] == rows[None]) & (column[:, None] == columns[None]), axis=1)
+        free = compute_once((inside & ~taken).astype(jnp.uint8))
+        n_free = jnp.sum(free, axis=0, dtype=jnp.uint8)
         rank = draws.below(jnp.maximum(n_free, 1).astype(jnp.int32)).astype(jnp.uint8)
         stays = (n_free == 0) | ((n_free == 1) & ((draws.bits() >> 8) < GIVES_UP))
-        before = jnp.zeros_like(rank)
-        row, column = rows[i], columns[i]
-        for (by_row, by_column), is_free in zip(AROUND, free, strict=True):
-            chosen = (is_free == 1) & (before == rank) & ~stays
-            row = jnp.where(chosen, rows[i] + jnp.uint8(by_row % 256), row)
-            column = jnp.where(chosen, columns[i] + jnp.uint8(by_column % 256), column)
-            before = before + is_free
-        rows[i], columns[i] = compute_once((row, column))
-    return put(state, jnp.stack(rows, axis=1), jnp.stack(columns, axis=1), width)
+        before = jnp.stack([jnp.sum(free[:c], axis=0, dtype=jnp.uint8) for c in range(len(AROUND))])
+        chosen = (free == 1) & (before == rank[None]) & ~stays[None]
+        new_row = rows[i] + jnp.sum(jnp.where(chosen, by_row, jnp.uint8(0)), axis=0, dtype=jnp.uint8)
+        new_column = columns[i] + jnp.sum(jnp.where(chosen, by_column, jnp.uint8(0)), axis=0, dtype=jnp.uint8)
+        rows, columns = compute_once((rows.at[i].set(new_row), columns.at[i].set(new_column)))
+    return put(state, rows.T, columns.T, width)
 
 
 def put(state: State, rows: Array, columns: Array, width: int) -> State:

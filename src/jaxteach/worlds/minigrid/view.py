@@ -1,5 +1,6 @@
 """What the agent sees: the square before it, cut out, lit, and shown as Farama shows it; the batch last."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
@@ -48,13 +49,13 @@ def cut(state: State, height: int, width: int, view_size: int = VIEW) -> Array:
     right = ahead_column * width - ahead_row
     first, forth, right = compute_once((first, forth, right))
     f, l = jnp.arange(view_size)[:, None, None], jnp.arange(view_size)[None, :, None]
-    cells = compute_once(state.grid.reshape(-1).at[first + f * forth + l * right].get(mode="clip"))
+    cells = compute_once(state.grid.reshape(-1).at[first[None, None] + f * forth[None, None] + l * right[None, None]].get(mode="clip"))
 
     def on_grid(start: Array, size: int, by_f: Array, by_l: Array) -> tuple[Array, Array]:
         """Which f and which l keep one coordinate on the grid; it runs along one of them."""
-        along = start + jnp.arange(view_size)[:, None] * jnp.where(by_f != 0, by_f, by_l)
+        along = start[None] + jnp.arange(view_size)[:, None] * jnp.where(by_f != 0, by_f, by_l)[None]
         inside = (along >= 0) & (along < size)
-        return (inside | (by_f == 0)).astype(jnp.uint8), (inside | (by_f != 0)).astype(jnp.uint8)
+        return (inside | (by_f == 0)[None]).astype(jnp.uint8), (inside | (by_f != 0)[None]).astype(jnp.uint8)
 
     row_f, row_l = on_grid(first_row, height, ahead_row, ahead_column)
     column_f, column_l = on_grid(first_column, width, ahead_column, -ahead_row)
@@ -129,7 +130,7 @@ def look(
     own = np.zeros((view_size, view_size, 1), bool)
     own[0, view_size // 2] = True
     in_hand = jnp.where(state.carried == 0, window.dtype.type(k.EMPTY), state.carried)
-    return View(codes=compute_once(jnp.where(own, in_hand, shown)), lit=lit)
+    return View(codes=compute_once(jnp.where(own, in_hand[None, None], shown)), lit=lit)
 
 
 def image_of(view: View) -> Array:
@@ -225,3 +226,28 @@ def seen_cells(seen: Array, width: int, view_size: int = VIEW) -> Array:
     margin = view_size - 1
     rows = seen[:, margin : seen.shape[1] - margin]
     return ((rows[:, :, None] >> jnp.arange(width, dtype=jnp.uint32)[None, None]) & 1) == 1
+
+
+def map_of(state: State, height: int, width: int) -> Array:
+    """Everything on the seen-maps, as it is now.
+
+    Args:
+        state: N environments that keep seen-maps.
+        height: H.
+        width: W.
+
+    Returns:
+        u8[N, H, W, 4]: kind, colour and state, (0, 0, 0) where nothing was seen; in the agent's cell
+        what is held, else empty; the agent's direction there, 4 elsewhere.
+    """
+    assert state.seen is not None
+    cells = state.grid.astype(jnp.uint8).reshape(-1, height, width)
+    at = state.row.astype(jnp.int32) * width + state.column
+    in_hand = jnp.where(state.carried == 0, jnp.uint8(k.EMPTY), state.carried.astype(jnp.uint8))
+    at, in_hand = compute_once((at, in_hand))
+    here = jnp.arange(height * width, dtype=jnp.int32).reshape(1, height, width) == at[:, None, None]
+    kind, colour, status = (c.astype(jnp.uint32) for c in k.channels(jnp.where(here, in_hand[:, None, None], cells)))
+    # Four channels as one word: interleaving bytes costs more than all the rest.
+    words = jnp.where(seen_cells(state.seen, width), kind | colour << 8 | status << 16, jnp.uint32(0))
+    direction = jnp.where(here, state.direction[:, None, None].astype(jnp.uint32), jnp.uint32(4))
+    return jax.lax.bitcast_convert_type(words | direction << 24, jnp.uint8)

@@ -166,15 +166,15 @@ class MultiRoom(Level):
         """Add a room to every chain that still grows and where it fits."""
         inside = (top >= 0) & (left >= 0) & (left + wide <= self.width) & (top + tall < self.height)
         # Farama's test is not symmetric: a room may touch an earlier one on one side only. The last is left out.
-        apart = (left + wide < chains.left) | (chains.left + chains.wide <= left)
-        apart = apart | (top + tall < chains.top) | (chains.top + chains.tall <= top)
+        apart = ((left + wide)[None] < chains.left) | (chains.left + chains.wide <= left[None])
+        apart = apart | ((top + tall)[None] < chains.top) | (chains.top + chains.tall <= top[None])
         number = jnp.arange(self.n_rooms)[:, None]
-        earlier = number < chains.n_rooms - 1
+        earlier = number < chains.n_rooms[None] - 1
         grows = (chains.n_rooms < self.n_rooms) & (chains.tries < TRIES)
         fits = grows & inside & jnp.all(apart | ~earlier, axis=0)
-        here = fits & (number == chains.n_rooms)
+        here = fits[None] & (number == chains.n_rooms[None])
         new = (top, left, tall, wide, row, column)
-        fields = [jnp.where(here, value, old) for value, old in zip(new, chains[:6], strict=True)]
+        fields = [jnp.where(here, value[None], old) for value, old in zip(new, chains[:6], strict=True)]
         return Chains(
             *fields,
             entry=jnp.where(fits, entry, chains.entry),
