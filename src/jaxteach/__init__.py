@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from jaxteach.teacher.loading import load_teacher
     from jaxteach.training import train
     from jaxteach.utils.errors import UserError
+    from jaxteach.worlds.minigrid.environment import make
 
 __all__ = [
     "Config",
     "UserError",
     "load_policy",
     "load_teacher",
+    "make",
     "make_task",
     "register_navix",
     "register_task",
@@ -28,6 +30,7 @@ _HOMES = {
     "UserError": "utils.errors",
     "load_policy": "student.deployed",
     "load_teacher": "teacher.loading",
+    "make": "worlds.minigrid.environment",
     "make_task": "tasks",
     "register_navix": "tasks",
     "register_task": "tasks",

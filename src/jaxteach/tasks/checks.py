@@ -39,11 +39,13 @@ def check_task(task: Teachable) -> None:
     words = jax.ShapeDtypeStruct((task.n_draws,), jnp.uint32)
     state = _traced(task, "reset", lambda w: task.update_seen(task.reset(w)), words)
     after, outcome = _traced(task, "step", lambda s: task.step(s, jnp.zeros((), jnp.int32)), state)
-    shapes = [
-        jax.tree.map(lambda x: (x.shape, x.dtype), s)
-        for s in (after, _traced(task, "reset", task.reset, words))
-    ]
-    require(shapes[0] == shapes[1], "its step gives a state of other shapes or types than its reset")
+    start = _traced(task, "reset", task.reset, words)
+    renewed = _traced(
+        task, "renew", lambda *args: task.renew(*args), words, after, jax.ShapeDtypeStruct((), jnp.bool_)
+    )
+    shapes = [jax.tree.map(lambda x: (x.shape, x.dtype), s) for s in (start, after, renewed)]
+    for what, given in zip(("step", "renew"), shapes[1:], strict=True):
+        require(given == shapes[0], f"its {what} gives a state of other shapes or types than its reset")
     require(isinstance(outcome, Outcome), f"its step gives {type(outcome).__name__}, not an Outcome")
     for field in ("reward", "terminated", "truncated", "success"):
         given = getattr(outcome, field)

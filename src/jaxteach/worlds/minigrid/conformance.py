@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxteach.errors import UserError
+from jaxteach.utils.errors import UserError
 from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.engine import advance, see
 from jaxteach.worlds.minigrid.level import Level

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxteach.errors import UserError
+from jaxteach.utils.errors import UserError
 
 # Name, number of axes beside the first, and which axis the first is: states, actions or episodes.
 ARRAYS = {

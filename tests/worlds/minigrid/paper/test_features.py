@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxteach.worlds.minigrid.egocentric import NEAR, pose
 from jaxteach.worlds.minigrid.paper import constants as c
-from jaxteach.worlds.minigrid.paper.features import NEAR, View, cell_bits, egocentric, pose, raw_map
+from jaxteach.worlds.minigrid.paper.features import View, cell_bits, egocentric, raw_map
 from tests.student.conftest import TWO_KEYS, VIEW, random_maps
 
 

@@ -1,6 +1,6 @@
 """The levels by Farama's ids, one file a family."""
 
-from jaxteach.errors import UserError, nearest
+from jaxteach.utils.errors import UserError, nearest
 from jaxteach.worlds.minigrid.level import Level
 from jaxteach.worlds.minigrid.levels import (
     doors,
