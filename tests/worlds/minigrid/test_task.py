@@ -97,7 +97,7 @@ def test_a_seen_map_remembers_what_the_view_forgets():
 
 
 def observations(task, n=16):
-    """Random observations of a task, [n, ...], in NumPy; every kind and colour there is, not only the level's."""
+    """Random observations of a task, [n, ...], in NumPy, of every kind and colour, not only the level's."""
     rng = np.random.default_rng(0)
     shapes = task.features("compact").observed
     obs = {"mission": rng.integers(0, len(task.level.missions), n).astype(np.uint16)}
@@ -216,7 +216,7 @@ class Counted(Empty):
 
 
 def test_levels_are_generated_only_where_episodes_ended():
-    """Under two maps, seeds and environments: as often as there are ended episodes, and nothing else changes."""
+    """Under two maps, of seeds and environments: once for each ended episode, and nothing else changes."""
     task = LevelTask("MiniGrid-Counted-v0", Counted(height=5, width=5, max_steps=100, anywhere=True))
     words = jax.random.bits(jax.random.key(0), (2, 2, 3, 2))
     each = lambda function: jax.jit(jax.vmap(jax.vmap(function)))  # noqa: E731
