@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from jaxteach.teacher.loading import load_teacher
     from jaxteach.training import train
     from jaxteach.utils.errors import UserError
+    from jaxteach.worlds.minigrid.environment import make
 
 __all__ = [
     "Config",
@@ -20,6 +21,7 @@ __all__ = [
     "execute",
     "load_policy",
     "load_teacher",
+    "make",
     "make_task",
     "register_navix",
     "register_task",
@@ -33,6 +35,7 @@ _HOMES = {
     "execute": "runs",
     "load_policy": "student.deployed",
     "load_teacher": "teacher.loading",
+    "make": "worlds.minigrid.environment",
     "make_task": "tasks",
     "register_navix": "tasks",
     "register_task": "tasks",

@@ -166,6 +166,8 @@ class Variant:
     """Side of the square the agent sees, in cells; odd."""
     max_steps: int | None = None
     """Environment steps an episode may last."""
+    observation: Literal["seen", "view"] | None = None
+    """What a MiniGrid level shows: seen, a map of all seen so far (the default), or view, the agent's 7x7."""
 
 
 @dataclass(frozen=True)

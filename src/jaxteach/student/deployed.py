@@ -2,10 +2,10 @@
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jaxteach.tasks.protocol import Features
 
 FloatArray = npt.NDArray[np.float32]
+Observations = npt.ArrayLike | Mapping[str, npt.ArrayLike]
 
 
 class Policy:
@@ -39,12 +40,13 @@ class Policy:
         """Begin a new episode (of every environment, where observations come in batches)."""
         self._hidden = None
 
-    def __call__(self, obs: npt.ArrayLike) -> FloatArray:
+    def __call__(self, obs: Observations) -> FloatArray:
         """The student's action probabilities.
 
         Args:
-            obs: one observation, such as u8[H, W, 4], or a batch of them [N, ...]; between `reset`s a
-                recurrent student takes them as consecutive steps, with the same N.
+            obs: one observation, such as u8[H, W, 4], or a batch of them [N, ...]; of a world that shows
+                several arrays, all of them by name. Between `reset`s a recurrent student takes them as
+                consecutive steps, with the same N.
 
         Returns:
             float32 [A] or [N, A].
@@ -52,30 +54,35 @@ class Policy:
         Raises:
             ValueError: for observations of another shape.
         """
-        seen = np.asarray(obs)
-        single = self._is_single(seen)
-        x = self._features.read(seen[None] if single else seen, np).astype(np.float32)
+        seen, single = self._batch(obs)
+        x = self._features.read(seen, np).astype(np.float32)
         if x.shape[1] != self._features.size:
-            raise ValueError(
-                f"observations {seen.shape} give {x.shape[1]} features, not {self._features.size}"
-            )
+            raise ValueError(f"observations give {x.shape[1]} features, not {self._features.size}")
         logits = _FORWARD[self._student](self, x)
         exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
         probabilities = (exponentials / exponentials.sum(axis=-1, keepdims=True)).astype(np.float32)
         return probabilities[0] if single else probabilities
 
-    def _is_single(self, seen: npt.NDArray[Any]) -> bool:
-        """Whether these are one observation, not a batch.
+    def _batch(self, obs: Observations) -> tuple[Any, bool]:
+        """Observations as a batch, and whether they are a single one.
 
         Raises:
             ValueError: they are neither.
         """
-        shape = self._features.observed
-        if seen.shape == shape:
-            return True
-        if seen.shape[1:] != shape:
-            raise ValueError(f"observations must be [..., {shape}], not {seen.shape}")
-        return False
+        observed = self._features.observed
+        if not isinstance(observed, dict):
+            seen = np.asarray(cast(npt.ArrayLike, obs))
+            single = _is_single(seen, observed, "observations")
+            return (seen[None] if single else seen), single
+        if not isinstance(obs, Mapping) or not observed.keys() <= obs.keys():
+            raise ValueError(f"observations must be arrays by name: {', '.join(observed)}")
+        parts = {name: np.asarray(obs[name]) for name in observed}
+        singles = {_is_single(parts[name], shape, name) for name, shape in observed.items()}
+        if len(singles) > 1 or (singles == {False} and len({len(part) for part in parts.values()}) > 1):
+            raise ValueError(f"{', '.join(observed)} must all be of one observation, or of as many")
+        if singles == {True}:
+            parts = {name: part[None] for name, part in parts.items()}
+        return parts, singles == {True}
 
     def _dense(self, name: str, x: FloatArray) -> FloatArray:
         return x @ self._params[f"{name}/kernel"] + self._params[f"{name}/bias"]
@@ -111,6 +118,19 @@ _FORWARD: dict[str, Callable[[Policy, FloatArray], FloatArray]] = {
     "gru": Policy._gru,
 }
 """Features f32[N, F] to logits f32[N, A], by the network's name."""
+
+
+def _is_single(seen: npt.NDArray[Any], shape: tuple[int, ...], what: str) -> bool:
+    """Whether an array is of one observation, not of a batch.
+
+    Raises:
+        ValueError: it is of neither.
+    """
+    if seen.shape == shape:
+        return True
+    if seen.ndim != len(shape) + 1 or seen.shape[1:] != shape:
+        raise ValueError(f"{what} must be [..., {shape}], not {seen.shape}")
+    return False
 
 
 @dataclass(frozen=True)

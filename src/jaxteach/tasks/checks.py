@@ -87,6 +87,8 @@ class _Check:
         self._require(pair, "its step does not give a pair (state, outcome)")
         after, outcome = given
         self._require_same("step", after, start)
+        renewed = self._shapes("renew", words, after, jax.ShapeDtypeStruct((), jnp.bool_))
+        self._require_same("renew", renewed, start)
         self._require(
             isinstance(outcome, Outcome), f"its step gives {type(outcome).__name__}, not an Outcome"
         )

@@ -53,8 +53,8 @@ class Features(Protocol):
         """What the F numbers are before they are flattened, such as (H, W, C); (F,) for a vector."""
 
     @property
-    def observed(self) -> tuple[int, ...]:
-        """The shape of one observation, such as (H, W, 4)."""
+    def observed(self) -> tuple[int, ...] | dict[str, tuple[int, ...]]:
+        """The shape of one observation, such as (H, W, 4); of several arrays, each one's by name."""
 
     def read(self, obs: Any, xp: Any) -> Any:
         """Observations [N, ...] to features [N, F], in the smallest type that holds them.
@@ -102,6 +102,20 @@ class Task(Protocol):
 
         Args:
             words: u32[n_draws], random bits. A world that draws while it runs keeps a key made of them.
+
+        Returns:
+            A state that `update_seen` completes.
+        """
+
+    def renew(self, words: Array, state: State, done: Array) -> State:
+        """The start of an episode where the last has ended, the given state where it goes on.
+
+        Apart from `reset`, so that a world may run a dear one only for environments that ended.
+
+        Args:
+            words: u32[n_draws], as for `reset`.
+            state: from `step`.
+            done: bool[].
 
         Returns:
             A state that `update_seen` completes.
@@ -228,6 +242,10 @@ class Defaults:
 
     dear_reset = False
     option_groups: tuple[tuple[int, ...], ...] = ()
+
+    def renew(self: Task, words: Array, state: State, done: Array) -> State:
+        """A reset that is cheap runs for every environment, and a choice follows."""
+        return jax.tree.map(lambda new, old: jnp.where(done, new, old), self.reset(words), state)
 
     def update_seen(self, state: State) -> State:
         """Nothing is computed from a state."""

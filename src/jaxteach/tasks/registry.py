@@ -90,11 +90,15 @@ _FACTS = {
     "two_door": f"{_PAPER}.facts.two_door:TwoDoorFacts",
 }
 """Where tasks state their facts without JAX."""
-_FAMILIES = {"Navix-": "jaxteach.worlds.navix"}
-"""Modules whose `task_maker(name)` knows all names that begin so."""
+_LEVELS = "jaxteach.worlds.minigrid.task"
+_FAMILIES = {"BabyAI-": _LEVELS, "MiniGrid-": _LEVELS, "Navix-": "jaxteach.worlds.navix"}
+"""Modules whose `task_maker(name)` knows all names that begin so, and refuses those it has not."""
 _READERS = {
+    "agent_view": "jaxteach.worlds.minigrid.features:restore",
     "egocentric": f"{_PAPER}.features:restore",
+    "raw_cells": "jaxteach.worlds.minigrid.features:restore",
     "raw_map": f"{_PAPER}.features:restore",
+    "seen_map": "jaxteach.worlds.minigrid.features:restore",
     "vector": "jaxteach.worlds.vectors:restore",
     "map": "jaxteach.worlds.vectors:restore",
     "symbols": "jaxteach.worlds.vectors:restore",
@@ -109,7 +113,15 @@ def task_names() -> tuple[str, ...]:
 
 def is_task(name: str) -> bool:
     """Whether a name may be a task's; that of a family is looked up when the task is made."""
-    return name in _tasks or name.startswith(tuple(_FAMILIES))
+    return name in _tasks or _family(name) is not None
+
+
+def _family(name: str) -> str | None:
+    """The module that knows a name, or whose names it resembles: it refuses one in other letters."""
+    for prefix, module in _FAMILIES.items():
+        if name.lower().startswith(prefix.lower()) and name not in _tasks:
+            return module
+    return None
 
 
 def check_task_name(name: str) -> None:
@@ -147,11 +159,11 @@ def task_class(name: str) -> Maker:
     Raises:
         UserError: if no task has that name, or its plugin cannot be used.
     """
-    for prefix, module in _FAMILIES.items():
-        if name.startswith(prefix) and name not in _tasks:
-            maker: Maker = own(f"{module}:task_maker")(name)
-            return maker
-    return _tasks.get(name)
+    family = _family(name)
+    if family is None:
+        return _tasks.get(name)
+    maker: Maker = own(f"{family}:task_maker")(name)
+    return maker
 
 
 def needs_jax(*names: str | None) -> bool:

@@ -16,7 +16,7 @@ from jaxteach.tasks.protocol import State, Task, Teachable
 from jaxteach.teacher.corruption import AnyTeacher, mean_policy
 from jaxteach.training.hierarchical import NO_OPTION, execute
 from jaxteach.training.rollout import sample
-from jaxteach.training.starts import fresh_starts, next_starts, select
+from jaxteach.training.starts import begin_anew, fresh_starts
 from jaxteach.training.streams import (
     evaluation_key,
     first_layouts_key,
@@ -83,7 +83,7 @@ def play(task: Task, act: Act, memory: Any, key: Array, n_episodes: int) -> Epis
         ended = outcome.done & (carry.left > 0)
         earned, length = carry.earned + outcome.reward, carry.clock + 1
         facts = jnp.stack([outcome.success, earned, length])  # [3, lane]
-        env = select(outcome.done, next_starts(task, keys.layouts, n_lanes, pool), moved)
+        env = begin_anew(task, keys.layouts, outcome.done, moved, pool)
         return _Carry(
             env=jax.vmap(task.update_seen)(env),
             memory=memory,

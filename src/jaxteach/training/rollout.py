@@ -9,7 +9,7 @@ from jax import Array
 
 from jaxteach.tasks.protocol import Memory, Obs, Outcome, State
 from jaxteach.training.hierarchical import execute
-from jaxteach.training.starts import fresh_starts, next_starts, select
+from jaxteach.training.starts import begin_anew, fresh_starts, select
 from jaxteach.training.state import Plan, SeedState
 from jaxteach.training.streams import by_step, rollout_keys
 
@@ -192,7 +192,6 @@ def _step(
 ) -> tuple[_Carry, Rows]:
     """One environment step of every environment of one seed."""
     task, student = plan.task, plan.student
-    n_envs = plan.config.rollout.envs
     env, busy = carry.env, carry.busy
     # Barrier: otherwise XLA recomputes `observe` in every consumer.
     obs = jax.lax.optimization_barrier(jax.vmap(task.observe)(env))  # [E, ...]
@@ -215,7 +214,7 @@ def _step(
     if plan.by_episodes:
         over = outcome.done | ~busy  # one that waits stands at the beginning of an episode
         still_busy = ~over | _begin_more(plan, ~over, taken, collected, length, jnp.any(busy))
-    following = select(over, next_starts(task, reset_key, n_envs, pool), moved)
+    following = begin_anew(task, reset_key, over, moved, pool)
     rows = Rows(
         features=features,
         first=first,

@@ -23,23 +23,25 @@ def fresh_starts(task: Task, key: Array, n: int) -> State:
     return jax.vmap(task.reset)(jax.random.bits(key, (n, task.n_draws)))
 
 
-def next_starts(task: Task, key: Array, n: int, pool: State | None) -> State:
-    """The starts that environments take whose episodes end at a step.
+def begin_anew(task: Task, key: Array, ended: Array, state: State, pool: State | None) -> State:
+    """Begin new episodes where the last has ended.
 
     Args:
         task: static.
         key: the step's key.
-        n: how many environments (static).
+        ended: bool[n], in which environments.
+        state: states [n, ...], as `Task.step` gives them.
         pool: starts [P, ...] to draw from, with replacement; None to draw fresh ones.
 
     Returns:
-        States [n, ...].
+        States [n, ...]; `update_seen` completes them.
     """
+    n = ended.shape[0]
     if pool is None:
-        return fresh_starts(task, key, n)
+        return jax.vmap(task.renew)(jax.random.bits(key, (n, task.n_draws)), state, ended)
     n_pool = jax.tree.leaves(pool)[0].shape[0]
     drawn = jax.random.randint(key, (n,), 0, n_pool)
-    return jax.tree.map(lambda x: x[drawn], pool)
+    return select(ended, jax.tree.map(lambda x: x[drawn], pool), state)
 
 
 def select(condition: Array, yes: Any, no: Any) -> Any:

@@ -1,1 +1,1 @@
-"""MiniGrid: grids of walls, doors and things, seen through a small window."""
+"""MiniGrid: Farama's levels as one engine, and the paper's four tasks. Importing it is free."""

@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 
 from jaxteach.utils.errors import UserError
+from jaxteach.worlds.minigrid.egocentric import NEAR, pose
 from jaxteach.worlds.minigrid.paper import constants as c
 from jaxteach.worlds.minigrid.paper.features import (
-    NEAR,
     Egocentric,
     RawMap,
     View,
     cell_bits,
     egocentric,
-    pose,
     restore,
 )
 from tests.student.conftest import TWO_KEYS, VIEW, random_maps

@@ -9,7 +9,6 @@ from jax import Array
 from jaxteach.tasks.drawing import Drawing
 from jaxteach.tasks.language import Option, Question
 from jaxteach.tasks.protocol import Defaults, Outcome, perceive_one
-from jaxteach.utils.errors import UserError, nearest
 from jaxteach.worlds.minigrid.paper import acting, dynamics, visibility
 from jaxteach.worlds.minigrid.paper import constants as c
 from jaxteach.worlds.minigrid.paper.abstraction import situation_table
@@ -58,9 +57,6 @@ class Task(Facts, Defaults):
         Raises:
             UserError: for an impossible combination, or a number that is unknown.
         """
-        for name in numbers:
-            if name not in cls.numbers():
-                raise UserError(f"unknown parameter '{name}' of {cls.name}: {nearest(name, cls.numbers())}")
         task = cls(**numbers)
         task.check()
         return task

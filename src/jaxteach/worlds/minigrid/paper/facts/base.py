@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from jaxteach.tasks.language import Language
-from jaxteach.utils.errors import UserError
+from jaxteach.utils.errors import UserError, nearest
 from jaxteach.worlds.minigrid.paper.abstract_states import Vocabulary
 
 NUMBERS: dict[str, int] = {"room_min": 5, "room_max": 10, "n_keys": 1, "n_lava": 0, "view_size": 3}
@@ -18,6 +18,9 @@ class Facts:
 
     Args:
         **numbers: changes to the task's numbers, such as `room_min=8`.
+
+    Raises:
+        UserError: a number that is unknown.
 
     Attributes:
         height: of the grid, in cells.
@@ -51,6 +54,9 @@ class Facts:
         return ("height", "width", "max_steps", *NUMBERS)
 
     def __init__(self, **numbers: Any) -> None:
+        for name in numbers:
+            if name not in self.numbers():
+                raise UserError(f"unknown parameter '{name}' of {self.name}: {nearest(name, self.numbers())}")
         vars(self).update({**NUMBERS, **self.defaults, **numbers})
 
     @property

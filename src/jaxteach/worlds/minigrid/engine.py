@@ -1,0 +1,134 @@
+"""A batch of environments of one level: reset, step, renewal of ended ones. The batch is the first axis."""
+
+from typing import Literal
+
+import chex
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxteach.worlds.minigrid import balls
+from jaxteach.worlds.minigrid.draws import Draws
+from jaxteach.worlds.minigrid.level import Level
+from jaxteach.worlds.minigrid.rules import play, read
+from jaxteach.worlds.minigrid.state import Outcome, State, ahead_of, compute_once
+from jaxteach.worlds.minigrid.view import View, grow, look, unseen
+
+BLOCK = 32
+Renewal = Literal["one", "blocks"]
+
+
+def fresh(level: Level, words: Array, remember: bool = False) -> State:
+    """First states of N episodes, each drawn from its own words.
+
+    Args:
+        level: what to play.
+        words: u32[N, 2], random.
+        remember: whether the states carry a seen-map (still empty: `remembered` adds what is visible).
+
+    Returns:
+        The states.
+    """
+    chex.assert_shape(words, (None, 2))
+    state: State = jax.vmap(lambda w: level.generate(Draws(w)))(words)
+    if remember:
+        state = state.replace(seen=unseen(words.shape[0], level.height))
+    return state
+
+
+def advance(
+    level: Level,
+    state: State,
+    action: Array,
+    words: Array | None = None,
+    *,
+    max_steps: Array | int | None = None,
+    ball_cells: tuple[Array, Array] | None = None,
+) -> tuple[State, Outcome]:
+    """One environment step; ended episodes are left as they end.
+
+    Args:
+        level: what is played.
+        state: N environments.
+        action: i32[N] or u8[N], as given by the player.
+        words: u32[N, 2], random; read only in levels whose balls move.
+        max_steps: i32[N] or int, where it is not the level's own.
+        ball_cells: u8[N, B] twice, the rows and columns balls move to, in a replay; drawn if None.
+
+    Returns:
+        The states after, and what the step gave.
+    """
+    chex.assert_equal_shape([state.row, action])
+    limit = level.max_steps if max_steps is None else max_steps
+    action = level.means(action.astype(jnp.uint8))
+    noticed = None
+    if level.n_balls:
+        step_row, step_column = ahead_of(state.direction)
+        row, column = state.row + step_row, state.column + step_column
+        noticed = read(state.grid, level.height, level.width, row, column)
+        if ball_cells is not None:
+            state = balls.put(state, *ball_cells, level.width)
+        else:
+            assert words is not None
+            state = balls.move(state, words, level.height, level.width)
+    before = state
+    state, happened = play(state, action, noticed, level.height, level.width, level.boxes_hold)
+    won, lost = compute_once(level.judge(before, happened))
+    clock = state.clock.astype(jnp.float32)
+    reward = jnp.where(won, 1.0 - 0.9 * clock / limit, jnp.where(lost, level.loss, 0.0))
+    truncated = state.clock.astype(jnp.int32) >= limit
+    return state, Outcome(reward=reward, terminated=won | lost, truncated=truncated, success=won)
+
+
+def see(level: Level, state: State) -> View:
+    """What each of N agents sees."""
+    return look(state, level.height, level.width, level.see_through)
+
+
+def remembered(level: Level, state: State, view: View) -> State:
+    """The states with what is visible now added to their seen-maps."""
+    assert state.seen is not None
+    return state.replace(seen=grow(state.seen, state, view, level.width))
+
+
+def renew(level: Level, state: State, done: Array, words: Array, how: Renewal | None = None) -> State:
+    """Begin new episodes where the last has ended.
+
+    A level is generated only where it is needed, each from its environment's own words, so that no
+    environment's level depends on another's end.
+
+    Args:
+        level: what is played.
+        state: N environments.
+        done: bool[N], which have ended.
+        words: u32[N, 2], random.
+        how: "one" after another, as suits a CPU, or in "blocks" side by side; None chooses by backend.
+
+    Returns:
+        The states, those with `done` being new episodes' first (their seen-maps empty).
+    """
+    chex.assert_equal_shape([state.row, done])
+    how = how or ("one" if jax.default_backend() == "cpu" else "blocks")
+    size = 1 if how == "one" else min(BLOCK, done.shape[0])
+    state, done, words = compute_once((state, done, words))
+    n = done.shape[0]
+
+    def one(carry: tuple[State, Array]) -> tuple[State, Array]:
+        state, waiting = carry
+        at = jnp.argmax(waiting)
+        new = fresh(level, jax.lax.dynamic_slice_in_dim(words, at, 1), state.seen is not None)
+        state = jax.tree.map(
+            lambda new, old: jax.lax.dynamic_update_slice_in_dim(old, new, at, 0), new, state
+        )
+        return state, jax.lax.dynamic_update_slice_in_dim(waiting, jnp.zeros(1, bool), at, 0)
+
+    def block(carry: tuple[State, Array]) -> tuple[State, Array]:
+        state, waiting = carry
+        at = jnp.nonzero(waiting, size=size, fill_value=n)[0]
+        new = fresh(level, words.at[at].get(mode="clip"), state.seen is not None)
+        state = jax.tree.map(lambda new, old: old.at[at].set(new, mode="drop"), new, state)
+        return state, waiting.at[at].set(False, mode="drop")
+
+    body = one if how == "one" else block
+    state, _ = jax.lax.while_loop(lambda carry: jnp.any(carry[1]), body, (state, done))
+    return state

@@ -1,0 +1,138 @@
+"""What a level is: a generator, missions and an end rule, beside a few static facts."""
+
+import abc
+import dataclasses
+import functools
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxteach.worlds.minigrid import kinds as k
+from jaxteach.worlds.minigrid.draws import Draws
+from jaxteach.worlds.minigrid.rules import Play
+from jaxteach.worlds.minigrid.state import State
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Level(abc.ABC):
+    """One kind of MiniGrid environment; static and hashable.
+
+    Attributes:
+        height: H, rows of the grid, at most 25.
+        width: W.
+        max_steps: environment steps an episode may last.
+        n_balls: B, moving balls.
+        see_through: whether walls and closed doors hide nothing.
+        boxes_hold: whether boxes may hold things (codes are u16 then).
+        n_actions: how many of the seven actions differ in effect from every other.
+        loss: the reward of failing.
+    """
+
+    height: int
+    width: int
+    max_steps: int
+    n_balls: int = 0
+
+    see_through: ClassVar[bool] = False
+    boxes_hold: ClassVar[bool] = False
+    n_actions: ClassVar[int] = 7
+    loss: ClassVar[float] = 0.0
+
+    @property
+    def code(self) -> Any:
+        """The type of a cell's code."""
+        return jnp.uint16 if self.boxes_hold else jnp.uint8
+
+    @functools.cached_property
+    @abc.abstractmethod
+    def missions(self) -> tuple[str, ...]:
+        """The missions an episode can have; `State.mission` is an index into them."""
+
+    @abc.abstractmethod
+    def generate(self, draws: Draws) -> State:
+        """Draw an episode's first state, of one environment.
+
+        Args:
+            draws: where randomness comes from.
+
+        Returns:
+            A state without the axis N, as from `state.start`.
+        """
+
+    def means(self, action: Array) -> Array:
+        """The action u8[N] that is carried out for each action u8[N] that is given."""
+        return action
+
+    def judge(self, before: State, happened: Play) -> tuple[Array, Array]:
+        """What ends an episode besides the clock.
+
+        Args:
+            before: N environments before the action (balls already moved).
+            happened: what the action did.
+
+        Returns:
+            bool[N] each: success, failure.
+        """
+        return self.reached_goal(happened), self.burnt(happened)
+
+    def locate(self, cells: np.ndarray, mission: int) -> dict[str, Any]:
+        """What the state keeps beside the grid, worked out from an episode's first grid and its mission.
+
+        Args:
+            cells: u16[H, W], codes.
+            mission: an index into `missions`.
+
+        Returns:
+            Fields of the state: target, place_row, place_column where the level has them.
+        """
+        return {}
+
+    @staticmethod
+    def reached_goal(happened: Play) -> Array:
+        """bool[N], the agent stepped onto a goal."""
+        return happened.moved & (happened.ahead_kind == k.GOAL)
+
+    @staticmethod
+    def burnt(happened: Play) -> Array:
+        """bool[N], the agent stepped into lava."""
+        return happened.moved & (happened.ahead_kind == k.LAVA)
+
+
+def room(height: int, width: int) -> np.ndarray:
+    """An empty room with its walls, codes u8[H, W], to be used as a constant."""
+    cells = np.full((height, width), k.EMPTY, np.uint8)
+    cells[[0, -1]] = k.WALL_CODE
+    cells[:, [0, -1]] = k.WALL_CODE
+    return cells
+
+
+def put(grid: Array, row: Array | int, column: Array | int, codes: Array | int) -> Array:
+    """The grid code[H, W] with one cell replaced."""
+    value = jnp.asarray(codes).astype(grid.dtype)
+    return grid.at[row, column].set(value, mode="promise_in_bounds")
+
+
+def is_free(grid: Array) -> Array:
+    """bool[H, W], the empty cells of code[H, W]."""
+    return grid == k.EMPTY
+
+
+def distance(height: int, width: int, row: Array | int, column: Array | int) -> tuple[Array, Array]:
+    """How many rows, how many columns each cell lies from one cell: i32[H, 1], i32[1, W]."""
+    return jnp.abs(jnp.arange(height)[:, None] - row), jnp.abs(jnp.arange(width)[None] - column)
+
+
+def found(cells: np.ndarray, looks: int) -> tuple[int, int]:
+    """The first cell, row by row, that holds a thing of these looks.
+
+    Args:
+        cells: u16[H, W].
+        looks: a code without contents.
+
+    Returns:
+        Row and column.
+    """
+    row, column = np.argwhere((cells & k.LOOKS) == looks)[0]
+    return int(row), int(column)
