@@ -12,6 +12,7 @@ from scipy.stats import chi2_contingency, norm
 from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.engine import fresh
 from jaxteach.worlds.minigrid.level import Level
+from jaxteach.worlds.minigrid.state import State
 
 COUNTED = ("door", "key", "ball", "box", "goal")
 STATES = ("open", "closed", "locked")
@@ -31,15 +32,21 @@ class Layouts:
 
 
 @functools.cache
-def _generator(level: Level):  # noqa: ANN202
+def _generator(level: Level):
     return jax.jit(lambda words: fresh(level, words))
 
 
-def draw(level: Level, n: int, seed: int) -> Layouts:
-    """n of our own."""
+def first_states(level: Level, n: int, seed: int) -> State:
+    """n first states of our own, as NumPy arrays."""
     words = np.random.default_rng(seed).integers(0, 2**32, (n, 2), np.uint32)
     parts = [_generator(level)(part) for part in np.split(words, max(1, n // 1000))]
     state = jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves]), *parts)
+    return state
+
+
+def draw(level: Level, n: int, seed: int) -> Layouts:
+    """n layouts of our own."""
+    state = first_states(level, n, seed)
     return Layouts(
         state.grid.astype(np.uint16).reshape(n, level.height, level.width),
         state.row.astype(int),
@@ -76,7 +83,9 @@ def count(layouts: Layouts) -> Counts:
     for content in np.unique(held[held > 0]):
         text = f"grey>key {k.COLOURS[content >> 4 & 7]}"
         counts.setdefault("contents", {})[text] = (held == content).sum(axis=(1, 2))
-    counts["agent"] = _labels(np.char.add(np.char.add(layouts.column.astype(str), ","), layouts.row.astype(str)))
+    counts["agent"] = _labels(
+        np.char.add(np.char.add(layouts.column.astype(str), ","), layouts.row.astype(str))
+    )
     counts["direction"] = _labels(layouts.direction.astype(str))
     counts["mission"] = _labels(layouts.mission)
     by_row, by_column = np.array([0, 1, 0, -1]), np.array([1, 0, -1, 0])
@@ -114,7 +123,8 @@ def _distances(layouts: Layouts, kind: np.ndarray) -> Counts:
             table = totals.setdefault(f"distance {text}", np.zeros((n, longest), int))
             np.add.at(table, (here, apart[here]), 1)
     return {
-        name: {str(d): table[:, d] for d in np.flatnonzero(table.any(axis=0))} for name, table in totals.items()
+        name: {str(d): table[:, d] for d in np.flatnonzero(table.any(axis=0))}
+        for name, table in totals.items()
     }
 
 
@@ -134,9 +144,7 @@ def p_values(ours: Counts, theirs: dict[str, dict[str, int]], n: int) -> dict[st
         theirs: counts over all of their layouts.
         n: how many those are.
     """
-    return {
-        name: _p_value(ours.get(name, {}), theirs.get(name, {}), n) for name in sorted({*ours, *theirs})
-    }
+    return {name: _p_value(ours.get(name, {}), theirs.get(name, {}), n) for name in sorted({*ours, *theirs})}
 
 
 def _p_value(ours: dict[str, np.ndarray], theirs: dict[str, int], n: int) -> float:

@@ -9,8 +9,8 @@ from jaxteach.worlds.minigrid.draws import Draws
 from jaxteach.worlds.minigrid.state import State, compute_once
 
 AROUND = tuple((row, column) for row in (-1, 0, 1) for column in (-1, 0, 1) if (row, column) != (0, 0))
-# Farama draws among the 9 cells around a ball, its own and taken ones rejected, and gives up after 101 draws. With
-# one free cell that happens with probability (8/9)**101 = 6.8e-6, with two 1e-11: the latter is left out.
+# Farama draws among the 9 cells around a ball, its own and taken ones rejected, and gives up after 101
+# draws. With one free cell that happens with probability (8/9)**101 = 6.8e-6, with two 1e-11: left out.
 TRIES = 101
 GIVES_UP = round((8 / 9) ** TRIES * 2**24)
 
@@ -31,7 +31,9 @@ def move(state: State, words: Array, height: int, width: int) -> State:
     """
     assert state.ball_rows is not None and state.ball_columns is not None
     draws = Draws(words.T)
-    by_row, by_column = (jnp.asarray(np.array(steps) % 256, jnp.uint8)[:, None] for steps in zip(*AROUND, strict=True))
+    by_row, by_column = (
+        jnp.asarray(np.array(steps) % 256, jnp.uint8)[:, None] for steps in zip(*AROUND, strict=True)
+    )
     rows, columns = compute_once((state.ball_rows.T, state.ball_columns.T))  # [B, N]
     for i in range(rows.shape[0]):
         # The cells around, [8, N]; u8 wraps, so that what lies beyond the grid is far off.

@@ -52,14 +52,19 @@ def conform(trace: Trace, where: str = "trace") -> dict[str, Any]:
     level = level_of(trace.id)
     size = trace["grid"].shape[1:3]
     if size != (level.width, level.height):
-        raise UserError(f"{where}: grid of {size[0]}x{size[1]}, but {trace.id} is {level.width}x{level.height}")
+        raise UserError(
+            f"{where}: grid of {size[0]}x{size[1]}, but {trace.id} is {level.width}x{level.height}"
+        )
     n_balls = trace["obstacles"].shape[1] if "obstacles" in trace.arrays else 0
     if n_balls != level.n_balls:
         raise UserError(f"{where}: {n_balls} obstacles, but {trace.id} has {level.n_balls}")
     missions = [str(text) for text in trace["mission"]]
     known = [text in level.missions for text in missions]
     numbers = [level.missions.index(text) if text in level.missions else 0 for text in missions]
-    ours = replay(level, trace, numbers)
+    try:
+        ours = replay(level, trace, numbers)
+    except LookupError as error:
+        raise UserError(f"{where}: an episode's first grid is not one of {trace.id}: {error}") from error
     mismatches = compare(trace, ours)
     mismatches["mission"] = len(known) - sum(known)
     counts = {name: mismatches[name] for name in COMPARED}

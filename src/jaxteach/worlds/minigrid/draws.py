@@ -93,5 +93,7 @@ class Draws:
         """A uniform order of 0 .. n - 1, i32[n]."""
         keys = self.bits((n,))
         index = jnp.arange(n)
-        smaller = (keys[None] < keys[:, None]) | ((keys[None] == keys[:, None]) & (index[None] < index[:, None]))
+        smaller = (keys[None] < keys[:, None]) | (
+            (keys[None] == keys[:, None]) & (index[None] < index[:, None])
+        )
         return jnp.sum(smaller, axis=1, dtype=jnp.int32)

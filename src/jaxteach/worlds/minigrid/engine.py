@@ -117,7 +117,9 @@ def renew(level: Level, state: State, done: Array, words: Array, how: Renewal | 
         state, waiting = carry
         at = jnp.argmax(waiting)
         new = fresh(level, jax.lax.dynamic_slice_in_dim(words, at, 1), state.seen is not None)
-        state = jax.tree.map(lambda new, old: jax.lax.dynamic_update_slice_in_dim(old, new, at, 0), new, state)
+        state = jax.tree.map(
+            lambda new, old: jax.lax.dynamic_update_slice_in_dim(old, new, at, 0), new, state
+        )
         return state, jax.lax.dynamic_update_slice_in_dim(waiting, jnp.zeros(1, bool), at, 0)
 
     def block(carry: tuple[State, Array]) -> tuple[State, Array]:

@@ -11,7 +11,7 @@ from jax import Array
 
 from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.draws import Draws
-from jaxteach.worlds.minigrid.level import Level, found, is_free, put, room
+from jaxteach.worlds.minigrid.level import Level, is_free, put, room
 from jaxteach.worlds.minigrid.rules import Play, read
 from jaxteach.worlds.minigrid.state import State, start
 
@@ -41,7 +41,7 @@ class DoorKey(Level):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LockedRoom(Level):
-    """Six rooms at a hall, a door of another colour each; one is locked and holds the goal, another the key."""
+    """Six rooms at a hall, each door of another colour; a locked one holds the goal, another the key."""
 
     @functools.cached_property
     def missions(self) -> tuple[str, ...]:
@@ -117,8 +117,7 @@ class RedBlueDoors(Level):
 
 LEVELS: dict[str, Level] = {
     **{
-        f"MiniGrid-DoorKey-{n}x{n}-v0": DoorKey(height=n, width=n, max_steps=10 * n**2)
-        for n in (5, 6, 8, 16)
+        f"MiniGrid-DoorKey-{n}x{n}-v0": DoorKey(height=n, width=n, max_steps=10 * n**2) for n in (5, 6, 8, 16)
     },
     "MiniGrid-LockedRoom-v0": LockedRoom(height=19, width=19, max_steps=190),
     **{

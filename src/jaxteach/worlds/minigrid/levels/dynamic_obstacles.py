@@ -52,7 +52,7 @@ class DynamicObstacles(Level):
 
     def judge(self, before: State, happened: Play) -> tuple[Array, Array]:
         assert happened.noticed is not None
-        # What counts is what was ahead before the balls moved: it may have left, the agent be through, and yet.
+        # What counts is what was ahead before the balls moved, even where it has left and the agent moved.
         clear = k.is_any(k.kind_of(happened.noticed), (k.EMPTY, k.GOAL))
         hit = (happened.action == k.FORWARD) & ~clear
         return self.reached_goal(happened), hit

@@ -240,10 +240,7 @@ LEVELS: dict[str, Level] = {
         for n, things in ((5, 2), (6, 2), (8, 3))
     },
     **{f"MiniGrid-GoToDoor-{n}x{n}-v0": GoToDoor(**_square(n, 4 * n**2)) for n in (5, 6, 8)},
-    **{
-        f"MiniGrid-GoToObject-{n}x{n}-N2-v0": GoToObject(**_square(n, 5 * n**2), n_things=2)
-        for n in (6, 8)
-    },
+    **{f"MiniGrid-GoToObject-{n}x{n}-N2-v0": GoToObject(**_square(n, 5 * n**2), n_things=2) for n in (6, 8)},
     **{
         f"MiniGrid-PutNear-{n}x{n}-N{things}-v0": PutNear(**_square(n, 5 * n), n_things=things)
         for n, things in ((6, 2), (8, 3))

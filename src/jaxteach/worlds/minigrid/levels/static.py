@@ -1,11 +1,10 @@
-"""Levels of walls, lava and a goal that nothing in them changes: Empty, DistShift, LavaGap, Crossing, FourRooms."""
+"""Levels of walls, lava and a goal: Empty, DistShift, LavaGap, Crossing, FourRooms."""
 
 import dataclasses
 import functools
 from typing import ClassVar
 
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from jaxteach.worlds.minigrid import kinds as k
@@ -147,16 +146,16 @@ def _crossing(size: int, n: int, lava: bool) -> Crossing:
     return Crossing(height=size, width=size, max_steps=4 * size**2, crossings=n, lava=lava)
 
 
-def _square(size: int) -> dict[str, int]:
-    return {"height": size, "width": size, "max_steps": 4 * size**2}
+def _empty(size: int, anywhere: bool = False) -> Empty:
+    return Empty(height=size, width=size, max_steps=4 * size**2, anywhere=anywhere)
 
 
 LEVELS: dict[str, Level] = {
-    **{f"MiniGrid-Empty-{n}x{n}-v0": Empty(**_square(n)) for n in (5, 6, 8, 16)},
-    **{f"MiniGrid-Empty-Random-{n}x{n}-v0": Empty(**_square(n), anywhere=True) for n in (5, 6)},
+    **{f"MiniGrid-Empty-{n}x{n}-v0": _empty(n) for n in (5, 6, 8, 16)},
+    **{f"MiniGrid-Empty-Random-{n}x{n}-v0": _empty(n, anywhere=True) for n in (5, 6)},
     "MiniGrid-DistShift1-v0": DistShift(height=7, width=9, max_steps=252, strip=2),
     "MiniGrid-DistShift2-v0": DistShift(height=7, width=9, max_steps=252, strip=5),
-    **{f"MiniGrid-LavaGapS{n}-v0": LavaGap(**_square(n)) for n in (5, 6, 7)},
+    **{f"MiniGrid-LavaGapS{n}-v0": LavaGap(height=n, width=n, max_steps=4 * n**2) for n in (5, 6, 7)},
     **{
         f"MiniGrid-{name}CrossingS{size}N{n}-v0": _crossing(size, n, name == "Lava")
         for name in ("Lava", "Simple")
