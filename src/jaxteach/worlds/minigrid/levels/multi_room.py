@@ -10,7 +10,7 @@ from jax import Array
 
 from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.draws import Draws
-from jaxteach.worlds.minigrid.level import Level, is_free, put
+from jaxteach.worlds.minigrid.level import Level, put
 from jaxteach.worlds.minigrid.state import State, compute_once, start
 
 SMALLEST = 4
@@ -85,12 +85,10 @@ class MultiRoom(Level):
                 other = draws.below(5 if i > 1 else 6)
                 colour = other + (other >= colour) if i > 1 else other
                 grid = put(grid, door_row[i], door_column[i], k.code(k.CLOSED, colour))
-            if i == 0:
-                first = within
-        agent_row, agent_column = draws.cell(is_free(grid) & first)
-        free = is_free(put(grid, agent_row, agent_column, k.UNSEEN))
-        grid = put(grid, *draws.cell(free & within), k.GOAL_CODE)
-        return start(grid, agent_row, agent_column, draws.below(4))
+        agent, goal = (
+            (top[i] + draws.between(1, tall[i] - 2), left[i] + draws.between(1, wide[i] - 2)) for i in (0, -1)
+        )
+        return start(put(grid, *goal, k.GOAL_CODE), *agent, draws.below(4))
 
     def _rooms(self, draws: Draws) -> Rooms:
         """Draw chains until one has all its rooms.

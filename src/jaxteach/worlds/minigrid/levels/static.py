@@ -5,11 +5,12 @@ import functools
 from typing import ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.draws import Draws
-from jaxteach.worlds.minigrid.level import Level, is_free, put, room
+from jaxteach.worlds.minigrid.level import Level, put, room
 from jaxteach.worlds.minigrid.state import State, start
 
 
@@ -29,7 +30,7 @@ class Empty(Level):
         cells[-2, -2] = k.GOAL_CODE
         if not self.anywhere:
             return start(jnp.asarray(cells), 1, 1)
-        row, column = draws.cell(jnp.asarray(cells == k.EMPTY))
+        ((row, column),) = draws.cells(cells == k.EMPTY, 1)
         return start(jnp.asarray(cells), row, column, draws.below(4))
 
 
@@ -132,14 +133,21 @@ class FourRooms(Level):
         cells = room(self.height, self.width)
         cells[middle] = cells[:, middle] = k.WALL_CODE
         grid = jnp.asarray(cells)
+        openings = []
         for low in (1, middle + 1):
-            grid = put(grid, draws.between(low, low + middle - 2), middle, k.EMPTY)
-            grid = put(grid, middle, draws.between(low, low + middle - 2), k.EMPTY)
-        row, column = draws.cell(is_free(grid))
-        # The goal never lies under the agent.
-        free = is_free(put(grid, row, column, k.UNSEEN))
-        goal_row, goal_column = draws.cell(free)
-        return start(put(grid, goal_row, goal_column, k.GOAL_CODE), row, column, draws.below(4))
+            openings += [(draws.between(low, low + middle - 2), jnp.int32(middle))]
+            openings += [(jnp.int32(middle), draws.between(low, low + middle - 2))]
+        for opening in openings:
+            grid = put(grid, *opening, k.EMPTY)
+        # The empty cells are those of the rooms, which never change, and the openings.
+        rooms = np.nonzero(cells == k.EMPTY)
+        rows, columns = (
+            jnp.concatenate([jnp.asarray(inside, jnp.int32), jnp.stack(more)])
+            for inside, more in zip(rooms, zip(*openings, strict=True), strict=True)
+        )
+        agent, goal = draws.distinct(rows.shape[0], 2)
+        grid = put(grid, rows[goal], columns[goal], k.GOAL_CODE)
+        return start(grid, rows[agent], columns[agent], draws.below(4))
 
 
 def _crossing(size: int, n: int, lava: bool) -> Crossing:
