@@ -49,6 +49,21 @@ def test_a_cell_is_uniform_over_those_allowed() -> None:
     assert chisquare(counts[free]).pvalue > 1e-6
 
 
+def test_different_integers_come_in_every_order_alike() -> None:
+    draw = jax.jit(jax.vmap(lambda w: jnp.stack(Draws(w).distinct(5, 3))))
+    counts = Counter(map(tuple, np.asarray(draw(WORDS)).tolist()))
+    assert set(counts) == set(itertools.permutations(range(5), 3))
+    assert chisquare(list(counts.values())).pvalue > 1e-6
+
+
+def test_different_cells_are_uniform_pairs_of_those_allowed() -> None:
+    free = np.array([[True, False, True], [False, True, True]])
+    draw = jax.jit(jax.vmap(lambda w: jnp.stack([jnp.stack(c) for c in Draws(w).cells(free, 2)])))
+    pairs = Counter(tuple(map(tuple, pair)) for pair in np.asarray(draw(WORDS)).tolist())
+    assert set(pairs) == set(itertools.permutations(map(tuple, np.argwhere(free).tolist()), 2))
+    assert chisquare(list(pairs.values())).pvalue > 1e-6
+
+
 def test_every_order_is_as_likely() -> None:
     orders = np.asarray(jax.jit(jax.vmap(lambda w: Draws(w).permutation(4)))(WORDS))
     counts = Counter(map(tuple, orders.tolist()))

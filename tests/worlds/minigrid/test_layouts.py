@@ -22,6 +22,28 @@ N_OURS, N_THEIRS = 20_000, 400
 LEVEL = 0.001 / 1500
 MARK = 15
 FEW = ("MiniGrid-GoToObject-6x6-N2-v0", "MiniGrid-SimpleCrossingS9N2-v0", "MiniGrid-UnlockPickup-v0")
+# One id of each family is tried in the fast tests, the rest in the slow ones.
+FAST = (
+    "MiniGrid-BlockedUnlockPickup-v0",
+    "MiniGrid-DoorKey-6x6-v0",
+    "MiniGrid-Dynamic-Obstacles-5x5-v0",
+    "MiniGrid-Fetch-5x5-N2-v0",
+    "MiniGrid-FourRooms-v0",
+    "MiniGrid-GoToDoor-6x6-v0",
+    "MiniGrid-GoToObject-6x6-N2-v0",
+    "MiniGrid-KeyCorridorS3R2-v0",
+    "MiniGrid-LavaCrossingS9N2-v0",
+    "MiniGrid-LavaGapS5-v0",
+    "MiniGrid-LockedRoom-v0",
+    "MiniGrid-MemoryS13Random-v0",
+    "MiniGrid-MultiRoom-N2-S4-v0",
+    "MiniGrid-ObstructedMaze-2Dlhb-v1",
+    "MiniGrid-PutNear-6x6-N2-v0",
+    "MiniGrid-RedBlueDoors-6x6-v0",
+)
+ALL = [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in LEVELS]
+# A key may be missing in the old mazes, so that nothing behind its door can be reached.
+OLD_MAZES = tuple(name for name in LEVELS if "ObstructedMaze" in name and name.endswith("v0"))
 
 
 @functools.cache
@@ -120,10 +142,10 @@ def reaches(cells: np.ndarray, row: int, column: int, wanted: tuple[int, ...]) -
         keys |= more
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in LEVELS if not n.startswith("MiniGrid-ObstructedMaze") or "v1" in n]
-)
+@pytest.mark.parametrize("name", ALL)
 def test_what_missions_ask_for_can_be_reached(name: str) -> None:
+    if name in OLD_MAZES:
+        pytest.skip("a key may be missing")
     level = LEVELS[name]
     layouts = draw(level, 60, seed=6)
     for cells, row, column, mission in zip(
@@ -145,7 +167,7 @@ def mark(cells: np.ndarray, place: tuple[int, int]) -> np.ndarray:
     return marked
 
 
-@pytest.mark.parametrize("name", LEVELS)
+@pytest.mark.parametrize("name", ALL)
 def test_what_a_state_keeps_beside_its_grid_follows_from_grid_and_mission(name: str) -> None:
     level = LEVELS[name]
     states = first_states(level, 60, seed=9)
