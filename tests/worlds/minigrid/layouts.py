@@ -37,7 +37,7 @@ def _generator(level: Level):
 
 
 def first_states(level: Level, n: int, seed: int) -> State:
-    """n first states of our own, as NumPy arrays."""
+    """n first states that we draw, as NumPy arrays."""
     words = np.random.default_rng(seed).integers(0, 2**32, (n, 2), np.uint32)
     parts = [_generator(level)(part) for part in np.split(words, max(1, n // 1000))]
     state = jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves]), *parts)
@@ -45,7 +45,7 @@ def first_states(level: Level, n: int, seed: int) -> State:
 
 
 def draw(level: Level, n: int, seed: int) -> Layouts:
-    """n layouts of our own."""
+    """n layouts that we draw."""
     state = first_states(level, n, seed)
     return Layouts(
         state.grid.astype(np.uint16).reshape(n, level.height, level.width),

@@ -115,7 +115,7 @@ class MultiRoom(Level):
         """Build LANES chains to their ends."""
         nothing = Rooms(*[jnp.zeros((self.n_rooms, LANES), jnp.int32)] * 6)
         zero = jnp.zeros(LANES, jnp.int32)
-        # The first room is entered, as it were, by its left wall, and its corner is where its door would be.
+        # The first room counts as entered by its left wall; its corner is where a door would be.
         row, column = draws.below(self.width - 2, (LANES,)), draws.below(self.width - 2, (LANES,))
         chains = Chains(nothing, entry=zero + 2, n_rooms=zero, tries=zero)
         chains = self._extend(chains, Rooms(row, column, *self._sides(draws), row, column), chains.entry)
