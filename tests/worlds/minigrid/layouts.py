@@ -12,6 +12,7 @@ from scipy.stats import chi2_contingency, norm
 from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.engine import fresh
 from jaxteach.worlds.minigrid.level import Level
+from jaxteach.worlds.minigrid.state import State
 
 COUNTED = ("door", "key", "ball", "box", "goal")
 STATES = ("open", "closed", "locked")
@@ -31,15 +32,21 @@ class Layouts:
 
 
 @functools.cache
-def _generator(level: Level):  # noqa: ANN202
+def _generator(level: Level):
     return jax.jit(lambda words: fresh(level, words))
 
 
-def draw(level: Level, n: int, seed: int) -> Layouts:
-    """n of our own."""
+def first_states(level: Level, n: int, seed: int) -> State:
+    """n first states that we draw, as NumPy arrays."""
     words = np.random.default_rng(seed).integers(0, 2**32, (n, 2), np.uint32)
     parts = [_generator(level)(part) for part in np.split(words, max(1, n // 1000))]
     state = jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves]), *parts)
+    return state
+
+
+def draw(level: Level, n: int, seed: int) -> Layouts:
+    """n layouts that we draw."""
+    state = first_states(level, n, seed)
     return Layouts(
         state.grid.astype(np.uint16).reshape(n, level.height, level.width),
         state.row.astype(int),

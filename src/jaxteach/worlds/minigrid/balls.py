@@ -9,8 +9,8 @@ from jaxteach.worlds.minigrid.draws import Draws
 from jaxteach.worlds.minigrid.state import State, compute_once
 
 AROUND = tuple((row, column) for row in (-1, 0, 1) for column in (-1, 0, 1) if (row, column) != (0, 0))
-# Farama draws among the 9 cells around a ball, its own and taken ones rejected, and gives up after 101 draws. With
-# one free cell that happens with probability (8/9)**101 = 6.8e-6, with two 1e-11: the latter is left out.
+# Farama draws among the 9 cells around a ball, its own and taken ones rejected, and gives up after 101
+# draws. With one free cell that happens with probability (8/9)**101 = 6.8e-6, with two 1e-11: left out.
 TRIES = 101
 GIVES_UP = round((8 / 9) ** TRIES * 2**24)
 

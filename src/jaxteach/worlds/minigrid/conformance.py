@@ -61,7 +61,10 @@ def conform(trace: Trace, where: str = "trace") -> dict[str, Any]:
     missions = [str(text) for text in trace["mission"]]
     known = [text in level.missions for text in missions]
     numbers = [level.missions.index(text) if text in level.missions else 0 for text in missions]
-    ours = replay(level, trace, numbers)
+    try:
+        ours = replay(level, trace, numbers)
+    except LookupError as error:
+        raise UserError(f"{where}: an episode's first grid is not one of {trace.id}: {error}") from error
     mismatches = compare(trace, ours)
     mismatches["mission"] = len(known) - sum(known)
     counts = {name: mismatches[name] for name in COMPARED}

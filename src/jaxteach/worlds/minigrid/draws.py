@@ -5,6 +5,7 @@ from typing import Self
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 # 2**32 divided by the golden ratio: its multiples lie far apart.
@@ -38,12 +39,13 @@ class Draws:
 
     def bits(self, shape: tuple[int, ...] = ()) -> Array:
         """Random words u32[shape]."""
-        first = self._used + 1
-        self._used += math.prod(shape)
-        number = jnp.uint32(first)
-        if shape:
-            number = number + jnp.arange(math.prod(shape), dtype=jnp.uint32).reshape(shape)
-        return mix(mix(self._words[0] + number * jnp.uint32(GOLDEN)) ^ self._words[1])
+        self._used += 1
+        word = mix(mix(self._words[0] + jnp.uint32(self._used * GOLDEN % 2**32)) ^ self._words[1])
+        if not shape:
+            return word
+        # Many at once: one mixing each, of words far apart from a start that both words decide.
+        index = jnp.arange(math.prod(shape), dtype=jnp.uint32).reshape(shape)
+        return mix(word + index * jnp.uint32(GOLDEN))
 
     def fork(self, number: Array) -> Self:
         """Independent draws for pass number u32[] of a loop."""
@@ -88,6 +90,40 @@ class Draws:
         """A uniform true cell of bool[H, W] as (row, column), i32[] each."""
         at = self.which(free.reshape(-1))
         return at // free.shape[1], at % free.shape[1]
+
+    def distinct(self, n: Array | int, count: int) -> list[Array]:
+        """Different integers in [0, n), each uniform over those not drawn before.
+
+        Args:
+            n: int or i32[], at least count.
+            count: how many; meant for a dozen or so.
+
+        Returns:
+            i32[] each.
+        """
+        drawn: list[Array] = []
+        ordered: list[Array] = []
+        for i in range(count):
+            value = self.below(n - i)
+            # A rank among those left: stepping over the drawn ones, lowest first, gives the value.
+            for taken in ordered:
+                value = value + (value >= taken)
+            drawn.append(value)
+            new = value
+            for place, taken in enumerate(ordered):
+                ordered[place], new = jnp.minimum(taken, new), jnp.maximum(taken, new)
+            ordered.append(new)
+        return drawn
+
+    def cells(self, free: np.ndarray, count: int) -> list[tuple[Array, Array]]:
+        """Different cells, each uniform over the true cells of a constant bool[H, W] not drawn before.
+
+        Returns:
+            (row, column), i32[] each, for each of the cells.
+        """
+        places = jnp.asarray(np.flatnonzero(free).astype(np.int32))
+        chosen = [places[rank] for rank in self.distinct(len(places), count)]
+        return [(at // free.shape[1], at % free.shape[1]) for at in chosen]
 
     def permutation(self, n: int) -> Array:
         """A uniform order of 0 .. n - 1, i32[n]."""

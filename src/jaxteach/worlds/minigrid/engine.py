@@ -109,26 +109,42 @@ def renew(level: Level, state: State, done: Array, words: Array, how: Renewal | 
     """
     chex.assert_equal_shape([state.row, done])
     how = how or ("one" if jax.default_backend() == "cpu" else "blocks")
-    size = 1 if how == "one" else min(BLOCK, done.shape[0])
     state, done, words = compute_once((state, done, words))
-    n = done.shape[0]
+    return (_renew_one_by_one if how == "one" else _renew_in_blocks)(level, state, done, words)
 
-    def one(carry: tuple[State, Array]) -> tuple[State, Array]:
+
+def _renew_one_by_one(level: Level, state: State, done: Array, words: Array) -> State:
+    """As `renew`: one level after another, written in place."""
+    # Which are left, a bit each: looking for the next then reads a 32nd of what flags would take.
+    padded = jnp.pad(done, (0, -done.shape[0] % 32)).reshape(-1, 32).astype(jnp.uint32)
+    waiting = jnp.sum(padded << jnp.arange(32, dtype=jnp.uint32)[None], axis=1, dtype=jnp.uint32)
+
+    def body(carry: tuple[State, Array]) -> tuple[State, Array]:
         state, waiting = carry
-        at = jnp.argmax(waiting)
+        group = jnp.argmax(waiting != 0)
+        bits = waiting[group]
+        lowest = bits & (~bits + jnp.uint32(1))
+        at = group * 32 + jax.lax.population_count(lowest - jnp.uint32(1)).astype(group.dtype)
         new = fresh(level, jax.lax.dynamic_slice_in_dim(words, at, 1), state.seen is not None)
-        state = jax.tree.map(
-            lambda new, old: jax.lax.dynamic_update_slice_in_dim(old, new, at, 0), new, state
-        )
-        return state, jax.lax.dynamic_update_slice_in_dim(waiting, jnp.zeros(1, bool), at, 0)
 
-    def block(carry: tuple[State, Array]) -> tuple[State, Array]:
+        def put(new: Array, old: Array) -> Array:
+            return jax.lax.dynamic_update_slice_in_dim(old, new, at, 0)
+
+        return jax.tree.map(put, new, state), waiting.at[group].set(bits ^ lowest)
+
+    return jax.lax.while_loop(lambda carry: jnp.any(carry[1] != 0), body, (state, waiting))[0]
+
+
+def _renew_in_blocks(level: Level, state: State, done: Array, words: Array) -> State:
+    """As `renew`: levels side by side, BLOCK at a time."""
+    n = done.shape[0]
+    size = min(BLOCK, n)
+
+    def body(carry: tuple[State, Array]) -> tuple[State, Array]:
         state, waiting = carry
         at = jnp.nonzero(waiting, size=size, fill_value=n)[0]
         new = fresh(level, words.at[at].get(mode="clip"), state.seen is not None)
         state = jax.tree.map(lambda new, old: old.at[at].set(new, mode="drop"), new, state)
         return state, waiting.at[at].set(False, mode="drop")
 
-    body = one if how == "one" else block
-    state, _ = jax.lax.while_loop(lambda carry: jnp.any(carry[1]), body, (state, done))
-    return state
+    return jax.lax.while_loop(lambda carry: jnp.any(carry[1]), body, (state, done))[0]

@@ -31,7 +31,7 @@ class Observation(struct.PyTreeNode):
 
 @dataclasses.dataclass(frozen=True)
 class Environment:
-    """One of Farama's environments, exact to the step; all methods are of one environment, made for `jax.vmap`.
+    """One of Farama's environments, exact to the step; methods are of one environment, made for `jax.vmap`.
 
     Attributes:
         id: Farama's id.

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-# Farama's numbers of kinds; a door is three kinds here, one for each of its states, so that a rule reads one number.
+# Farama's numbers of kinds; a door is three kinds here, one for each of its states: a rule reads one number.
 UNSEEN, EMPTY, WALL, FLOOR, DOOR, KEY, BALL, BOX, GOAL, LAVA = range(10)
 OPEN, CLOSED, LOCKED = 10, 11, 12
 KIND_NAMES = ("unseen", "empty", "wall", "floor", "door", "key", "ball", "box", "goal", "lava")

@@ -86,6 +86,9 @@ class Level(abc.ABC):
 
         Returns:
             Fields of the state: target, place_row, place_column where the level has them.
+
+        Raises:
+            LookupError: the grid is no first grid of this level.
         """
         return {}
 
@@ -133,6 +136,12 @@ def found(cells: np.ndarray, looks: int) -> tuple[int, int]:
 
     Returns:
         Row and column.
+
+    Raises:
+        LookupError: there is none.
     """
-    row, column = np.argwhere((cells & k.LOOKS) == looks)[0]
+    places = np.argwhere((cells & k.LOOKS) == looks)
+    if not len(places):
+        raise LookupError("the thing that the mission names is not on the grid")
+    row, column = places[0]
     return int(row), int(column)

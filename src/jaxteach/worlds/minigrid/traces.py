@@ -69,7 +69,8 @@ def read_trace(path: Path) -> Trace:
         UserError: it cannot be read, is of another version, or its arrays do not fit together.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, for NumPy leaves the file of a broken archive open.
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: cannot be read as a trace ({error}): was it copied whole?") from error
@@ -95,6 +96,5 @@ def _check(path: Path, arrays: dict[str, np.ndarray], name: str, axes: int, rows
     """Raise a UserError unless an array has so many axes beside the first, and so many rows."""
     shape = arrays[name].shape
     if len(shape) != axes + 1 or shape[0] != rows:
-        raise UserError(
-            f"{path}: field '{name}' has shape {shape}, where {rows} rows of {axes} axes are due: is it truncated?"
-        )
+        due = f"{rows} rows of {axes} axes are due: is it truncated?"
+        raise UserError(f"{path}: field '{name}' has shape {shape}, where {due}")

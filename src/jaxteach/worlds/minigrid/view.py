@@ -46,12 +46,9 @@ def cut(state: State, height: int, width: int, view_size: int = VIEW) -> Array:
     forth = ahead_row * width + ahead_column
     right = ahead_column * width - ahead_row
     first, forth, right = compute_once((first, forth, right))
-    f, l = jnp.arange(view_size)[:, None, None], jnp.arange(view_size)[None, :, None]
-    cells = compute_once(
-        state.grid.reshape(-1)
-        .at[first[None, None] + f * forth[None, None] + l * right[None, None]]
-        .get(mode="clip")
-    )
+    by_f, by_l = jnp.arange(view_size)[:, None, None], jnp.arange(view_size)[None, :, None]
+    places = first[None, None] + by_f * forth[None, None] + by_l * right[None, None]
+    cells = compute_once(state.grid.reshape(-1).at[places].get(mode="clip"))
 
     def on_grid(start: Array, size: int, by_f: Array, by_l: Array) -> tuple[Array, Array]:
         """Which f and which l keep one coordinate on the grid; it runs along one of them."""
@@ -122,8 +119,8 @@ def look(state: State, height: int, width: int, see_through: bool, view_size: in
     else:
         clear = (~k.is_any(k.kind_of(window), k.OPAQUE)).astype(jnp.uint8)
         bits = clear[:, 0]
-        for l in range(1, view_size):
-            bits = bits | (clear[:, l] << jnp.uint8(l))
+        for place in range(1, view_size):
+            bits = bits | (clear[:, place] << jnp.uint8(place))
         lit = compute_once(jnp.stack(light(compute_once(bits))))
         lane = jnp.asarray(1 << np.arange(view_size), jnp.uint8)[None, :, None]
         shown = jnp.where((lit[:, None] & lane) != 0, window, window.dtype.type(0))
@@ -246,9 +243,8 @@ def map_of(state: State, height: int, width: int) -> Array:
     in_hand = jnp.where(state.carried == 0, jnp.uint8(k.EMPTY), state.carried.astype(jnp.uint8))
     at, in_hand = compute_once((at, in_hand))
     here = jnp.arange(height * width, dtype=jnp.int32).reshape(1, height, width) == at[:, None, None]
-    kind, colour, status = (
-        c.astype(jnp.uint32) for c in k.channels(jnp.where(here, in_hand[:, None, None], cells))
-    )
+    shown = jnp.where(here, in_hand[:, None, None], cells)
+    kind, colour, status = (channel.astype(jnp.uint32) for channel in k.channels(shown))
     # Four channels as one word: interleaving bytes costs more than all the rest.
     words = jnp.where(seen_cells(state.seen, width), kind | colour << 8 | status << 16, jnp.uint32(0))
     direction = jnp.where(here, state.direction[:, None, None].astype(jnp.uint32), jnp.uint32(4))

@@ -11,9 +11,14 @@ from jax import Array
 
 from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.draws import Draws
-from jaxteach.worlds.minigrid.level import Level, is_free, put, room
+from jaxteach.worlds.minigrid.level import Level, put, room
 from jaxteach.worlds.minigrid.rules import Play, read
 from jaxteach.worlds.minigrid.state import State, start
+
+
+def divmod_cell(at: Array, width: Array) -> tuple[Array, Array]:
+    """Cell number i32[] of a room's inside, `width` cells wide, as (row, column) of the grid."""
+    return 1 + at // width, 1 + at % width
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,18 +35,18 @@ class DoorKey(Level):
         split = draws.between(2, self.width - 3)
         columns = jnp.arange(self.width)[None]
         grid = jnp.where(columns == split, jnp.uint8(k.WALL_CODE), jnp.asarray(cells))
-        left = columns < split
-        row, column = draws.cell(is_free(grid) & left)
+        # The agent, then the key: two cells of those left of the wall.
+        agent, key = draws.distinct((self.height - 2) * (split - 1), 2)
+        (row, column), (key_row, key_column) = (divmod_cell(at, split - 1) for at in (agent, key))
         # The door never stands in the last row of the room.
         grid = put(grid, draws.between(1, self.height - 3), split, k.code(k.LOCKED, k.YELLOW))
-        key_row, key_column = draws.cell(is_free(put(grid, row, column, k.UNSEEN)) & left)
         grid = put(grid, key_row, key_column, k.code(k.KEY, k.YELLOW))
         return start(grid, row, column, draws.below(4))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LockedRoom(Level):
-    """Six rooms at a hall, a door of another colour each; one is locked and holds the goal, another the key."""
+    """Six rooms at a hall, each door of another colour; a locked one holds the goal, another the key."""
 
     @functools.cached_property
     def missions(self) -> tuple[str, ...]:
@@ -73,8 +78,7 @@ class LockedRoom(Level):
             side = west if number % 2 == 0 else east
             grid = put(grid, number // 2 * depth + 3, side, k.code(kind, colours[number]))
         grid = put(grid, *inside(key_room), k.code(k.KEY, colours[locked]))
-        columns = jnp.arange(self.width)[None]
-        row, column = draws.cell(is_free(grid) & (columns >= west) & (columns < east))
+        row, column = draws.between(1, self.height - 2), draws.between(west + 1, east - 1)
         a, b = colours[locked], colours[key_room]
         return start(grid, row, column, draws.below(4), mission=a * 5 + b - (b > a))
 
@@ -92,9 +96,7 @@ class RedBlueDoors(Level):
         west, east = size // 2, size // 2 + size - 1
         cells = room(self.height, self.width)
         cells[:, [west, east]] = k.WALL_CODE
-        columns = np.arange(self.width)[None]
-        free = (cells == k.EMPTY) & (columns >= west) & (columns <= east)
-        row, column = draws.cell(jnp.asarray(free))
+        row, column = draws.between(1, size - 2), draws.between(west + 1, east - 1)
         red, blue = draws.between(1, size - 2), draws.between(1, size - 2)
         grid = put(jnp.asarray(cells), red, west, k.code(k.CLOSED, k.RED))
         grid = put(grid, blue, east, k.code(k.CLOSED, k.BLUE))

@@ -9,7 +9,7 @@ from jax import Array
 
 from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.draws import Draws
-from jaxteach.worlds.minigrid.level import Level, is_free, put, room
+from jaxteach.worlds.minigrid.level import Level, put, room
 from jaxteach.worlds.minigrid.rules import Play
 from jaxteach.worlds.minigrid.state import State, start
 
@@ -34,15 +34,17 @@ class DynamicObstacles(Level):
     def generate(self, draws: Draws) -> State:
         cells = room(self.height, self.width)
         cells[-2, -2] = k.GOAL_CODE
-        grid = jnp.asarray(cells)
+        free = cells == k.EMPTY
         row, column, direction = jnp.int32(1), jnp.int32(1), jnp.int32(k.EAST)
         if self.anywhere:
-            row, column = draws.cell(is_free(grid))
+            (row, column), *balls = draws.cells(free, self.n_balls + 1)
             direction = draws.below(4)
-        balls = []
-        for _ in range(self.n_balls):
-            balls.append(draws.cell(is_free(put(grid, row, column, k.UNSEEN))))
-            grid = put(grid, *balls[-1], k.code(k.BALL, k.BLUE))
+        else:
+            free[1, 1] = False
+            balls = draws.cells(free, self.n_balls)
+        grid = jnp.asarray(cells)
+        for ball in balls:
+            grid = put(grid, *ball, k.code(k.BALL, k.BLUE))
         rows, columns = (jnp.stack(values) for values in zip(*balls, strict=True))
         return start(grid, row, column, direction, ball_rows=rows, ball_columns=columns)
 
@@ -52,7 +54,7 @@ class DynamicObstacles(Level):
 
     def judge(self, before: State, happened: Play) -> tuple[Array, Array]:
         assert happened.noticed is not None
-        # What counts is what was ahead before the balls moved: it may have left, the agent be through, and yet.
+        # What counts is what was ahead before the balls moved, even where it has left and the agent moved.
         clear = k.is_any(k.kind_of(happened.noticed), (k.EMPTY, k.GOAL))
         hit = (happened.action == k.FORWARD) & ~clear
         return self.reached_goal(happened), hit

@@ -21,13 +21,6 @@ NAMES = tuple(f"{colour} {kind}" for colour in k.COLOURS for kind in ("key", "ba
 PHRASES = ("get a", "go get a", "fetch a", "go fetch a", "you must fetch a")
 
 
-def distinct(draws: Draws, n: int) -> list[Array]:
-    """n different numbers of things, each uniform over those not yet drawn, i32[] each."""
-    order = draws.permutation(len(LOOKS))
-    # The thing of rank i comes i-th.
-    return [jnp.argmax(order == i).astype(jnp.int32) for i in range(n)]
-
-
 def beside(happened: Play, row: Array, column: Array) -> Array:
     """bool[N], the agent stands one step from a cell, whichever way it faces."""
     by_row = jnp.minimum(happened.row - row, row - happened.row)  # u8 wraps: the smaller is the distance
@@ -56,13 +49,14 @@ class Fetch(Level):
         )
 
     def generate(self, draws: Draws) -> State:
-        grid = jnp.asarray(room(self.height, self.width))
+        cells = room(self.height, self.width)
+        grid = jnp.asarray(cells)
+        *places, (row, column) = draws.cells(cells == k.EMPTY, self.n_things + 1)
         things = []
-        for _ in range(self.n_things):
+        for place in places:
             things.append((draws.below(2), draws.below(6)))
             kind, colour = things[-1]
-            grid = put(grid, *draws.cell(is_free(grid)), k.code(k.KEY + kind, colour))
-        row, column = draws.cell(is_free(grid))
+            grid = put(grid, *place, k.code(k.KEY + kind, colour))
         chosen = draws.below(self.n_things)
         kind, colour = (jnp.stack(values)[chosen] for values in zip(*things, strict=True))
         mission = draws.below(len(PHRASES)) * 12 + colour * 2 + kind
@@ -114,7 +108,7 @@ class GoToDoor(Arrival):
         colours = draws.permutation(6)[:4]
         for number, door in enumerate(doors):
             grid = put(grid, *door, k.code(k.CLOSED, colours[number]))
-        agent_row, agent_column = draws.cell(is_free(grid) & within)
+        agent_row, agent_column = draws.between(1, height - 2), draws.between(1, width - 2)
         chosen = draws.below(4)
         place_row, place_column = (jnp.stack(values)[chosen] for values in zip(*doors, strict=True))
         return start(
@@ -148,13 +142,12 @@ class GoToObject(Arrival):
         return tuple(f"go to the {name}" for name in NAMES)
 
     def generate(self, draws: Draws) -> State:
-        grid = jnp.asarray(room(self.height, self.width))
-        things = distinct(draws, self.n_things)
-        places = []
-        for thing in things:
-            places.append(draws.cell(is_free(grid)))
-            grid = put(grid, *places[-1], jnp.asarray(LOOKS)[thing])
-        row, column = draws.cell(is_free(grid))
+        cells = room(self.height, self.width)
+        grid = jnp.asarray(cells)
+        things = draws.distinct(len(LOOKS), self.n_things)
+        *places, (row, column) = draws.cells(cells == k.EMPTY, self.n_things + 1)
+        for place, thing in zip(places, things, strict=True):
+            grid = put(grid, *place, jnp.asarray(LOOKS)[thing])
         chosen = draws.below(self.n_things)
         place_row, place_column = (jnp.stack(values)[chosen] for values in zip(*places, strict=True))
         return start(
@@ -189,7 +182,7 @@ class PutNear(Level):
 
     def generate(self, draws: Draws) -> State:
         grid = jnp.asarray(room(self.height, self.width))
-        things = distinct(draws, self.n_things)
+        things = draws.distinct(len(LOOKS), self.n_things)
         apart = jnp.ones((self.height, self.width), bool)
         places = []
         for thing in things:

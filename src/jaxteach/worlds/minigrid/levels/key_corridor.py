@@ -12,7 +12,7 @@ from jax import Array
 from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.draws import Draws
 from jaxteach.worlds.minigrid.level import Level
-from jaxteach.worlds.minigrid.levels.rooms import RoomLevel, add, took
+from jaxteach.worlds.minigrid.levels.rooms import Cell, RoomLevel, add, took
 from jaxteach.worlds.minigrid.rules import Play
 from jaxteach.worlds.minigrid.state import State, start
 
@@ -34,9 +34,8 @@ class KeyCorridor(RoomLevel):
         for row in range(1, self.rows):
             grid = grid.at[row * step, HALL * step + 1 : EAST * step].set(k.EMPTY)
         locked, colour, ball = draws.below(self.rows), draws.below(6), draws.below(6)
-        column = jnp.int32(EAST * step)
-        row = jnp.stack([places[r, EAST, 2][0] for r in range(self.rows)])[locked]
-        grid = add(grid, (row, column), k.code(k.LOCKED, colour))
+        along = jnp.stack([places[row, EAST, 2][0] for row in range(self.rows)])[locked]
+        grid = add(grid, (along, jnp.int32(EAST * step)), k.code(k.LOCKED, colour))
         target = k.code(k.BALL, ball)
         grid = add(grid, self.place(draws, grid, locked, EAST), target)
         key = k.code(k.KEY, colour)
@@ -50,7 +49,7 @@ class KeyCorridor(RoomLevel):
         self,
         draws: Draws,
         grid: Array,
-        places: dict[tuple[int, int, int], tuple[Array, Array]],
+        places: dict[tuple[int, int, int], Cell],
         locked: Array,
     ) -> Array:
         """Add closed doors of uniform colours, in walls drawn uniformly, until every room is reached.

@@ -10,7 +10,7 @@ from jax import Array
 
 from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.draws import Draws
-from jaxteach.worlds.minigrid.level import Level, is_free, put
+from jaxteach.worlds.minigrid.level import Level, put
 from jaxteach.worlds.minigrid.state import State, compute_once, start
 
 SMALLEST = 4
@@ -18,19 +18,16 @@ TRIES = 8
 LANES = 16
 
 
-class Chains(NamedTuple):
-    """Chains of rooms being built side by side, each by its own draws; N rooms at most, L chains.
+class Rooms(NamedTuple):
+    """The rooms of chains that are built side by side; N rooms at most, L chains.
 
     Attributes:
-        top: i32[N, L], rows of the rooms' upper left corners.
+        top: i32[N, L], rows of the upper left corners.
         left: i32[N, L].
         tall: i32[N, L], rows of the rooms, walls included.
         wide: i32[N, L].
         door_row: i32[N, L], where the door into each room is; no door leads into the first.
         door_column: i32[N, L].
-        entry: i32[L], the wall by which the last room is entered: 0 right, 1 down, 2 left, 3 up.
-        n_rooms: i32[L], rooms placed.
-        tries: i32[L], how often a room after the last has been tried.
     """
 
     top: Array
@@ -39,6 +36,19 @@ class Chains(NamedTuple):
     wide: Array
     door_row: Array
     door_column: Array
+
+
+class Chains(NamedTuple):
+    """L chains of rooms, each growing by its own draws.
+
+    Attributes:
+        rooms: those placed, the rest zeros.
+        entry: i32[L], the wall by which the last room is entered: 0 right, 1 down, 2 left, 3 up.
+        n_rooms: i32[L], rooms placed.
+        tries: i32[L], how often a room after the last has been tried.
+    """
+
+    rooms: Rooms
     entry: Array
     n_rooms: Array
     tries: Array
@@ -75,45 +85,41 @@ class MultiRoom(Level):
                 other = draws.below(5 if i > 1 else 6)
                 colour = other + (other >= colour) if i > 1 else other
                 grid = put(grid, door_row[i], door_column[i], k.code(k.CLOSED, colour))
-            if i == 0:
-                first = within
-        agent_row, agent_column = draws.cell(is_free(grid) & first)
-        free = is_free(put(grid, agent_row, agent_column, k.UNSEEN))
-        grid = put(grid, *draws.cell(free & within), k.GOAL_CODE)
-        return start(grid, agent_row, agent_column, draws.below(4))
+        agent, goal = (
+            (top[i] + draws.between(1, tall[i] - 2), left[i] + draws.between(1, wide[i] - 2)) for i in (0, -1)
+        )
+        return start(put(grid, *goal, k.GOAL_CODE), *agent, draws.below(4))
 
-    def _rooms(self, draws: Draws) -> tuple[Array, ...]:
+    def _rooms(self, draws: Draws) -> Rooms:
         """Draw chains until one has all its rooms.
 
         A chain is never taken back: when no room fits after its last one, it is dropped and begun anew.
         Several are tried at once, and the first of those that succeed is taken: as if one after another.
 
         Returns:
-            i32[n_rooms] each: top, left, tall, wide, door_row, door_column.
+            The rooms, i32[n_rooms] each.
         """
 
-        def batch(carry: tuple[Array, Array, tuple[Array, ...]]) -> tuple[Array, Array, tuple[Array, ...]]:
+        def batch(carry: tuple[Array, Array, Rooms]) -> tuple[Array, Array, Rooms]:
             number, _, _ = carry
             chains = self._chains(draws.fork(number))
             whole = chains.n_rooms == self.n_rooms
             lane = jnp.argmax(whole)
-            return number + 1, jnp.any(whole), tuple(field[:, lane] for field in chains[:6])
+            return number + 1, jnp.any(whole), Rooms(*[field[:, lane] for field in chains.rooms])
 
-        nothing = tuple(jnp.zeros(self.n_rooms, jnp.int32) for _ in range(6))
+        nothing = Rooms(*[jnp.zeros(self.n_rooms, jnp.int32)] * 6)
         begin = (jnp.int32(0), jnp.zeros((), bool), nothing)
         return jax.lax.while_loop(lambda carry: ~carry[1], batch, begin)[2]
 
     def _chains(self, draws: Draws) -> Chains:
         """Build LANES chains to their ends."""
-        nothing = jnp.zeros((self.n_rooms, LANES), jnp.int32)
+        nothing = Rooms(*[jnp.zeros((self.n_rooms, LANES), jnp.int32)] * 6)
         zero = jnp.zeros(LANES, jnp.int32)
-        # The first room is entered, as it were, by its left wall, and its corner is where its door would be.
-        rows, columns = draws.below(self.width - 2, (LANES,)), draws.below(self.width - 2, (LANES,))
-        tall, wide = self._sides(draws)
-        chains = Chains(*[nothing] * 6, entry=zero + 2, n_rooms=zero, tries=zero)
-        chains = self._extend(chains, rows, columns, tall, wide, rows, columns, chains.entry)
-        dead = chains.n_rooms == 0
-        chains = chains._replace(tries=jnp.where(dead, TRIES, 0))
+        # The first room counts as entered by its left wall; its corner is where a door would be.
+        row, column = draws.below(self.width - 2, (LANES,)), draws.below(self.width - 2, (LANES,))
+        chains = Chains(nothing, entry=zero + 2, n_rooms=zero, tries=zero)
+        chains = self._extend(chains, Rooms(row, column, *self._sides(draws), row, column), chains.entry)
+        chains = chains._replace(tries=jnp.where(chains.n_rooms == 0, TRIES, 0))
 
         def step(carry: tuple[Array, Chains]) -> tuple[Array, Chains]:
             number, chains = carry
@@ -131,9 +137,8 @@ class MultiRoom(Level):
 
     def _try(self, draws: Draws, chains: Chains) -> Chains:
         """Try once to add a room to every chain that still grows."""
-        last = jnp.maximum(chains.n_rooms - 1, 0)
-        pick = jnp.arange(self.n_rooms)[:, None] == last[None]
-        top, left, tall, wide = (jnp.sum(jnp.where(pick, x, 0), axis=0) for x in chains[:4])
+        is_last = jnp.arange(self.n_rooms)[:, None] == jnp.maximum(chains.n_rooms - 1, 0)[None]
+        top, left, tall, wide = (jnp.sum(jnp.where(is_last, x, 0), axis=0) for x in chains.rooms[:4])
         # The exit is in a uniform one of the three other walls, at a uniform place, corners left out.
         exit_wall = draws.below(3, (LANES,))
         exit_wall = exit_wall + (exit_wall >= chains.entry)
@@ -148,35 +153,26 @@ class MultiRoom(Level):
         shift = 1 + draws.below(jnp.where(upright, tall, wide) - 2, (LANES,))
         top = jnp.where(upright, row - shift, jnp.where(entry == 1, row - tall + 1, row))
         left = jnp.where(upright, jnp.where(entry == 0, column - wide + 1, column), column - shift)
-        before = chains.n_rooms
-        chains = self._extend(chains, top, left, tall, wide, row, column, entry)
-        return chains._replace(tries=jnp.where(chains.n_rooms > before, 0, chains.tries + 1))
+        longer = self._extend(chains, Rooms(top, left, tall, wide, row, column), entry)
+        return longer._replace(tries=jnp.where(longer.n_rooms > chains.n_rooms, 0, chains.tries + 1))
 
-    def _extend(
-        self,
-        chains: Chains,
-        top: Array,
-        left: Array,
-        tall: Array,
-        wide: Array,
-        row: Array,
-        column: Array,
-        entry: Array,
-    ) -> Chains:
-        """Add a room to every chain that still grows and where it fits."""
-        inside = (top >= 0) & (left >= 0) & (left + wide <= self.width) & (top + tall < self.height)
-        # Farama's test is not symmetric: a room may touch an earlier one on one side only. The last is left out.
-        apart = ((left + wide)[None] < chains.left) | (chains.left + chains.wide <= left[None])
-        apart = apart | ((top + tall)[None] < chains.top) | (chains.top + chains.tall <= top[None])
+    def _extend(self, chains: Chains, new: Rooms, entry: Array) -> Chains:
+        """Add a room i32[L] to every chain that still grows and where it fits."""
+        right, bottom = new.left + new.wide, new.top + new.tall
+        inside = (new.top >= 0) & (new.left >= 0) & (right <= self.width) & (bottom < self.height)
+        # Farama's test is not symmetric: a room may touch an earlier one on two of its sides only. The last
+        # room, which it must touch, is not tested.
+        old = chains.rooms
+        apart = (right[None] < old.left) | (old.left + old.wide <= new.left[None])
+        apart = apart | (bottom[None] < old.top) | (old.top + old.tall <= new.top[None])
         number = jnp.arange(self.n_rooms)[:, None]
         earlier = number < chains.n_rooms[None] - 1
         grows = (chains.n_rooms < self.n_rooms) & (chains.tries < TRIES)
         fits = grows & inside & jnp.all(apart | ~earlier, axis=0)
         here = fits[None] & (number == chains.n_rooms[None])
-        new = (top, left, tall, wide, row, column)
-        fields = [jnp.where(here, value[None], old) for value, old in zip(new, chains[:6], strict=True)]
+        rooms = Rooms(*[jnp.where(here, a[None], b) for a, b in zip(new, old, strict=True)])
         return Chains(
-            *fields,
+            rooms,
             entry=jnp.where(fits, entry, chains.entry),
             n_rooms=chains.n_rooms + fits,
             tries=chains.tries,

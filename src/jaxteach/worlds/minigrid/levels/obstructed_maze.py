@@ -19,7 +19,7 @@ TARGET = k.code(k.BALL, k.BLUE)
 BLOCKING = k.code(k.BALL, k.GREEN)
 BOX = k.code(k.BOX, k.GREY)
 MIDDLE = (1, 1)
-# Rooms beside the middle, in the order of directions, and the corner reached from each (row, column of rooms).
+# Rooms beside the middle, in the order of directions, and the corner of each quarter: row, column of rooms.
 SIDES = ((1, 2), (2, 1), (1, 0), (0, 1))
 CORNERS = ((0, 2), (2, 2), (2, 0), (0, 0))
 

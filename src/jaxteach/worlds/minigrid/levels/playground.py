@@ -8,7 +8,7 @@ from jax import Array
 
 from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.draws import Draws
-from jaxteach.worlds.minigrid.level import Level, is_free, put, room
+from jaxteach.worlds.minigrid.level import Level, put, room
 from jaxteach.worlds.minigrid.rules import Play
 from jaxteach.worlds.minigrid.state import State, start
 
@@ -29,17 +29,15 @@ class Playground(Level):
         cells[[step, 2 * step]] = k.WALL_CODE
         cells[:, [step, 2 * step]] = k.WALL_CODE
         grid = jnp.asarray(cells)
+        (row, column), *places = draws.cells(cells == k.EMPTY, N_THINGS + 1)
         for line in (step, 2 * step):
             for low in (0, step, 2 * step):
                 # The last place of each wall never has the door.
                 grid = put(grid, low + draws.between(1, step - 2), line, k.code(k.CLOSED, draws.below(6)))
                 grid = put(grid, line, low + draws.between(1, step - 2), k.code(k.CLOSED, draws.below(6)))
-        row, column = draws.cell(is_free(grid))
-        direction = draws.below(4)
-        for _ in range(N_THINGS):
-            free = is_free(put(grid, row, column, k.UNSEEN))
-            grid = put(grid, *draws.cell(free), k.code(k.KEY + draws.below(3), draws.below(6)))
-        return start(grid, row, column, direction)
+        for place in places:
+            grid = put(grid, *place, k.code(k.KEY + draws.below(3), draws.below(6)))
+        return start(grid, row, column, draws.below(4))
 
     def judge(self, before: State, happened: Play) -> tuple[Array, Array]:
         never = jnp.zeros_like(happened.moved)

@@ -1,4 +1,4 @@
-"""Levels of walls, lava and a goal that nothing in them changes: Empty, DistShift, LavaGap, Crossing, FourRooms."""
+"""Levels of walls, lava and a goal: Empty, DistShift, LavaGap, Crossing, FourRooms."""
 
 import dataclasses
 import functools
@@ -9,7 +9,7 @@ from jax import Array
 
 from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.draws import Draws
-from jaxteach.worlds.minigrid.level import Level, is_free, put, room
+from jaxteach.worlds.minigrid.level import Level, put, room
 from jaxteach.worlds.minigrid.state import State, start
 
 
@@ -29,7 +29,7 @@ class Empty(Level):
         cells[-2, -2] = k.GOAL_CODE
         if not self.anywhere:
             return start(jnp.asarray(cells), 1, 1)
-        row, column = draws.cell(jnp.asarray(cells == k.EMPTY))
+        ((row, column),) = draws.cells(cells == k.EMPTY, 1)
         return start(jnp.asarray(cells), row, column, draws.below(4))
 
 
@@ -132,30 +132,37 @@ class FourRooms(Level):
         cells = room(self.height, self.width)
         cells[middle] = cells[:, middle] = k.WALL_CODE
         grid = jnp.asarray(cells)
+        openings = []
         for low in (1, middle + 1):
-            grid = put(grid, draws.between(low, low + middle - 2), middle, k.EMPTY)
-            grid = put(grid, middle, draws.between(low, low + middle - 2), k.EMPTY)
-        row, column = draws.cell(is_free(grid))
-        # The goal never lies under the agent.
-        free = is_free(put(grid, row, column, k.UNSEEN))
-        goal_row, goal_column = draws.cell(free)
-        return start(put(grid, goal_row, goal_column, k.GOAL_CODE), row, column, draws.below(4))
+            openings += [(draws.between(low, low + middle - 2), jnp.int32(middle))]
+            openings += [(jnp.int32(middle), draws.between(low, low + middle - 2))]
+        for opening in openings:
+            grid = put(grid, *opening, k.EMPTY)
+        # The empty cells are those of the rooms, which never change, and the openings.
+        rooms = np.nonzero(cells == k.EMPTY)
+        rows, columns = (
+            jnp.concatenate([jnp.asarray(inside, jnp.int32), jnp.stack(more)])
+            for inside, more in zip(rooms, zip(*openings, strict=True), strict=True)
+        )
+        agent, goal = draws.distinct(rows.shape[0], 2)
+        grid = put(grid, rows[goal], columns[goal], k.GOAL_CODE)
+        return start(grid, rows[agent], columns[agent], draws.below(4))
 
 
 def _crossing(size: int, n: int, lava: bool) -> Crossing:
     return Crossing(height=size, width=size, max_steps=4 * size**2, crossings=n, lava=lava)
 
 
-def _square(size: int) -> dict[str, int]:
-    return {"height": size, "width": size, "max_steps": 4 * size**2}
+def _empty(size: int, anywhere: bool = False) -> Empty:
+    return Empty(height=size, width=size, max_steps=4 * size**2, anywhere=anywhere)
 
 
 LEVELS: dict[str, Level] = {
-    **{f"MiniGrid-Empty-{n}x{n}-v0": Empty(**_square(n)) for n in (5, 6, 8, 16)},
-    **{f"MiniGrid-Empty-Random-{n}x{n}-v0": Empty(**_square(n), anywhere=True) for n in (5, 6)},
+    **{f"MiniGrid-Empty-{n}x{n}-v0": _empty(n) for n in (5, 6, 8, 16)},
+    **{f"MiniGrid-Empty-Random-{n}x{n}-v0": _empty(n, anywhere=True) for n in (5, 6)},
     "MiniGrid-DistShift1-v0": DistShift(height=7, width=9, max_steps=252, strip=2),
     "MiniGrid-DistShift2-v0": DistShift(height=7, width=9, max_steps=252, strip=5),
-    **{f"MiniGrid-LavaGapS{n}-v0": LavaGap(**_square(n)) for n in (5, 6, 7)},
+    **{f"MiniGrid-LavaGapS{n}-v0": LavaGap(height=n, width=n, max_steps=4 * n**2) for n in (5, 6, 7)},
     **{
         f"MiniGrid-{name}CrossingS{size}N{n}-v0": _crossing(size, n, name == "Lava")
         for name in ("Lava", "Simple")
