@@ -9,9 +9,9 @@ import pytest
 from minigrid.core.grid import Grid
 from minigrid.core.world_object import WorldObj
 
-from jaxteach.worlds.minigrid import LEVELS
 from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.conformance import conform
+from jaxteach.worlds.minigrid.levels import LEVELS
 from jaxteach.worlds.minigrid.state import State
 from jaxteach.worlds.minigrid.view import grow, image_of, look, seen_cells, unseen, visible_of
 from tests.worlds.minigrid.farama import environment, record

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from jaxteach.errors import UserError
 
+from jaxteach.utils.errors import UserError
 from jaxteach.worlds.minigrid.conformance import COMPARED, conform
 from jaxteach.worlds.minigrid.traces import Trace, is_minigrid_trace, read_trace
 from tests.worlds.minigrid.farama import record

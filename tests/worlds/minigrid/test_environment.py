@@ -4,9 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jaxteach.errors import UserError
 
-from jaxteach.worlds.minigrid import LEVELS, State, engine, make
+from jaxteach.utils.errors import UserError
+from jaxteach.worlds.minigrid import engine
+from jaxteach.worlds.minigrid.environment import make
+from jaxteach.worlds.minigrid.levels import LEVELS
+from jaxteach.worlds.minigrid.state import State
 
 DOOR_KEY = "MiniGrid-DoorKey-5x5-v0"
 

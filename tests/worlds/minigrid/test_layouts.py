@@ -9,9 +9,9 @@ import jax
 import numpy as np
 import pytest
 
-from jaxteach.worlds.minigrid import LEVELS
 from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.draws import Draws
+from jaxteach.worlds.minigrid.levels import LEVELS
 from tests.worlds.minigrid.farama import environment, snapshot
 from tests.worlds.minigrid.layouts import Layouts, count, draw, first_states, flat, p_values, sums, worst
 

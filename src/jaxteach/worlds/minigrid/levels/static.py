@@ -5,6 +5,7 @@ import functools
 from typing import ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jaxteach.worlds.minigrid import kinds as k
