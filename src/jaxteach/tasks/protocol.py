@@ -75,8 +75,8 @@ class Task(Protocol):
         action_names: the actions, in order; their number is the number of actions.
         max_steps: environment steps an episode may last.
         n_draws: random words one reset needs.
-        dear_reset: whether a reset is too dear for every environment step. A pool of fresh starts is then drawn
-            once an update, and episodes begin from a random one of them.
+        dear_reset: whether a reset is too dear for every environment step. A pool of fresh starts is then
+            drawn once an update, and episodes begin from a random one of them.
     """
 
     @property

@@ -69,8 +69,8 @@ class Registry[T]:
         """The object of a name.
 
         Raises:
-            UserError: there is none, with the nearest names; or a plugin that cannot be used, naming its package
-                and the object.
+            UserError: there is none, with the nearest names; or a plugin that cannot be used, naming its
+                package and the object.
         """
         if points := self._plugins().get(name):
             return self._from_plugins(name, points)
