@@ -44,7 +44,8 @@ class GymnaxTask(Defaults):
 
     The environment's own `step_env` and `reset_env` are used where its class has them, for its `step` resets
     by itself. Environments of this interface count their own time limit as `done`: an episode is cut off
-    where `info["truncated"]` says so, or without it where `done` falls on `max_steps`; any other `done` ends it.
+    where `info["truncated"]` says so, or without it where `done` falls on `max_steps`; any other
+    `done` ends it.
 
     Args:
         name: what users write after `--task`.
