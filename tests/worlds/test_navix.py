@@ -112,7 +112,7 @@ def test_four_rooms_trains_evaluates_and_plots(tmp_path: Path) -> None:
     assert done.status == 0, done.err
     done = command(tmp_path, "evaluate", "alone", "--episodes", 4, "--json")
     assert done.status == 0 and len(json.loads(done.out)["seeds"]) == 2, done.err
-    done = command(tmp_path, "plot", "alone", "--out", "curve.png")
+    done = command(tmp_path, "plot", "alone", "--out", "curve.png", "--window", 5)
     assert done.status == 0, done.err
 
 
@@ -124,7 +124,10 @@ def test_a_table_of_primitive_actions_teaches_a_navix_task(tmp_path: Path) -> No
     assert done.status == 0, done.err
     summary = json.loads((tmp_path / "taught" / "summary.json").read_text())
     assert summary["teacher_success_rate"] == 1.0
-    for arguments in (("evaluate", "taught", "--episodes", 4), ("plot", "taught", "--out", "curve.png")):
+    for arguments in (
+        ("evaluate", "taught", "--episodes", 4),
+        ("plot", "taught", "--out", "curve.png", "--window", 5),
+    ):
         done = command(tmp_path, *arguments)
         assert done.status == 0, done.err
 

@@ -35,16 +35,17 @@ class GymnaxState(struct.PyTreeNode):
 
 
 def solved(reward: Array, done: Array, info: dict[str, Any]) -> Array:
-    """Success unless a task says otherwise: `info["success"]`, else a positive last reward."""
+    """Success by default: `info["success"]`, or without it a positive last reward, for sparse ones."""
     return jnp.asarray(info["success"], bool) if "success" in info else done & (reward > 0)
 
 
 class GymnaxTask(Defaults):
     """An environment of gymnax's interface; a task, and what makes it.
 
-    The environment's own `step_env` and `reset_env` are used where its class has them: its `step` resets by
-    itself. Environments of this interface count their own time limit as `done`: an episode is cut off where
-    `info["truncated"]` says so, or without it where `done` falls on `max_steps`; it ends at any other `done`.
+    The environment's own `step_env` and `reset_env` are used where its class has them, for its `step` resets
+    by itself. Environments of this interface count their own time limit as `done`: an episode is cut off
+    where `info["truncated"]` says so, or without it where `done` falls on `max_steps`; any other
+    `done` ends it.
 
     Args:
         name: what users write after `--task`.
