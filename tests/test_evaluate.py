@@ -102,7 +102,7 @@ def test_a_teacher_without_a_run(tmp_path, monkeypatch):
         ),
         (
             ["run", "--task", "Navix-Empty-5x5-v0"],
-            "v0 has observations [5, 5, 3] for 7 actions",
+            "read observations [10, 10, 4]; Navix-Empty-5x5-v0 has [5, 5, 3]",
         ),
         (["run", "--who", "teacher", "--teacher", "gpt"], "'gpt'"),
         (["run", "--who", "teacher", "--teacher", "none"], "there is no teacher to evaluate"),

@@ -30,6 +30,7 @@ class Whole:
     out: Path | None = None
     versions: dict[str, str] | None = None
     part: Part = field(default_factory=Part)
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 GOOD: dict[str, Any] = {"name": "a", "count": 3, "part": {"number": 1}}
@@ -111,6 +112,10 @@ def test_what_has_no_plain_default_must_be_there(name):
     values = {key: value for key, value in GOOD.items() if key != name}
     with pytest.raises(UserError, match=f"^x.json: {name} is missing$"):
         typed(Whole, values, "x.json")
+
+
+def test_what_has_a_plain_default_may_be_missing():
+    assert typed(Whole, GOOD, "x.json") == Whole("a", 3, part=Part(1))
 
 
 def test_own_fields_leaves_the_rest_aside():

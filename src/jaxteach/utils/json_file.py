@@ -53,8 +53,8 @@ def read_object(path: Path) -> dict[str, Any]:
 def typed[T](kind: type[T], value: Any, place: str) -> T:
     """Check a JSON value against an annotation, and make of it what the annotation says.
 
-    A dataclass takes an object: fields with a default may be missing (the file may be older than
-    they are), others may not, and what is no field is refused. Numbers stay as they are.
+    A dataclass takes an object: fields with a default may be missing (the file may be older than they
+    are), others and whole dataclasses may not, and what is no field is refused. Numbers stay as they are.
 
     Args:
         kind: a dataclass, a plain type, `Path`, `Literal`, a union, `tuple[X, ...]`, `dict[str, X]` or
@@ -106,6 +106,13 @@ def _typed(kind: Any, value: Any, place: str) -> Any:
     return value
 
 
+def _is_needed(field: "dataclasses.Field[Any]") -> bool:
+    """Whether a file must hold a field: one without a default, or a group, whose every part would be lost."""
+    if field.default_factory is dataclasses.MISSING:
+        return field.default is dataclasses.MISSING
+    return dataclasses.is_dataclass(field.default_factory)
+
+
 def _build(kind: type, value: Any, place: str) -> Any:
     """A dataclass out of an object."""
     if not isinstance(value, dict):
@@ -116,7 +123,7 @@ def _build(kind: type, value: Any, place: str) -> Any:
         if name not in fields:
             raise UserError(f"{place}: '{name[:40]}' is no field of this version")
     for name, field in fields.items():
-        if name not in value and field.default is field.default_factory is dataclasses.MISSING:
+        if name not in value and _is_needed(field):
             raise UserError(f"{place}: {name} is missing")
     at = f"{place}{'.' if ': ' in place else ': '}"
     return kind(**{name: _typed(hints[name], item, at + name) for name, item in value.items()})
