@@ -5,8 +5,9 @@ from drawing import BAND, learning_figure, save, seeds_note, success_panel, teac
 from reporting import summary_row
 from running import Job, carry_out
 
-from jaxteach.config import STUDENTS, Student
+from jaxteach.config import Student
 
+NETWORKS = ("ego", "cnn", "gru")
 TASKS = ("simple_door_key", "lava_door_key")
 SLOW = ("cnn", "lava_door_key")
 """Hours on a CPU, for its convolutions: only in --full."""
@@ -19,7 +20,7 @@ def figure(options: Options) -> None:
     jobs = [
         Job(name, scale.config(task, student=Student(name)))
         for task in tasks
-        for name in STUDENTS
+        for name in NETWORKS
         if scale.name == "full" or (name, task) != SLOW
     ]
     results = carry_out(jobs, options)

@@ -36,11 +36,8 @@ def main() -> int:
     options = parse(Options, "tables")
     if options.measure < 0:
         raise UserError(f"--measure {options.measure}: it is a number of episodes")
-    from jaxteach.utils.jax_setup import start_jax
-
-    start_jax(platforms=None if options.measure else "cpu")  # only the tasks' words are needed
     from jaxteach import llm
-    from jaxteach.tasks import task_names
+    from jaxteach.tasks import needs_jax, task_names
     from jaxteach.teacher import table_names
 
     if options.compare:
@@ -52,6 +49,10 @@ def main() -> int:
     tasks = (
         (options.task,) if options.task else tuple(dict.fromkeys((*task_names(), *(task for _, task in own))))
     )
+    if options.measure or needs_jax(*tasks):
+        from jaxteach.utils.jax_setup import start_jax
+
+        start_jax(platforms=None if options.measure else "cpu")  # only the tasks' words are needed
     successes = llm.known_successes()
     for task in tasks:
         words = _language(task)

@@ -149,11 +149,11 @@ def test_long_answers_are_cut():
     ],
 )
 def test_hostile_texts_are_read_in_no_time(text):
-    start = time.perf_counter()
+    start = time.process_time()  # of this process alone: the machine may be busy
     read_plan(text, QUESTION)
     read_weighed_plans(text, QUESTION)
     thought_of(text)
-    assert time.perf_counter() - start < 20, "a quadratic rule would take minutes"
+    assert time.process_time() - start < 20, "a quadratic rule would take minutes"
 
 
 def test_a_long_line_of_reasoning_does_not_hide_the_plan():

@@ -95,7 +95,7 @@ class Registry[T]:
         if name in self._loaded:
             return self._loaded[name]
         try:
-            thing = _load(points[0].value)
+            thing = points[0].load()
         except (Exception, SystemExit) as error:  # a plugin's import can fail in any way
             what = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             raise UserError(f"{origin} cannot be imported: {one_line(what)}") from error
@@ -155,15 +155,6 @@ def own(place: str) -> Any:
 def _place(thing: Any) -> str:
     """`module:object` of a class or function; of nothing else is it known."""
     return f"{getattr(thing, '__module__', '')}:{getattr(thing, '__qualname__', '')}"
-
-
-def _load(place: str) -> Any:
-    """The object at `module:object`."""
-    module, _, name = place.partition(":")
-    found = importlib.import_module(module.strip())
-    for part in filter(None, name.strip().split(".")):
-        found = getattr(found, part)
-    return found
 
 
 def _origin(point: EntryPoint) -> str:
