@@ -26,7 +26,7 @@ figures-quick: $(VENV)/.installed
 
 # Starts a scheduler of its own, on this machine: needs root, and Debian's slurm-wlm and munge.
 test-slurm: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m slow tests/test_slurm.py
+	$(BIN)/python -m pytest -m slow tests/runs/test_slurm.py
 
 test-llm: $(VENV)/.installed-test-llm
 	$(BIN)/python -m pytest tests/llm_extra
