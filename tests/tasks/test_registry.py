@@ -119,7 +119,7 @@ def test_unknown_parameters_are_named() -> None:
 @pytest.mark.parametrize("name", FOUR)
 def test_the_package_s_own_tasks_keep_to_the_protocol(name: str) -> None:
     """Here, so that no command has to look."""
-    check_task(tasks.make_task(name))
+    check_task(tasks.make_task(name), f"task {name!r}")
 
 
 def test_a_name_is_not_taken_from_a_task_that_is_not_imported_yet(monkeypatch: pytest.MonkeyPatch) -> None:
