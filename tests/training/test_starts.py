@@ -16,7 +16,7 @@ from jaxteach.tasks.language import Language, Option, plain_language
 from jaxteach.tasks.protocol import Defaults, Outcome
 from jaxteach.training.evaluation import POOL_STEPS, play
 from jaxteach.training.rollout import collect
-from jaxteach.training.starts import fresh_starts, next_starts
+from jaxteach.training.starts import begin_anew, fresh_starts
 from jaxteach.training.state import Plan, init_seed
 from jaxteach.training.streams import by_step, rollout_keys
 from jaxteach.worlds.vectors import Vector
@@ -163,7 +163,9 @@ def test_levels_keep_their_shares(dear, mode):
 def test_a_pool_is_drawn_from_with_replacement():
     task = Levels(True)
     pool = fresh_starts(task, jax.random.key(0), 5)
-    drawn = jax.vmap(lambda key: next_starts(task, key, 3, pool))(jax.random.split(jax.random.key(1), 3000))
+    before, ended = fresh_starts(task, jax.random.key(2), 3), jnp.ones(3, bool)
+    keys = jax.random.split(jax.random.key(1), 3000)
+    drawn = jax.vmap(lambda key: begin_anew(task, key, ended, before, pool))(keys)
     words = np.asarray(drawn.word)
     assert fits([(words == word).sum() for word in np.asarray(pool.word)], np.full(5, 0.2))
     pairs = (words[:, 0] == words[:, 1]).sum()
