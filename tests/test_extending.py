@@ -45,7 +45,7 @@ def test_a_network_without_a_form_in_numpy_is_refused(walked: tuple[Path, list[s
     code = "import jaxteach\ntry:\n    jaxteach.load_policy('taught', 0)\n"
     code += "except jaxteach.UserError as error:\n    print(error)"
     done = python(folder, "-c", code)
-    assert "the network 'wide', which has no form in NumPy" in done.out
+    assert "which have a form in NumPy, not 'wide'" in done.out
     done = command(folder, "render", "taught")
     assert done.status == 2 and done.err.count("\n") == 1 and "'wide'" in done.err
 
