@@ -45,7 +45,7 @@ def test_it_trains_and_evaluates(run: Path) -> None:
 
 
 def test_it_is_plotted(run: Path, tmp_path: Path) -> None:
-    done = here("plot", run, "--out", tmp_path / "figure.png")
+    done = here("plot", run, "--window", 5, "--out", tmp_path / "figure.png")
     assert done.status == 0, done.err
     assert list(tmp_path.iterdir())
 
