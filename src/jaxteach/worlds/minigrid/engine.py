@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxteach.tasks.protocol import Outcome
 from jaxteach.worlds.minigrid import balls
 from jaxteach.worlds.minigrid.draws import Draws
 from jaxteach.worlds.minigrid.level import Level
 from jaxteach.worlds.minigrid.rules import play, read
-from jaxteach.worlds.minigrid.state import Outcome, State, ahead_of, compute_once
+from jaxteach.worlds.minigrid.state import State, ahead_of, compute_once
 from jaxteach.worlds.minigrid.view import View, grow, look, unseen
 
 BLOCK = 32

@@ -6,12 +6,13 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
+from jaxteach.tasks.protocol import Outcome
 from jaxteach.worlds.minigrid import engine
 from jaxteach.worlds.minigrid.batch import merged
 from jaxteach.worlds.minigrid.draws import words_of
 from jaxteach.worlds.minigrid.level import Level
 from jaxteach.worlds.minigrid.levels import level_of
-from jaxteach.worlds.minigrid.state import Outcome, State
+from jaxteach.worlds.minigrid.state import State
 from jaxteach.worlds.minigrid.view import image_of, map_of
 
 

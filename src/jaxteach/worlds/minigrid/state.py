@@ -48,27 +48,6 @@ class State(struct.PyTreeNode):
     seen: Array | None = None
 
 
-class Outcome(struct.PyTreeNode):
-    """What one environment step gave.
-
-    Attributes:
-        reward: f32[N], 1 - 0.9 t / max_steps on success.
-        terminated: bool[N], the level's end rule says so.
-        truncated: bool[N], the clock has reached max_steps; both may be set.
-        success: bool[N], terminated by what the mission asks for.
-    """
-
-    reward: Array
-    terminated: Array
-    truncated: Array
-    success: Array
-
-    @property
-    def done(self) -> Array:
-        """bool[N], the episode is over for either reason."""
-        return self.terminated | self.truncated
-
-
 def compute_once[Tree](tree: Tree) -> Tree:
     """Values that XLA must compute before anything that reads them.
 

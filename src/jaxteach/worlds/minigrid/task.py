@@ -103,8 +103,7 @@ class LevelTask(Defaults):
 
         def batch(state: LevelState, action: Array) -> tuple[LevelState, Outcome]:
             words = None if state.key is None else _words_now(state.key, state.env.clock)
-            env, gave = engine.advance(self.level, state.env, action, words)
-            outcome = Outcome(gave.reward, gave.terminated, gave.truncated, gave.success)
+            env, outcome = engine.advance(self.level, state.env, action, words)
             return LevelState(env, state.key), outcome
 
         result: tuple[LevelState, Outcome] = merged(batch)(state, action)
