@@ -68,8 +68,7 @@ def main() -> int:
             if tables
             else "(no table)\n"
         )
-        if not options.markdown:
-            known = llm.baselines(words)
+        if not options.markdown and (known := llm.baselines(words)):
             print("sensible: " + ", ".join(f"{value:.2f} {name}" for name, value in known.items()) + "\n")
     return 0
 

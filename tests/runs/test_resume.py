@@ -223,7 +223,7 @@ def test_a_configuration_with_any_value_of_another_type(command, stopped, data):
         config,
         data.draw(st.sampled_from(sorted(config.keys() - {"schema_version", "features", "out"}))),
     )
-    if isinstance(config[name], dict) and data.draw(st.booleans()):
+    if isinstance(config[name], dict) and config[name] and data.draw(st.booleans()):
         node, name = config[name], data.draw(st.sampled_from(sorted(config[name])))
     node[name] = data.draw(another(node[name]))
     path.write_text(json.dumps(config))

@@ -166,3 +166,9 @@ def test_a_configuration_with_one_value_changed_loads_as_it_says_or_is_refused(p
     if len(path) == 1 and isinstance(part, dict) and isinstance(value, dict):
         config[path[0]] = {**part, **value}  # what an older version did not write has its default
     assert text == json.dumps(config) or text.startswith(f"config.json: {'.'.join(path)}")
+
+
+def test_a_number_of_either_kind_is_no_null():
+    assert typed(int | float, 3, "f") == 3 and typed(int | float | None, None, "f") is None
+    with pytest.raises(UserError, match="f must be a finite number, not null"):
+        typed(int | float, None, "f")

@@ -35,7 +35,7 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def toys() -> Registry[int]:
-    return Registry("toy", GROUP, {"two": "tests.utils.shipped_toys:TWO"}, positive)
+    return Registry("toy", GROUP, {"two": "jaxteach.config.settings:SCHEMA_VERSION"}, positive)
 
 
 def test_a_plugin_is_found_and_imported_only_when_asked_for(packages: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from jaxteach.utils import surroundings
 from tests.commands import ROOT
 
-LIST = ("tables", "--task", "two_door")  # quick, and imports navix
+LIST = ("tables", "--task", "Navix-Empty-5x5-v0")  # quick, starts JAX and imports navix
 
 
 def run(*arguments, cwd=None, **variables):

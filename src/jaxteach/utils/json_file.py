@@ -84,7 +84,7 @@ def _typed(kind: Any, value: Any, place: str) -> Any:
         # An integer is a number too, and stays one.
         inner = [part for part in parts if part is not type(None) and not (part is int and float in parts)]
         assert len(inner) == 1, f"{place}: {kind}"
-        return None if value is None and len(inner) < len(parts) else _typed(inner[0], value, place)
+        return None if value is None and type(None) in parts else _typed(inner[0], value, place)
     if origin is typing.Literal:
         if not isinstance(value, str) or value not in parts:
             raise _refusal(place, f"one of {', '.join(parts)}", value)

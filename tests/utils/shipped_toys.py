@@ -1,3 +1,0 @@
-"""A toy that ships."""
-
-TWO = 2
