@@ -25,6 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="smaller: within 5 minutes on two cores")
     parser.add_argument("--out", type=Path, help="folder for the JSON and the PNG")
+    parser.add_argument("--levels", action="store_true", help="MiniGrid's levels alone (half an hour)")
     given = parser.parse_args()
     size = "quick" if given.quick else "full"
     kept = ROOT / "experiments" / ("out/quick" if given.quick else "results") / NAME
@@ -32,7 +33,7 @@ def main() -> None:
     def begin() -> None:
         # As `jaxteach.run` does. Only the runs, with a separate cache, tell how long compiling takes.
         start_jax(host_devices=cores())
-        bench(size, given.out or kept)
+        (bench_levels if given.levels else bench)(size, given.out or kept)
 
     cli(begin)
 
@@ -90,6 +91,38 @@ def bench(name: str, out: Path) -> None:
     say(f"matmul: {peak.rate / 1e9:.0f} GFLOP/s, float32; short runs: {suite.SHORT} environment steps a seed")
     width = result["vmap_faster_from_width"]
     say(f"vmap is faster than map {'at no width' if width is None else f'from {width} seeds a chunk on'}")
+    for line in ratios.lines(found):
+        say(line)
+
+
+def bench_levels(name: str, out: Path) -> None:
+    """Measure MiniGrid's levels against the peers' own, write it down, and print the ratios.
+
+    Args:
+        name: quick or full.
+        out: folder of the results.
+    """
+    from benchmarks import ratios, suite
+    from benchmarks.picture import level_picture
+
+    from jaxteach.analysis import save_figure
+
+    began, load = time.perf_counter(), os.getloadavg()
+    out.mkdir(parents=True, exist_ok=True)
+    rows = suite.level_rows(suite.SIZES[name])
+    found, seconds = ratios.level_ratios(rows), time.perf_counter() - began
+    result = {
+        "size": name,
+        "hardware": hardware(),
+        "versions": {**versions(), **peer_versions()},
+        "load_before": load,
+        "seconds": seconds,
+        "levels": as_json(rows),
+        "ratios": ratios.to_json(found),
+    }
+    write_atomic(out / "levels.json", (json.dumps(result, indent=1) + "\n").encode())
+    save_figure(level_picture(rows, hardware()["cpu"]), out / "levels.png")
+    say(f"{os.path.relpath(out)}: levels.json and .png, after {seconds:.0f} s")
     for line in ratios.lines(found):
         say(line)
 

@@ -34,6 +34,10 @@ ALLOWED = {
 """Rooms whose imports are few, and what they may import besides themselves."""
 RECORDINGS = "jaxteach.worlds.minigrid.paper.replay"
 """Plays recordings of teachers again, and so compiles their tables."""
+ABOUT_WORLDS = ("jaxteach.tasks.registry", "jaxteach.conformance", "jaxteach.gymnasium")
+"""What knows a world by its name, besides the worlds."""
+NO_COMMANDS = ("__init__.py", "gymnasium.py")
+"""What users import, and do not run."""
 LAST = {"runs": ("cli",), "training": ("runs", "cli", "llm"), "analysis": ("runs", "training", "cli", "llm")}
 """What rooms that import more must not: those before them in commands -> runs -> training -> tasks."""
 
@@ -111,7 +115,7 @@ def test_only_the_registry_names_worlds() -> None:
     """By a string, from which it imports; a command that is about one world imports it."""
     for path in FILES:
         module = module_of(path)
-        if room_of(module) == "worlds" or module in ("jaxteach.tasks.registry", "jaxteach.conformance"):
+        if room_of(module) == "worlds" or module in ABOUT_WORLDS:
             continue
         assert not [name for name in imports(path, lazily=True) if room_of(name) == "worlds"], path
         assert not [text for text in words(path) if "jaxteach.worlds" in text], path
@@ -149,7 +153,7 @@ def test_no_import_is_circular() -> None:
 
 def test_top_level_modules_are_commands() -> None:
     for path in PACKAGE.glob("*.py"):
-        if path.name != "__init__.py":
+        if path.name not in NO_COMMANDS:
             functions = {node.name for node in tree_of(path).body if isinstance(node, ast.FunctionDef)}
             assert "main" in functions and "cli(main)" in path.read_text(encoding="utf-8"), path
 

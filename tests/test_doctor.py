@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from jaxteach import doctor
-from jaxteach.teacher import shipped
+from jaxteach.teacher import loading
 from jaxteach.utils import compile_cache as cache
 from jaxteach.utils import errors, machine
 from jaxteach.utils import jax_setup as backend
@@ -44,12 +44,12 @@ def test_all_is_well(examined):
 
 
 def test_a_broken_table_is_named(examined, tmp_path, monkeypatch):
-    folder = shutil.copytree(shipped.cache_folder(), tmp_path / "teacher_cache")
+    folder = shutil.copytree(loading.cache_folder(), tmp_path / "teacher_cache")
     broken = folder / "lava_door_key" / "chatglm.json"
     broken.write_text(broken.read_text().replace("pick up", "eat", 1))
     shutil.rmtree(folder / "two_door")
     (folder / "tea_making").mkdir()
-    monkeypatch.setattr(shipped, "cache_folder", lambda: folder)
+    monkeypatch.setattr(loading, "cache_folder", lambda: folder)
     code, lines = examined("--no-self-test")
     wrong = [line for line in lines if line.startswith("WRONG")]
     assert code == 1 and lines[-1] == "1 of 6 checks failed"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jaxteach.config import Config, resolve, to_json
-from jaxteach.teacher.shipped import cache_folder
+from jaxteach.teacher.loading import cache_folder
 
 ROOT = Path(__file__).parents[1]
 CHATGLM = cache_folder() / "simple_door_key/chatglm.json"

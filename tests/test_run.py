@@ -15,7 +15,7 @@ import pytest
 
 from jaxteach import load_policy
 from jaxteach.analysis import load_run
-from jaxteach.teacher.shipped import cache_folder
+from jaxteach.teacher.loading import cache_folder
 from jaxteach.training.metrics import ARRAYS
 from tests.commands import TINY, Done, apart, here, started
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from drawing import GREY, INK, PALE
 
+from benchmarks.levels import N_ENVS, Row
 from benchmarks.runs import Run
 from benchmarks.timing import Timing, in_words
 from jaxteach.analysis.figures import own_style
@@ -126,3 +127,42 @@ def finish(axes: Any, title: str, along: str) -> None:
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+
+
+@own_style()
+def level_picture(rows: Sequence[Row], cpu: str) -> Any:
+    """What a step of each level costs, by the size of its grid and by what lies on it.
+
+    Args:
+        rows: the levels.
+        cpu: what they were measured on.
+
+    Returns:
+        A matplotlib figure.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    figure.suptitle(
+        f"MiniGrid's levels, {N_ENVS} environments, {cpu}",
+        x=0.012,
+        ha="left",
+        fontsize=13,
+        fontweight="bold",
+        color=INK,
+    )
+    for axes, title, read in zip(
+        figure.subplots(1, 2, sharey=True),
+        ("cells of the grid", "doors and objects on it"),
+        (lambda row: row.cells, lambda row: max(0.5, row.objects)),
+        strict=True,
+    ):
+        for who, mark, colour in (("ours", "o", INK), ("navix", "x", GREY), ("xminigrid", "^", GREY)):
+            points = [(read(row), 1e9 / row.timings[who].rate) for row in rows if who in row.timings]
+            if points:
+                axes.plot(*zip(*points, strict=True), mark, color=colour, markersize=4.5, label=who)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.legend(fontsize=8, frameon=False)
+        finish(axes, "ns of one environment step", title)
+    return figure

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from benchmarks.levels import Row
 from benchmarks.runs import Run
 from benchmarks.timing import Timing
 
@@ -70,6 +71,39 @@ def env_ratios(timings: Timings) -> list[Ratio]:
     return [
         Ratio(f"env only: ours / {name}", quotient(ours, best(timings, prefix)), bound)
         for name, prefix, bound in peers
+    ]
+
+
+def level_ratios(rows: Sequence[Row]) -> list[Ratio]:
+    """MiniGrid's levels against the peers' own."""
+    named = {row.name.removeprefix("MiniGrid-").removesuffix("-v0"): row for row in rows}
+    single = [("navix", name, 25.0) for name in ("DoorKey-8x8", "KeyCorridorS3R3")]
+    single += [("xminigrid", name, 20.0) for name in ("DoorKey-8x8", "FourRooms")]
+    all_navix = [value for row in rows if (value := row.ratio("navix")) is not None]
+    return [
+        *(
+            Ratio(f"levels: ours / {peer}, {name}", named[name].ratio(peer), bound)
+            for peer, name, bound in single
+            if name in named
+        ),
+        Ratio(
+            f"levels: ours / navix, median of {len(all_navix)} ids",
+            statistics.median(all_navix) if all_navix else None,
+            15.0,
+        ),
+        Ratio("levels: ours / navix, the least of them", min(all_navix, default=None), 8.0),
+        Ratio(
+            "levels: compile, the longest: seconds",
+            max(row.timings["ours"].compile_seconds for row in rows),
+            5.0,
+            "<=",
+        ),
+        Ratio(
+            "levels: bytes of 1024 states, the largest",
+            float(1024 * max(row.bytes for row in rows)),
+            64e6,
+            "<=",
+        ),
     ]
 
 

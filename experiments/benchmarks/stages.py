@@ -10,11 +10,12 @@ from jax import Array
 from benchmarks.chunk import EVERYWHERE, STACKED, Chunk, update_keys
 from benchmarks.flops import update_flops
 from benchmarks.timing import Variant, compiled, repeated
+from jaxteach.config.pytree import Hyper
 from jaxteach.training.loop import ask_teacher, run_updates
 from jaxteach.training.ppo import learn, targets
 from jaxteach.training.program import SEEDS
 from jaxteach.training.rollout import Rollout, collect
-from jaxteach.training.state import Hyper, SeedState
+from jaxteach.training.state import SeedState
 
 
 def training(chunk: Chunk, n_updates: int) -> Variant:

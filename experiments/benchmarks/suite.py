@@ -10,7 +10,7 @@ from pathlib import Path
 import jax
 from common import say
 
-from benchmarks import farama
+from benchmarks import farama, levels
 from benchmarks.chunk import ALWAYS, Chunk, config_of
 from benchmarks.env import Batch, Ours, random_play
 from benchmarks.flops import matmul
@@ -136,6 +136,13 @@ def environments(size: Size) -> Timings:
     processes = jax.local_device_count()
     with farama.random_play(5_000, processes) as variant:
         return in_turn(size, {**variants, f"minigrid, {processes} processes": lambda: variant})
+
+
+def level_rows(size: Size) -> list[levels.Row]:
+    """MiniGrid's levels: all of them, or a few."""
+    from jaxteach.worlds.minigrid.levels import LEVELS
+
+    return levels.rows(levels.FEW if size.name == "quick" else tuple(LEVELS))
 
 
 def learning(size: Size) -> Timings:

@@ -110,7 +110,7 @@ def tables() -> Iterator[Finding]:
     """Every table that ships."""
     from jaxteach.tasks import language, task_names
     from jaxteach.teacher import load_table
-    from jaxteach.teacher.shipped import cache_folder, table_names
+    from jaxteach.teacher.loading import cache_folder, table_names
 
     for task in task_names():
         names = []

@@ -16,7 +16,6 @@ from jaxteach.utils.signals import Stopping
 
 if TYPE_CHECKING:
     from jaxteach.config import Config, Corrupt
-    from jaxteach.tasks.protocol import Teachable
     from jaxteach.teacher.table import PlanTable
 
 
@@ -42,6 +41,8 @@ class Options:
     """Of the episodes; runs evaluate themselves with 0."""
     greedy: bool = False
     """Take the likeliest action instead of sampling: a student that does so can repeat itself without end."""
+    engine: Literal["jaxteach", "farama"] = "jaxteach"
+    """Where students of a MiniGrid level play: here, or in Farama's own engine (a hundred times slower)."""
     json: bool = False
     """Print JSON and nothing else."""
 
@@ -58,6 +59,8 @@ def main() -> int:
     if options.run is None and (options.who == "student" or options.task is None):
         raise UserError("give a run folder, or --who teacher with --task NAME")
     config = None if options.run is None else read_run(options.run)
+    if options.engine == "farama":
+        check_farama(options, config)
     from jaxteach.tasks import needs_jax
     from jaxteach.utils.jax_setup import start_jax
 
@@ -69,7 +72,10 @@ def main() -> int:
         print(f"compiling, then playing {options.episodes} episodes ...", file=sys.stderr, flush=True)
     if not early:
         start_jax()
-    result = evaluate_teacher(options, config) if options.who == "teacher" else evaluate_student(options)
+    if options.engine == "farama":
+        result = evaluate_in_farama(options)
+    else:
+        result = evaluate_teacher(options, config) if options.who == "teacher" else evaluate_student(options)
     with Stopping("the result is written") as stopping:
         print(json.dumps(result) if options.json else table_of(result), flush=True)
         if options.run is not None:
@@ -135,57 +141,13 @@ def wanted_teacher(options: Options, config: "Config | None") -> Wanted:
     return Wanted(name, changes, table, corrupt)
 
 
-def check_reads(run: Path, own: Any, name: str, task: Any) -> None:
-    """Refuse a task whose observations the students of a run cannot read, or whose actions are not theirs.
-
-    Args:
-        run: the run folder.
-        own: facts of the run's task.
-        name: the other task's.
-        task: facts of the other task.
-
-    Raises:
-        UserError: saying what each shows.
-    """
-    shown, wanted = getattr(task, "shows", None), getattr(own, "shows", None)
-    if None not in (shown, wanted) and shown != wanted:  # of others `check_plays` will know
-        raise UserError(f"the students of {run} read {wanted}; {name} has {shown}")
-
-
-def check_plays(run: Path, config: "Config", task: "Teachable", name: str) -> None:
-    """Refuse a task that the students of a run cannot play; `check_reads` with all that the task itself says.
-
-    Args:
-        run: the run folder.
-        config: the run's.
-        task: the other task.
-        name: its name.
-
-    Raises:
-        UserError: saying what each shows.
-    """
-    from jaxteach.student.registry import STUDENTS
-    from jaxteach.tasks import make_task
-
-    own = make_task(config.task, **dataclasses.asdict(config.variant))
-    network = STUDENTS.get(config.student.name)
-    read, shown = network.reader(own), network.reader(task)
-    if read != shown:
-        known, found = str(list(read.observed)), str(list(shown.observed))
-        if known == found:  # arrays of one shape that are read in two ways
-            known, found = str(read.described()), str(shown.described())
-        raise UserError(f"the students of {run} read observations {known}; {name} has {found}")
-    if own.action_names != task.action_names:
-        known, found = (", ".join(t.action_names) for t in (own, task))
-        raise UserError(f"the students of {run} have the actions {known}; {name} has {found}")
-
-
 def wanted_files(options: Options, config: "Config | None") -> list[Path]:
     """The parameters of the students to evaluate; without JAX.
 
     Raises:
         UserError: there are none, or they cannot play the task.
     """
+    from jaxteach.cli.playable import check_reads
     from jaxteach.student.deployed import read_params
     from jaxteach.tasks import task_facts
 
@@ -230,6 +192,7 @@ def evaluate_student(options: Options) -> dict[str, Any]:
     """Every student of a run, each on its own fresh episodes."""
     import numpy as np
 
+    from jaxteach.cli.playable import check_plays
     from jaxteach.runs import unflatten
     from jaxteach.student.deployed import read_params
     from jaxteach.tasks import make_task
@@ -266,9 +229,68 @@ def evaluate_student(options: Options) -> dict[str, Any]:
     }
 
 
+def check_farama(options: Options, config: "Config | None") -> None:
+    """Refuse what Farama's engine cannot play.
+
+    Raises:
+        UserError: saying why.
+    """
+    import importlib.util
+
+    from jaxteach.utils.surroundings import how_to_install
+
+    name = options.task or (config.task if config else "")
+    if options.who == "teacher":
+        raise UserError("--engine farama plays students: leave out --who teacher")
+    if not name.startswith("MiniGrid-"):
+        raise UserError(f"--engine farama: {name} is none of Farama's levels (MiniGrid-...): leave it out")
+    if importlib.util.find_spec("minigrid") is None:
+        raise UserError(f"--engine farama needs Farama's MiniGrid: {how_to_install('minigrid')}")
+
+
+def evaluate_in_farama(options: Options) -> dict[str, Any]:
+    """Every student of a run in Farama's own environment, as anyone would play it there."""
+    import numpy as np
+
+    from jaxteach.gymnasium import play
+    from jaxteach.student.deployed import load_policy, read_params
+    from jaxteach.tasks import make_task
+    from jaxteach.training import summarise
+
+    assert options.run is not None
+    config = read_run(options.run)
+    name = (options.task or config.task).partition(":")[0]
+    own = make_task(config.task, **dataclasses.asdict(config.variant))
+    max_steps = make_task(options.task).max_steps if options.task else own.max_steps
+    seeds = [int(i) for file in wanted_files(options, config) for i in read_params(file)["seed_ids"]]
+    played = []
+    for number, seed in enumerate(seeds, 1):
+        policy = load_policy(options.run, seed)
+        start = [options.seed, seed]
+        played.append(play(policy, name, options.episodes, start, options.greedy, max_steps))
+        if sys.stderr.isatty():
+            success = played[-1]["success_rate"]
+            print(
+                f"seed {seed}, {number} of {len(seeds)}: success {success:.3f}", file=sys.stderr, flush=True
+            )
+    per_seed = {key: np.array([result[key] for result in played]) for key in played[0]}
+    return {
+        "who": "student",
+        "seeds": seeds,
+        **asked(options, options.task or config.task),
+        **summarise(per_seed),
+    }
+
+
 def asked(options: Options, task: str) -> dict[str, Any]:
     """What was asked for, as the result repeats it."""
-    return {"task": task, "episodes": options.episodes, "greedy": options.greedy, "seed": options.seed}
+    return {
+        "task": task,
+        "engine": options.engine,
+        "episodes": options.episodes,
+        "greedy": options.greedy,
+        "seed": options.seed,
+    }
 
 
 def table_of(result: dict[str, Any]) -> str:
@@ -276,6 +298,7 @@ def table_of(result: dict[str, Any]) -> str:
     who = result["who"] if result["who"] == "student" else f"teacher {result['teacher']['name']}"
     lines = [
         f"{who} on {result['task']}, {result['episodes']} episodes{' (greedy)' if result['greedy'] else ''}"
+        f"{' in the engine of Farama' if result['engine'] == 'farama' else ''}"
     ]
     for key in ("success_rate", "return", "length"):
         value = result[key]

@@ -61,7 +61,7 @@ def main() -> int:
     load_teacher(options.teacher or config.teacher, name)
     if not early:
         start_jax()
-    from jaxteach.evaluate import check_plays
+    from jaxteach.cli.playable import check_plays
     from jaxteach.rendering import draw_frame, play_episode, write_gif
 
     own = options.task is None and options.variant is None
@@ -104,7 +104,7 @@ def read_config(run: Path) -> "Config":
 
 def task_of(options: Options, config: "Config") -> str:
     """The name of the task to play: the run's own, or another one with maps of the same shape."""
-    from jaxteach.evaluate import check_reads
+    from jaxteach.cli.playable import check_reads
     from jaxteach.tasks import task_facts
 
     own = task_facts(config.task, **dataclasses.asdict(config.variant))

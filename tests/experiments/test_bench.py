@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from benchmarks import flops, ratios, runs, suite, timing
+from benchmarks import flops, levels, ratios, runs, suite, timing
 from benchmarks.env import Ours, random_play, stepping
 from benchmarks.runs import Run
 from benchmarks.timing import Timing, Variant
@@ -138,6 +138,33 @@ def test_ratios_of_training_by_hand():
     assert [ratio.value for ratio in found] == pytest.approx([0.4, 0.75, 2.0, 8 / 3, 0.5, 2 / 3])
     assert [ratio.met for ratio in found] == [False, False, True, True, False, False]
     assert str(found[0]).endswith("NOT REACHED")
+
+
+def test_ratios_of_levels_by_hand():
+    def row(name: str, size: int, **rates: float) -> levels.Row:
+        return levels.Row(f"MiniGrid-{name}-v0", 64, 3.0, size, {who: timed(r) for who, r in rates.items()})
+
+    rows = [
+        row("DoorKey-8x8", 100, ours=60.0, navix=2.0, xminigrid=4.0),
+        row("KeyCorridorS3R3", 200, ours=30.0, navix=3.0),
+        row("FourRooms", 50, ours=50.0, navix=2.5, xminigrid=2.0),
+        row("PutNear-6x6-N2", 10, ours=1.0),
+    ]
+    found = ratios.level_ratios(rows)
+    assert [ratio.value for ratio in found] == [30.0, 10.0, 15.0, 25.0, 20.0, 10.0, 0.0, 1024 * 200]
+    assert [ratio.met for ratio in found] == [True, False, False, True, True, True, True, True]
+    assert found[4].name == "levels: ours / navix, median of 3 ids"
+    assert rows[3].ratio("navix") is None and rows[0].to_json()["timings"]["ours"]["rate"] == 60.0
+
+
+def test_a_level_is_stepped_with_the_image_consumed():
+    ours = levels.Level("MiniGrid-Empty-5x5-v0")
+    state = ours.reset(jax.random.key(0), 4)
+    (env, _), total = jax.jit(stepping, static_argnums=(0, 1))(
+        ours, 1, jax.random.key(1), state, jnp.zeros((4,), jnp.uint32)
+    )
+    seen = np.asarray(jax.vmap(ours.env.observe)(env).image)
+    np.testing.assert_array_equal(total, seen.sum(axis=(1, 2, 3), dtype=np.uint32))
 
 
 def test_shares_of_the_peak_by_hand():

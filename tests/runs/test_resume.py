@@ -14,7 +14,7 @@ import jaxteach.training
 from jaxteach import run
 from jaxteach.config import resolve
 from jaxteach.runs import summary
-from jaxteach.teacher.shipped import cache_folder
+from jaxteach.teacher.loading import cache_folder
 from jaxteach.utils import errors
 from jaxteach.utils import jax_setup as backend
 from jaxteach.utils import signals as stopping

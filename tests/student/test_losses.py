@@ -19,9 +19,9 @@ from jaxteach.student.losses import (
     forward_kl,
     masked_mean,
     normalise,
-    student_loss,
 )
 from jaxteach.student.registry import DISTILLATIONS
+from jaxteach.training.ppo import student_loss
 
 DIVERGENCES = {name: DISTILLATIONS.get(name) for name in ("forward_kl", "reverse_kl", "js")}
 N = 64

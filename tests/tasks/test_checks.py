@@ -71,7 +71,7 @@ BROKEN = [
     (lambda: changed(action_names=("a", "a")), "its action_names ('a', 'a') are not different names"),
     (lambda: changed(action_names=()), "its action_names () are not different names"),
     (lambda: changed(no_op=3), "its no_op 3 is not the place of an action"),
-    (lambda: changed(dear_reset=None), "its dear_reset is None, not of type bool"),
+    (lambda: changed(pool_size=None), "its pool_size is None, not of type int"),
     (lambda: changed(language={}), "its language is {}, not of type Language"),
     *((lambda n=name: lacking(n), f"it has no {name}") for name in ("n_draws", "facts", "language", "no_op")),
     *(

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jaxteach.teacher import PlanTable, load_table
-from jaxteach.teacher.shipped import cache_folder
+from jaxteach.teacher.loading import cache_folder
 from jaxteach.utils.errors import UserError
 from tests.worlds.minigrid.paper.words import SIMPLE
 

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from jaxteach.config import resolve
+from jaxteach.config.pytree import make_hyper
 from jaxteach.student.returns import gae, next_values
 from jaxteach.tasks import make_task
 from jaxteach.training import as_arrays, play_students, train
 from jaxteach.training.hierarchical import NO_OPTION, execute, semi_markov_gae
 from jaxteach.training.ppo import learn, targets
-from jaxteach.training.state import make_hyper, make_plan
+from jaxteach.training.state import make_plan
 from jaxteach.utils.errors import UserError
 from jaxteach.worlds.minigrid.paper.constants import DONE, PICKUP, RIGHT
 from tests.training.conftest import EPISODES, STEPS, experience

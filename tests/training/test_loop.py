@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from jaxteach.config import Corrupt, resolve
+from jaxteach.config.pytree import make_hyper
 from jaxteach.student.decay import SCHEDULES
 from jaxteach.teacher.corruption import make_teacher
 from jaxteach.training import compile_program, loop, train
 from jaxteach.training.loop import ask_teacher, init_chunk, run_update
 from jaxteach.training.program import group_size
-from jaxteach.training.state import make_hyper, make_plan
+from jaxteach.training.state import make_plan
 from tests.training.conftest import EPISODES, STEPS
 
 

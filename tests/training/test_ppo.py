@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis.extra import numpy as hnp
 
 from jaxteach.config import PPO, Config
-from jaxteach.config.pytree import trace
+from jaxteach.config.pytree import make_hyper, trace
 from jaxteach.training.ppo import adam_step, learn, shuffled, targets
-from jaxteach.training.state import make_hyper
 
 MINIBATCH, EPOCHS = 16, 2  # as in conftest.py
 

@@ -23,7 +23,7 @@ from jaxteach.worlds.vectors import Vector
 
 SHARES = (1 / 2, 1 / 4, 1 / 8, 1 / 8)
 """How often each level is drawn."""
-N_ENVS, N_STEPS = 6, 24
+N_ENVS, N_STEPS, POOL = 6, 24, 10
 
 
 class Place(struct.PyTreeNode):
@@ -38,7 +38,7 @@ class Place(struct.PyTreeNode):
 class Levels(Defaults):
     """Levels 0 to 3, that last 1 to 4 steps; those of level 0 succeed. It shows the word and the level."""
 
-    dear_reset: bool = False
+    pool_size: int = 0
     name: str = "levels"
     action_names: tuple[str, ...] = ("left", "right")
     max_steps: int = 4
@@ -68,7 +68,7 @@ class Levels(Defaults):
 
 @functools.cache
 def plan_of(dear: bool, mode: str = "steps") -> Plan:
-    task = Levels(dear)
+    task = Levels(POOL if dear else 0)
     config = resolve(
         Config(
             teacher="none",
@@ -101,7 +101,7 @@ def collected(dear: bool, mode: str, n: int):
 
 def pool_of(key) -> np.ndarray:
     """The words of the pool of an update."""
-    return np.asarray(jax.random.bits(rollout_keys(key).start, (N_ENVS, 1)))[:, 0]
+    return np.asarray(jax.random.bits(rollout_keys(key).start, (POOL, 1)))[:, 0]
 
 
 def fits(counts, shares) -> bool:
@@ -132,13 +132,13 @@ def test_dear_starts_come_from_the_updates_pool(mode):
 
 def test_starts_are_drawn_from_all_of_the_pool():
     keys, first, words, _ = collected(True, "steps", 400)
-    counts = np.zeros(N_ENVS, int)
+    counts = np.zeros(POOL, int)
     for u, key in enumerate(keys):
         pool = pool_of(key)
-        assert len(set(pool)) == N_ENVS
+        assert len(set(pool)) == POOL
         begun = words[u, 1:][first[u, 1:]]
         counts += (begun[:, None] == pool[None, :]).sum(axis=0)
-    assert fits(counts, np.full(N_ENVS, 1 / N_ENVS))
+    assert fits(counts, np.full(POOL, 1 / POOL))
 
 
 def test_pools_are_renewed():
@@ -180,7 +180,7 @@ def test_an_evaluation_plays_levels_by_their_shares(dear):
         return jnp.zeros(n_lanes, jnp.int32), memory
 
     result = jax.jit(
-        lambda: play(Levels(dear), act, jnp.zeros((n_lanes, 0)), jax.random.key(3), n_episodes)
+        lambda: play(Levels(POOL if dear else 0), act, jnp.zeros((n_lanes, 0)), jax.random.key(3), n_episodes)
     )()
     # A pool of 64 serves some 64 * 16 / 1.9 episodes, which adds its own chance: 24 pools of 64.
     assert POOL_STEPS == 16

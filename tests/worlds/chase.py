@@ -127,7 +127,7 @@ def make_task(**changes: Any) -> GymnaxTask:
         "abstract": abstract,
         "facts": "An agent on a line of cells follows a target that drifts.",
         "no_op": 1,
-        "dear_reset": False,
+        "pool_size": 0,
         "env_steps": 4096,
     }
     env = changes.pop("env", Chase())

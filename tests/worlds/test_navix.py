@@ -147,4 +147,4 @@ def test_what_navix_does_not_have_is_refused() -> None:
 def test_two_names_of_one_environment_are_two_tasks() -> None:
     mine = NavixTask("mine", env_id="Navix-Empty-5x5-v0")
     check_task(mine, "mine")
-    assert mine.name == "mine" and mine.no_op == 6 and mine.dear_reset
+    assert mine.name == "mine" and mine.no_op == 6 and mine.pool_size == 32

@@ -15,6 +15,7 @@ from jax import Array
 
 from jaxteach.config.fields import About, about_field, compiled_for, group_of, leaves
 from jaxteach.config.settings import Config, Decay, in_updates, share_of_run
+from jaxteach.config.sweep import changed
 
 
 class TracedMoment(struct.PyTreeNode):
@@ -27,6 +28,36 @@ class TracedMoment(struct.PyTreeNode):
 
     updates: Array
     share: Array
+
+
+class Hyper(struct.PyTreeNode):
+    """What a program is given beside the teacher, [trial] in a chunk: a sweep needs no recompilation.
+
+    Attributes:
+        config: the configuration with arrays in its traced fields, see `trace`.
+        teacher_success: f32[], the teacher's success rate; reactive schedules alone read it.
+    """
+
+    config: Config
+    teacher_success: Array
+
+    def changed(self, values: dict[str, Array]) -> "Hyper":
+        """With other values of some fields, such as `ppo.lr`."""
+        return Hyper(changed(self.config, values), self.teacher_success)
+
+
+def make_hyper(config: Config, n_updates: int, teacher_success: float = 0.0) -> Hyper:
+    """The traced hyperparameters of a configuration, a number each.
+
+    Args:
+        config: resolved.
+        n_updates: updates of the run.
+        teacher_success: the teacher's success rate; only adaptive decay reads it.
+    """
+    if config.ppo.returns == "monte_carlo":
+        # With lambda 1, GAE's sum is the discounted return less the value.
+        config = changed(config, {"ppo.gae_lambda": 1.0})
+    return Hyper(trace(config, n_updates), jnp.float32(teacher_success))
 
 
 def trace(config: Config, n_updates: int) -> Config:

@@ -168,6 +168,9 @@ class Variant:
     """Environment steps an episode may last."""
     observation: Literal["seen", "view"] | None = None
     """What a MiniGrid level shows: seen, a map of all seen so far (the default), or view, the agent's 7x7."""
+    pool: int | None = None
+    """Layouts of a MiniGrid level that a seed draws an update for its episodes to begin from, in place of a
+    fresh one for every episode: for levels whose generation is too slow."""
 
 
 @dataclass(frozen=True)

@@ -191,8 +191,11 @@ def _footer(brush: _Brush, episode: Episode, moment: Moment) -> None:
     split = 664
     taught = f"what the teacher {episode.teacher} is told, and its likeliest plans"
     label = taught if episode.teacher is not None else "what is seen and held, in words"
+    words = moment.caption
+    if not words and moment.drawing.mission:
+        label, words = "mission", moment.drawing.mission
     brush.text(34, _FOOT_Y + 20, brush.fitted(label, 12, split - 44), 12, _MUTED)
-    brush.text(34, _FOOT_Y + 42, brush.fitted(moment.caption, 15, split - 44), 15, _INK)
+    brush.text(34, _FOOT_Y + 42, brush.fitted(words, 15, split - 44), 15, _INK)
     for i, (plan, probability) in enumerate(moment.plans[:2]):
         y = _FOOT_Y + 62 + 18 * i
         brush.text(34, y, f"{probability:.0%}", 12, _TEACHER, bold=True)

@@ -1,13 +1,9 @@
-"""The student's loss: PPO's three terms and the distillation term."""
+"""What the student's loss is made of: rows that count, advantages, divergences from the teacher."""
 
 import chex
-import jax
 import jax.numpy as jnp
 from flax import struct
 from jax import Array
-
-from jaxteach.config import PPO
-from jaxteach.student.registry import DISTILLATIONS
 
 
 class Batch(struct.PyTreeNode):
@@ -129,60 +125,3 @@ def certainty(teacher: Array) -> Array:
     """
     entropy = -jnp.sum(plogp(teacher), axis=-1)
     return 1.0 - entropy / jnp.log(teacher.shape[-1])
-
-
-def student_loss(
-    logits: Array,
-    value: Array,
-    batch: Batch,
-    ppo: PPO,
-    weight: Array,
-    divergence: str = "forward_kl",
-    weighting: str = "none",
-) -> tuple[Array, dict[str, Array]]:
-    """L = w_p L_policy + w_v L_value - w_e H(pi) + lambda D(q, pi) (paper, section on the method).
-
-    Args:
-        logits: f32[..., A].
-        value: f32[...].
-        batch: the rest of the rows.
-        ppo: clips and weights are read, f32[] each.
-        weight: f32[], lambda, the weight of D.
-        divergence: D, by name in `student.registry.DISTILLATIONS`; the paper's is forward_kl (static).
-        weighting: none, or entropy: a row counts by its teacher's `certainty` (static).
-
-    Returns:
-        The loss f32[] and its parts: policy_loss, value_loss, entropy, approx_kl, distill, f32[] each.
-    """
-    log_probs = jax.nn.log_softmax(logits)
-    chosen = jax.nn.one_hot(batch.action, logits.shape[-1], dtype=bool)
-    log_prob = jnp.sum(jnp.where(chosen, log_probs, 0.0), axis=-1)
-    log_ratio = log_prob - batch.log_prob
-    ratio = jnp.exp(log_ratio)
-    clipped = jnp.clip(ratio, 1.0 - ppo.clip, 1.0 + ppo.clip)
-    surrogate = jnp.minimum(ratio * batch.advantage, clipped * batch.advantage)
-    near = batch.value + jnp.clip(value - batch.value, -ppo.value_clip, ppo.value_clip)
-    value_error = jnp.maximum((value - batch.returns) ** 2, (near - batch.returns) ** 2)
-    entropy = -jnp.sum(jnp.exp(log_probs) * log_probs, axis=-1)
-
-    apart = DISTILLATIONS.get(divergence)(batch.teacher, log_probs)
-    if weighting == "entropy":
-        apart = certainty(batch.teacher) * apart
-
-    def mean(x: Array) -> Array:
-        return masked_mean(x, batch.valid)
-
-    parts = {
-        "policy_loss": -mean(surrogate),
-        "value_loss": mean(value_error),
-        "entropy": mean(entropy),
-        "approx_kl": mean(ratio - 1.0 - log_ratio),
-        "distill": mean(apart),
-    }
-    loss = (
-        ppo.policy_weight * parts["policy_loss"]
-        + ppo.value_weight * parts["value_loss"]
-        - ppo.entropy_weight * parts["entropy"]
-        + weight * parts["distill"]
-    )
-    return loss, parts

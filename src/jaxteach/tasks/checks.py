@@ -14,7 +14,7 @@ _FIELDS = {
     "action_names": tuple,
     "max_steps": int,
     "n_draws": int,
-    "dear_reset": bool,
+    "pool_size": int,
     "facts": str,
     "language": Language,
     "no_op": int,

@@ -19,10 +19,12 @@ class Drawing:
         panels: up to two pictures with their names, in the order they are shown.
         held: what the agent carries, in words and as a picture (None for nothing); None for an agent that
             carries nothing.
+        mission: what the agent is told to do; empty in a world that tells it nothing.
     """
 
     panels: tuple[tuple[str, Picture], ...]
     held: tuple[str, Picture | None] | None = None
+    mission: str = ""
 
 
 @runtime_checkable

@@ -76,8 +76,8 @@ class Task(Protocol):
         action_names: the actions, in order; their number is the number of actions.
         max_steps: environment steps an episode may last.
         n_draws: random words one reset needs.
-        dear_reset: whether a reset is too dear for every environment step. A pool of fresh starts is then
-            drawn once an update, and episodes begin from a random one of them.
+        pool_size: how many starts are drawn once an update for its episodes to begin from, each from a random
+            one: for worlds whose reset is too dear for every environment step. 0: a fresh one each.
     """
 
     @property
@@ -93,7 +93,7 @@ class Task(Protocol):
     def n_draws(self) -> int: ...
 
     @property
-    def dear_reset(self) -> bool: ...
+    def pool_size(self) -> int: ...
 
     def __hash__(self) -> int: ...
 
@@ -240,7 +240,7 @@ def perceive_one(task: Teachable, obs: Obs, memory: Memory) -> tuple[Array, View
 class Defaults:
     """What most worlds answer alike; a world may inherit it, none has to."""
 
-    dear_reset = False
+    pool_size: int = 0
     option_groups: tuple[tuple[int, ...], ...] = ()
 
     def renew(self: Task, words: Array, state: State, done: Array) -> State:

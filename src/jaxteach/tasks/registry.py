@@ -280,12 +280,13 @@ def _changes(maker: Any, name: str, parameters: dict[str, Any]) -> dict[str, Any
 
 
 def register_navix() -> list[str]:
-    """Register every task of the paper with navix, so that `navix.make` builds it.
+    """Register the paper's tasks and MiniGrid's levels with navix, so that `navix.make` builds them.
 
     Returns:
-        The ids registered, such as `Navix-SimpleDoorKey-v0`.
+        The ids registered, such as `Navix-SimpleDoorKey-v0` and `MiniGrid-DoorKey-8x8-v0`.
     """
-    register: list[str] = own(f"{_PAPER}.navix_environment:register")(
+    tasks: list[str] = own(f"{_PAPER}.navix_environment:register")(
         [task_class(name) for name in task_names()]
     )
-    return register
+    levels: list[str] = own("jaxteach.worlds.minigrid.navix_levels:register")()
+    return tasks + levels

@@ -1,8 +1,8 @@
 """The teacher: plans and the tables that hold them. Importing this room needs no JAX."""
 
+from jaxteach.teacher.loading import cache_folder, find_table, load_table, table_names
 from jaxteach.teacher.plans import parse_plan
-from jaxteach.teacher.shipped import cache_folder, find_table, table_names
-from jaxteach.teacher.table import Plan, PlanTable, load_table, save_table
+from jaxteach.teacher.table import Plan, PlanTable, save_table
 
 __all__ = [
     "Plan",

@@ -11,7 +11,6 @@ from typing import Any
 
 from jaxteach.tasks.language import AbstractState, Language, Option
 from jaxteach.teacher.checks import SCHEMA_VERSION, check_table, read_json
-from jaxteach.teacher.shipped import find_table
 from jaxteach.utils.errors import UserError
 from jaxteach.utils.files import write_atomic
 
@@ -59,21 +58,8 @@ class PlanTable:
             raise ValueError("every state needs a list of at least one plan")
 
 
-def load_table(name_or_path: str | os.PathLike[str], task_name: str, language: Language) -> PlanTable:
-    """Read a table and refuse it unless every detail is in order.
-
-    Args:
-        name_or_path: the name of a table shipped for the task, or the path of a JSON file.
-        task_name: the task it has to be for.
-        language: what can be said about the task; every state must be there, once, in any order.
-
-    Returns:
-        The table, states in the language's order. Probabilities that miss 1 by up to 1e-3 are renormalised.
-
-    Raises:
-        UserError: no such table, or anything wrong in it: one line with the file, the state and the field.
-    """
-    path = find_table(name_or_path, task_name)
+def read_table(path: Path, task_name: str, language: Language) -> PlanTable:
+    """Read a table's file and refuse it unless every detail is in order; see `loading.load_table`."""
     data, document = read_json(path)
     by_state = check_table(document, str(path), task_name, language)
     return PlanTable(

@@ -95,7 +95,7 @@ def play(task: Task, act: Act, memory: Any, key: Array, n_episodes: int) -> Epis
         )
 
     def steps(carry: _Carry) -> _Carry:
-        if not task.dear_reset:
+        if not task.pool_size:
             return step(carry, None)
         # Steps beyond the last episode's end count for nothing.
         pool = fresh_starts(task, pool_key(key, carry.t), n_lanes)

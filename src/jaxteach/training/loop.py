@@ -8,14 +8,14 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxteach.config import Decay
-from jaxteach.config.pytree import TracedMoment, at_moments
+from jaxteach.config.pytree import Hyper, TracedMoment, at_moments
 from jaxteach.student.decay import at_pace, recent_success, weight_at
 from jaxteach.student.losses import Batch
 from jaxteach.teacher.corruption import AnyTeacher, answers
 from jaxteach.training.divergence import keep_finite
 from jaxteach.training.ppo import learn, targets
 from jaxteach.training.rollout import Rollout, collect
-from jaxteach.training.state import Hyper, Plan, SeedState, init_seed
+from jaxteach.training.state import Plan, SeedState, init_seed
 from jaxteach.training.streams import teacher_keys, update_keys
 
 Metrics = dict[str, Array]

@@ -13,6 +13,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxteach.config import Config
 from jaxteach.config.fields import compiled_for
+from jaxteach.config.pytree import Hyper, make_hyper
 from jaxteach.config.sweep import Point, grid
 from jaxteach.student.decay import REACTIVE
 from jaxteach.teacher.corruption import AnyTeacher, make_teacher
@@ -20,7 +21,7 @@ from jaxteach.teacher.table import PlanTable
 from jaxteach.training.evaluation import Episodes, chunk_player, teacher_success
 from jaxteach.training.loop import init_chunk, run_segment
 from jaxteach.training.metrics import MetricsLog
-from jaxteach.training.state import Hyper, Plan, SeedState, make_hyper, make_plan
+from jaxteach.training.state import Plan, SeedState, make_plan
 from jaxteach.training.trials import IntArray, pad, points_of, seeds_of
 from jaxteach.utils.jax_setup import check_width
 from jaxteach.utils.numerics import as_fixed

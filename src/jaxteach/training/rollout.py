@@ -124,8 +124,7 @@ def collect(
         env = jax.vmap(task.update_seen)(fresh_starts(task, keys.start, n_envs))
         clock = jnp.zeros((n_envs,), jnp.int32)
         hidden = student.blank(n_envs)
-    # One draw an update of as many starts as there are environments: 1/T of what a draw a step would cost.
-    pool = fresh_starts(task, keys.start, n_envs) if task.dear_reset else None
+    pool = fresh_starts(task, keys.start, task.pool_size) if task.pool_size else None
     carry = _Carry(
         env=env,
         hidden=hidden,

@@ -1,4 +1,4 @@
-"""What training carries: one seed's state, its traced hyperparameters, and what is static for all."""
+"""What training carries: one seed's state, and what is static for all."""
 
 import dataclasses
 from typing import Any
@@ -10,8 +10,6 @@ from flax import struct
 from jax import Array
 
 from jaxteach.config import Config, check_rollout
-from jaxteach.config.pytree import trace
-from jaxteach.config.sweep import changed
 from jaxteach.student.networks import Student, make_student
 from jaxteach.tasks import make_task
 from jaxteach.tasks.protocol import State, Teachable
@@ -19,22 +17,6 @@ from jaxteach.training.hierarchical import NO_OPTION
 from jaxteach.training.starts import fresh_starts
 from jaxteach.training.streams import layouts_key, parameters_key
 from jaxteach.utils.errors import UserError
-
-
-class Hyper(struct.PyTreeNode):
-    """What a program is given beside the teacher, [trial] in a chunk: a sweep needs no recompilation.
-
-    Attributes:
-        config: the configuration with arrays in its traced fields, see `config.pytree.trace`.
-        teacher_success: f32[], the teacher's success rate; reactive schedules alone read it.
-    """
-
-    config: Config
-    teacher_success: Array
-
-    def changed(self, values: dict[str, Array]) -> "Hyper":
-        """With other values of some fields, such as `ppo.lr`."""
-        return Hyper(changed(self.config, values), self.teacher_success)
 
 
 class SeedState(struct.PyTreeNode):
@@ -145,20 +127,6 @@ def make_plan(config: Config, taught: bool) -> Plan:
     n_choices = len(task.language.options) if hierarchical else len(task.action_names)
     student = make_student(config.student.name, config.student.hidden, task, n_choices)
     return Plan(task, student, config, taught)
-
-
-def make_hyper(config: Config, n_updates: int, teacher_success: float = 0.0) -> Hyper:
-    """The traced hyperparameters of a configuration, a number each.
-
-    Args:
-        config: resolved.
-        n_updates: updates of the run.
-        teacher_success: the teacher's success rate; only adaptive decay reads it.
-    """
-    if config.ppo.returns == "monte_carlo":
-        # With lambda 1, GAE's sum is the discounted return less the value.
-        config = changed(config, {"ppo.gae_lambda": 1.0})
-    return Hyper(trace(config, n_updates), jnp.float32(teacher_success))
 
 
 def init_seed(plan: Plan, seed_id: Array) -> SeedState:

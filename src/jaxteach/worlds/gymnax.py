@@ -56,7 +56,7 @@ class GymnaxTask(Defaults):
         params: its parameters; by default its `default_params`, if it has any.
         action_names: of its actions, in order; by default "action 0", "action 1", ...
         success: `(reward, done, info) -> bool[]`, the task's word on success; see `solved`.
-        dear_reset: see `Task`; false for a reset of a few operations.
+        pool_size: see `Task`; 0 for a reset of a few operations.
         states: abstract states for a teacher, in words; none for a task that is not taught.
         abstract: from one observation to its state's place in `states`.
         facts: the world in a few sentences, for an LLM.
@@ -80,7 +80,7 @@ class GymnaxTask(Defaults):
         params: Any = None,
         action_names: Sequence[str] = (),
         success: Callable[[Array, Array, dict[str, Any]], Array] = solved,
-        dear_reset: bool = True,
+        pool_size: int = 32,
         states: Sequence[str | AbstractState] = (),
         abstract: Abstract | None = None,
         facts: str = "",
@@ -89,7 +89,7 @@ class GymnaxTask(Defaults):
     ) -> None:
         self.name, self.env, self.max_steps, self.env_steps = name, env, max_steps, env_steps
         self.action_names = tuple(action_names) or tuple(f"action {i}" for i in range(n_actions))
-        self.dear_reset, self.facts, self.no_op = dear_reset, facts, no_op
+        self.pool_size, self.facts, self.no_op = pool_size, facts, no_op
         self._params = getattr(env, "default_params", None) if params is None else params
         self._success, self._abstract = success, abstract
         options = tuple(Option(action) for action in self.action_names)

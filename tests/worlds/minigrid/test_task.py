@@ -300,3 +300,22 @@ def test_features_and_facts_are_there_without_jax():
         "assert 'jax' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_pool_of_layouts_serves_an_update(tmp_path):
+    task = make_task("MiniGrid-FourRooms-v0", pool=3)
+    assert task.pool_size == 3 and make_task("MiniGrid-FourRooms-v0").pool_size == 0
+    flags = "--teacher none --seeds 1 --env-steps 512 --eval-episodes 4 --student.hidden 8 --rollout.envs 8"
+    more = "--variant.pool 3 --variant.max-steps 20 --ppo.minibatch 32 --ppo.epochs 1"
+    done = here(
+        "run", "--task", "MiniGrid-FourRooms-v0", *flags.split(), *more.split(), "--out", tmp_path / "run"
+    )
+    assert done.status == 0, done.err
+    config = json.loads((tmp_path / "run" / "config.json").read_text(encoding="utf-8"))
+    assert config["variant"]["pool"] == 3
+
+
+@pytest.mark.parametrize("pool", [-1, 2**50])
+def test_a_pool_larger_than_memory_is_refused(pool):
+    with pytest.raises(UserError, match=rf"--variant.pool {pool}: MiniGrid-FourRooms-v0 takes from 0 to \d+"):
+        make_task("MiniGrid-FourRooms-v0", pool=pool)

@@ -4,16 +4,20 @@ import dataclasses
 import functools
 from typing import Any, ClassVar, Literal, get_args
 
+import jax
 import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
+from jaxteach.tasks.drawing import Drawing
 from jaxteach.tasks.language import Language, Option, plain_language
 from jaxteach.tasks.protocol import Defaults, Outcome
 from jaxteach.utils.errors import UserError, nearest
+from jaxteach.utils.machine import memory_left
 from jaxteach.worlds.minigrid import engine
 from jaxteach.worlds.minigrid import state as engine_state
 from jaxteach.worlds.minigrid.batch import merged
+from jaxteach.worlds.minigrid.drawing import draw_level
 from jaxteach.worlds.minigrid.draws import GOLDEN, mix
 from jaxteach.worlds.minigrid.features import AgentView, Legend, LevelFeatures, RawCells, SeenMap
 from jaxteach.worlds.minigrid.kinds import ACTIONS, DONE, LEFT
@@ -54,13 +58,20 @@ class LevelTask(Defaults):
         level: the level.
         observation: what the agent is shown: "seen", everything seen so far as it is now, or "view", Farama's
             own observation.
+        pool_size: see `Task`; 0: every episode has a layout of its own.
     """
 
     name: str
     level: Level
     observation: Observed = "seen"
+    pool_size: int = 0
 
     n_draws: ClassVar[int] = 2
+    endings: ClassVar[dict[str, str]] = {
+        "success": "mission accomplished",
+        "failure": "mission failed",
+        "time": "time is up",
+    }
 
     @property
     def action_names(self) -> tuple[str, ...]:
@@ -192,6 +203,12 @@ class LevelTask(Defaults):
         """The action of that name."""
         return self.action_names.index(option.kind)
 
+    # ---- Drawable ------------------------------------------------------------------------
+
+    def draw(self, state: LevelState) -> Drawing:
+        """See `Drawable.draw`."""
+        return draw_level(self.level, state.env)
+
     def _key(self, words: Array) -> Array | None:
         """The words, where balls move by them."""
         return words if self.level.n_balls else None
@@ -225,25 +242,35 @@ class LevelMaker:
         """The task.
 
         Args:
-            **parameters: of `--variant`: observation and max_steps.
+            **parameters: of `--variant`: observation, max_steps and pool.
 
         Raises:
             UserError: a parameter that levels do not have, or one out of bounds.
         """
-        for unknown in sorted(set(parameters) - {"max_steps", "observation"}):
+        for unknown in sorted(set(parameters) - {"max_steps", "observation", "pool"}):
             flag = unknown.replace("_", "-")
-            raise UserError(f"task {self.name} has no --variant.{flag}: only max-steps and observation")
+            raise UserError(f"task {self.name} has no --variant.{flag}: only max-steps, observation and pool")
         level = level_of(self.name)
-        steps, observation = (
-            parameters.get("max_steps", level.max_steps),
-            parameters.get("observation", "seen"),
-        )
+        steps = parameters.get("max_steps", level.max_steps)
+        observation, pool = parameters.get("observation", "seen"), parameters.get("pool", 0)
         if not 1 <= steps <= MOST_STEPS:
             raise UserError(f"impossible variant of {self.name}: {steps} steps, from 1 to {MOST_STEPS}")
         if observation not in get_args(Observed):
             known = nearest(str(observation), get_args(Observed))
             raise UserError(f"unknown observation '{observation}' of {self.name}: {known}")
-        return LevelTask(self.name, dataclasses.replace(level, max_steps=steps), observation)
+        task = LevelTask(self.name, dataclasses.replace(level, max_steps=steps), observation, pool)
+        room, needed = memory_left(), pool * _bytes_of(task)
+        if pool < 0 or (room is not None and needed > room):
+            most = "" if room is None else f" to {room // _bytes_of(task)} (what memory has room for)"
+            raise UserError(f"--variant.pool {pool}: {self.name} takes from 0{most}")
+        return task
+
+
+@functools.cache
+def _bytes_of(task: LevelTask) -> int:
+    """What one environment's state takes."""
+    state = jax.eval_shape(task.reset, jax.ShapeDtypeStruct((task.n_draws,), jnp.uint32))
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
 
 
 def env_steps_for(level: Level) -> int:

@@ -9,7 +9,7 @@ from jaxteach.tasks import make_task
 from jaxteach.tasks.drawing import Drawable
 from jaxteach.worlds.minigrid.paper import constants as c
 from jaxteach.worlds.minigrid.paper.navix_environment import as_navix, with_rendering
-from jaxteach.worlds.minigrid.paper.sprites import TILE, draw_grid
+from jaxteach.worlds.minigrid.sprites import TILE, draw_grid
 from tests.worlds.minigrid.paper.scenes import DOOR_AND_KEY, start
 
 

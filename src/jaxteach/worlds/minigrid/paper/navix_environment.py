@@ -3,29 +3,24 @@
 import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
-import jax
 import jax.numpy as jnp
 import navix
 from flax import struct
 from jax import Array
 from navix.components import EMPTY_POCKET_ID
 from navix.entities import Door, Entities, Key, Lava, Player
-from navix.environments.environment import Environment, StepType, Timestep
 from navix.rendering.cache import RenderingCache
 from navix.spaces import Continuous, Discrete
 from navix.states import EventsManager, State
 
 from jaxteach.utils.errors import UserError, nearest
+from jaxteach.worlds.minigrid.fixed_rules import FixedRules, check_parameters
 from jaxteach.worlds.minigrid.paper import constants as c
 from jaxteach.worlds.minigrid.paper.state import GridState, on_wall
 from jaxteach.worlds.minigrid.paper.task import Task
 
-FIXED = ("reward_fn", "termination_fn", "transitions_fn", "action_set", "penalty_coeff")
-"""Fields of a navix environment that stand for its rules: those of a task are MiniGrid's, and fixed."""
-SPACES = ("observation_space", "action_space", "reward_space")
-"""Fields that hold arrays."""
 OWN = ("rendering", "observation_fn", "observation_space", "gamma", "disable_autoreset")
 """Parameters of the environment; all others are the task's numbers."""
 
@@ -63,11 +58,10 @@ class Documented:
         return self.task.observe(state.game)
 
 
-class TaskEnvironment(Environment):
+class TaskEnvironment(FixedRules):
     """A door/key task behind navix's interface.
 
     Attributes:
-        task: the task.
         rendering: keep navix's wall map and tile cache in the state (12 kB and more an environment), for
             navix's own observations.
     """
@@ -75,72 +69,12 @@ class TaskEnvironment(Environment):
     task: Task = struct.field(pytree_node=False, default=None)
     rendering: bool = struct.field(pytree_node=False, default=False)
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        # Without eq=False each subclass would get field-wise equality, which fails on the spaces' arrays.
-        super().__init_subclass__(eq=False, **kwargs)
-
-    def __post_init__(self) -> None:
-        # Here, for `replace` as well. The task never calls these functions: others would be passed over, and
-        # an agent would learn what its user did not ask for.
-        for field in dataclasses.fields(self):
-            if field.name in FIXED and getattr(self, field.name) is not field.default:
-                _refuse(self.task.name, field.name)
-
-    def _identity(self) -> tuple[Any, ...]:
-        # The spaces follow from the rest, or from the observation function.
-        values = [getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in SPACES]
-        return (type(self), *values)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, TaskEnvironment) and self._identity() == other._identity()
-
-    def __hash__(self) -> int:
-        return hash(self._identity())
-
-    def _reset(self, key: Array, cache: RenderingCache | None = None) -> Timestep:
-        # An old cache is of another room: walls would be drawn where they were last episode.
-        del cache
-        game = self.task.update_seen(self.task.reset(jax.random.bits(key, (self.task.n_draws,))))
-        return self.timestep(game, key)
-
-    def timestep(self, game: GridState, key: Array) -> Timestep:
-        """The first timestep of an episode that begins in a completed state."""
+    def as_state(self, game: GridState, key: Array, before: RoomState | None) -> RoomState:
+        """A completed state as navix draws and observes it."""
         state = as_navix(game, key, self.task)
-        if self.rendering:
-            state = with_rendering(state, self.task)
-        false = jnp.zeros((), bool)
-        return Timestep(
-            t=jnp.zeros((), jnp.int32),
-            observation=self.observation_fn(state),
-            action=jnp.zeros((), jnp.int32),
-            reward=jnp.zeros((), jnp.float32),
-            step_type=jnp.zeros((), jnp.int32),
-            state=state,
-            info={"return": jnp.zeros(()), "terminated": false, "truncated": false, "success": false},
-        )
-
-    def _step(self, timestep: Timestep, action: Array) -> Timestep:
-        action = jnp.asarray(action, jnp.int32)
-        before = timestep.state
-        game, outcome = self.task.step(before.game, action)
-        after = as_navix(self.task.update_seen(game), before.key, self.task)
-        after = after.replace(grid=before.grid, cache=before.cache)
-        # step_type holds one flag; the pair is in `info`.
-        ended = jnp.where(outcome.truncated, StepType.TRUNCATION, StepType.TRANSITION)
-        return Timestep(
-            t=timestep.t + 1,
-            observation=self.observation_fn(after),
-            action=action,
-            reward=outcome.reward,
-            step_type=jnp.where(outcome.terminated, StepType.TERMINATION, ended),
-            state=after,
-            info={
-                "return": timestep.info["return"] + outcome.reward,
-                "terminated": outcome.terminated,
-                "truncated": outcome.truncated,
-                "success": outcome.success,
-            },
-        )
+        if before is not None:
+            return state.replace(grid=before.grid, cache=before.cache)
+        return with_rendering(state, self.task) if self.rendering else state
 
 
 def make_environment(maker: type[Task], **parameters: Any) -> TaskEnvironment:
@@ -154,9 +88,8 @@ def make_environment(maker: type[Task], **parameters: Any) -> TaskEnvironment:
     Raises:
         UserError: for an impossible combination, or a parameter that is unknown or cannot be changed.
     """
+    check_parameters(maker.name, parameters)
     for name in parameters:
-        if name in {*FIXED, "action_space", "reward_space"}:
-            _refuse(maker.name, name)
         known = (*OWN, *maker.numbers())
         if name not in known:
             raise UserError(f"unknown parameter '{name}' of {maker.name}: {nearest(name, known)}")
@@ -164,8 +97,6 @@ def make_environment(maker: type[Task], **parameters: Any) -> TaskEnvironment:
     task = maker.make(**{name: value for name, value in parameters.items() if name not in OWN})
     observation_fn, space = settings.pop("observation_fn", None), settings.pop("observation_space", None)
     own = observation_fn is None
-    if own and space is not None:
-        raise UserError(f"observation_space of {maker.name} goes with an observation_fn: give both")
     height, width = task.height, task.width
     return TaskEnvironment.create(
         height=height,
@@ -240,11 +171,3 @@ def with_rendering(state: RoomState, task: Task) -> RoomState:
         place = state.game.doors.position[d]
         grid = jnp.where((row == place[0]) & (column == place[1]), 0, grid)
     return state.replace(grid=grid, cache=RenderingCache.init(grid))
-
-
-def _refuse(name: str, parameter: str) -> NoReturn:
-    """Raise a UserError for a parameter that cannot be changed."""
-    raise UserError(
-        f"{parameter} of {name} cannot be changed, its rules are MiniGrid's: change rewards, endings "
-        "or moves in your own environment around it"
-    )

@@ -7,13 +7,25 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from jaxteach.worlds.minigrid.paper import constants as c
+from jaxteach.worlds.minigrid import kinds as k
 
 TILE = 32
 """Pixels of a sprite's side."""
 
-_KINDS = {c.WALL: "wall", c.LAVA: "lava", c.KEY: "key", c.DOOR: "door", c.GOAL: "goal", c.EMPTY: "floor"}
-_DOORS = {c.OPEN: "open", c.CLOSED: "closed", c.LOCKED: "locked"}
+UNSEEN: tuple[int, int, int] = (12, 14, 19)
+"""The colour of what is not seen."""
+_KINDS = {
+    k.EMPTY: "floor",
+    k.WALL: "wall",
+    k.FLOOR: "floor",
+    k.DOOR: "door",
+    k.KEY: "key",
+    k.BALL: "ball",
+    k.BOX: "box",
+    k.GOAL: "goal",
+    k.LAVA: "lava",
+}
+_DOORS = ("open", "closed", "locked")
 _FACING = ("east", "south", "west", "north")
 
 
@@ -28,11 +40,13 @@ def sprite(name: str) -> npt.NDArray[np.uint8]:
 
 def cell_sprite(kind: int, colour: int, state: int) -> npt.NDArray[np.uint8]:
     """The sprite of a cell with MiniGrid's object, colour and state."""
+    if kind == k.UNSEEN:
+        return np.full((TILE, TILE, 3), UNSEEN, np.uint8)
     name = _KINDS[kind]
-    if kind == c.DOOR:
+    if kind == k.DOOR:
         name += f"_{_DOORS[state]}"
-    if kind in (c.DOOR, c.KEY):
-        name += f"_{c.COLOUR_NAMES[colour]}"
+    if kind in (k.DOOR, k.KEY, k.BALL, k.BOX):
+        name += f"_{k.COLOURS[colour]}"
     return sprite(name)
 
 
