@@ -1,4 +1,4 @@
-"""MiniGrid's levels against the peers' own, each id in a separate process: some of theirs compile for long.
+"""MiniGrid's levels against the peers' own on one core, each id in a process: some of theirs compile long.
 
 `python -m benchmarks.levels MiniGrid-DoorKey-8x8-v0 [navix] [xminigrid]` times one and prints JSON.
 """
@@ -19,7 +19,7 @@ from jax import Array
 
 from benchmarks.env import random_play
 from benchmarks.peers import Navix, Xminigrid
-from benchmarks.timing import Timing, in_words, measure
+from benchmarks.timing import Timing, compiled, in_words, measure
 
 N_ENVS = 1056
 """Environments side by side; widths that are powers of two are slower for most of the variants."""
@@ -65,6 +65,7 @@ class Row:
         cells: of its grid.
         objects: doors and things on it, the mean over 64 layouts.
         bytes: of one environment's state.
+        step_seconds: what compiling our step with its autoreset takes.
         timings: by library; a peer that has no such level, or whose did not compile in time, is missing.
         note: what is to be said of a peer.
     """
@@ -73,6 +74,7 @@ class Row:
     cells: int
     objects: float
     bytes: int
+    step_seconds: float
     timings: dict[str, Timing]
     note: str = ""
 
@@ -96,8 +98,8 @@ def navix_name(name: str) -> str | None:
     return theirs if theirs in navix.registry() else None
 
 
-def time_one(name: str, peers: Sequence[str]) -> dict[str, Any]:
-    """Time one id, ours and its peers in turn, in this process."""
+def time_one(name: str, peers: Sequence[str], cores: set[int]) -> dict[str, Any]:
+    """Time one id, ours and its peers in turn, in this process; compiled with all cores, timed on `cores`."""
     ours = Level(name)
     variants = {"ours": random_play(ours, N_ENVS, 200, 1)}
     theirs = navix_name(name)
@@ -105,14 +107,18 @@ def time_one(name: str, peers: Sequence[str]) -> dict[str, Any]:
         variants["navix"] = random_play(Navix(theirs), N_ENVS, 20, 1)
     if "xminigrid" in peers and name in XMINIGRID:
         variants["xminigrid"] = random_play(Xminigrid(XMINIGRID[name]), N_ENVS, 20, 1)
-    timings = measure(variants, REPEATS, SECONDS)
     state, _ = jax.jit(ours.reset, static_argnums=1)(jax.random.key(0), 64)
+    keys, actions = jax.random.split(jax.random.key(1), 64), jax.numpy.zeros((64,), jax.numpy.int32)
+    _, step_seconds = compiled(jax.jit(jax.vmap(ours.env.step)), keys, state, actions)
+    keep_to(cores)
+    timings = measure(variants, REPEATS, SECONDS)
     grid = np.asarray(state.grid)
     return {
         "name": name,
         "cells": ours.env.level.height * ours.env.level.width,
         "objects": float(((grid & 15) >= 4).sum(axis=1).mean()),  # past empty, wall and floor
         "bytes": sum(leaf.nbytes for leaf in jax.tree.leaves(state)) // 64,
+        "step_seconds": step_seconds,
         "timings": {who: dataclasses.asdict(timing) for who, timing in timings.items()},
     }
 
@@ -156,8 +162,27 @@ def _process(name: str, *peers: str) -> dict[str, Any]:
     return result
 
 
-if __name__ == "__main__":
+def keep_to(cores: set[int]) -> None:
+    """Let all threads of this process run on these cores alone."""
+    for task in Path("/proc/self/task").iterdir():
+        os.sched_setaffinity(int(task.name), cores)
+
+
+def main() -> None:
+    """Time one id on one core, and print JSON.
+
+    On more cores XLA splits the operations of some of the libraries and not of others. As many threads
+    compute as there are cores when the backend starts; compiling may have all of them.
+    """
     from jaxteach.utils.jax_setup import start_jax
 
+    every = os.sched_getaffinity(0)
+    keep_to({min(every)})
     start_jax(cache="off")
-    print(json.dumps(time_one(sys.argv[1], sys.argv[2:])))
+    jax.devices()
+    keep_to(every)
+    print(json.dumps(time_one(sys.argv[1], sys.argv[2:], {min(every)})))
+
+
+if __name__ == "__main__":
+    main()

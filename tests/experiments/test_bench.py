@@ -142,7 +142,9 @@ def test_ratios_of_training_by_hand():
 
 def test_ratios_of_levels_by_hand():
     def row(name: str, size: int, **rates: float) -> levels.Row:
-        return levels.Row(f"MiniGrid-{name}-v0", 64, 3.0, size, {who: timed(r) for who, r in rates.items()})
+        return levels.Row(
+            f"MiniGrid-{name}-v0", 64, 3.0, size, 1.5, {who: timed(r) for who, r in rates.items()}
+        )
 
     rows = [
         row("DoorKey-8x8", 100, ours=60.0, navix=2.0, xminigrid=4.0),
@@ -151,7 +153,7 @@ def test_ratios_of_levels_by_hand():
         row("PutNear-6x6-N2", 10, ours=1.0),
     ]
     found = ratios.level_ratios(rows)
-    assert [ratio.value for ratio in found] == [30.0, 10.0, 15.0, 25.0, 20.0, 10.0, 0.0, 1024 * 200]
+    assert [ratio.value for ratio in found] == [30.0, 10.0, 15.0, 25.0, 20.0, 10.0, 1.5, 1024 * 200]
     assert [ratio.met for ratio in found] == [True, False, False, True, True, True, True, True]
     assert found[4].name == "levels: ours / navix, median of 3 ids"
     assert rows[3].ratio("navix") is None and rows[0].to_json()["timings"]["ours"]["rate"] == 60.0

@@ -48,7 +48,10 @@ def cut(state: State, height: int, width: int, view_size: int = VIEW) -> Array:
     first, forth, right = compute_once((first, forth, right))
     by_f, by_l = jnp.arange(view_size)[:, None, None], jnp.arange(view_size)[None, :, None]
     places = first[None, None] + by_f * forth[None, None] + by_l * right[None, None]
-    cells = compute_once(state.grid.reshape(-1).at[places].get(mode="clip"))
+    # Computed apart, unsigned and within bounds: in the gather each index would be computed and checked
+    # again, one by one, at the cost of the gather itself.
+    places = compute_once(jnp.clip(places, 0, n * height * width - 1).astype(jnp.uint32))
+    cells = compute_once(state.grid.reshape(-1).at[places].get(mode="promise_in_bounds"))
 
     def on_grid(start: Array, size: int, by_f: Array, by_l: Array) -> tuple[Array, Array]:
         """Which f and which l keep one coordinate on the grid; it runs along one of them."""
@@ -140,8 +143,9 @@ def image_of(view: View) -> Array:
         u8[N, V, V, 3], indexed [x, y]: x from the agent's left to its right, the agent at y = V - 1
         looking towards y = 0; kind, colour and state, (0, 0, 0) where nothing is seen.
     """
-    codes = compute_once(jnp.transpose(view.codes.astype(jnp.uint8)[::-1], (2, 1, 0)))
-    return jnp.stack(k.channels(codes), axis=-1)
+    channels = compute_once(jnp.stack(k.channels(view.codes.astype(jnp.uint8)[::-1])))  # [3, V, V, N]
+    # Left to XLA: a reader that takes any order of axes pays nothing for this one.
+    return jnp.transpose(channels, (3, 2, 1, 0))
 
 
 def visible_of(view: View) -> Array:
