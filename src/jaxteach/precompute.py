@@ -108,8 +108,8 @@ def main() -> int:
     task = task_facts(options.task)
     if not task.language.questions:
         raise UserError(f"task {options.task} has no abstract states to ask about")
-    # A variant is asked as its task, and its table is the task's.
-    name = options.task.partition(":")[0]
+    # A variant is asked as its task, and its table is the task's; or that of all tasks that share it.
+    name = task.language.family or options.task.partition(":")[0]
     job = llm.Job(name, task.facts, task.language.questions, llm.load_prompt(options.prompt), settings)
     job.check(options.backend, can)
     if options.dry_run:

@@ -165,6 +165,7 @@ class Language:
         objects: canonical names a plan may mention.
         questions: one for each state.
         rules: the world's own judgement of options; None if it has none.
+        family: the name that tables go by where several tasks share them; empty for the task's own name.
     """
 
     states: tuple[AbstractState, ...]
@@ -173,6 +174,7 @@ class Language:
     objects: tuple[str, ...] = ()
     questions: tuple[Question, ...] = ()
     rules: Rules | None = field(default=None, compare=False)
+    family: str = ""
 
     def allows(self, option: Option) -> bool:
         """Whether a plan may hold this option.

@@ -24,7 +24,8 @@ def load_teacher(teacher: str, task: str) -> PlanTable | None:
     """
     if teacher == "none":
         return None
-    return load_table(teacher, task.partition(":")[0], language_of(task))
+    language = language_of(task)
+    return load_table(teacher, language.family or task.partition(":")[0], language)
 
 
 def load_table(name_or_path: str | os.PathLike[str], task_name: str, language: Language) -> PlanTable:

@@ -2,15 +2,17 @@
 
 import dataclasses
 import functools
+import math
 from typing import Any, ClassVar, Literal, get_args
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 from jax import Array
 
 from jaxteach.tasks.drawing import Drawing
-from jaxteach.tasks.language import Language, Option, plain_language
+from jaxteach.tasks.language import WAIT, Language, Option, plain_language
 from jaxteach.tasks.protocol import Defaults, Outcome
 from jaxteach.utils.errors import UserError, nearest
 from jaxteach.utils.machine import memory_left
@@ -24,6 +26,8 @@ from jaxteach.worlds.minigrid.kinds import ACTIONS, DONE, LEFT
 from jaxteach.worlds.minigrid.level import Level
 from jaxteach.worlds.minigrid.levels import level_of
 from jaxteach.worlds.minigrid.palette import palette_of
+from jaxteach.worlds.minigrid.taught.families import Family, family_of
+from jaxteach.worlds.minigrid.taught.perceive import Options, perceive
 from jaxteach.worlds.minigrid.view import image_of, map_of
 
 Observed = Literal["seen", "view"]
@@ -49,7 +53,7 @@ class LevelState(struct.PyTreeNode):
 
 @dataclasses.dataclass(frozen=True)
 class LevelTask(Defaults):
-    """A level of MiniGrid, exact to the step; it is not taught.
+    """A level of MiniGrid, exact to the step.
 
     All methods are of one environment; mapped over many they run on the whole batch at once, see `merged`.
 
@@ -181,8 +185,15 @@ class LevelTask(Defaults):
     # ---- Teachable -----------------------------------------------------------------------
 
     @property
+    def family(self) -> Family | None:
+        """Whose words a teacher uses; None where the level is not taught: teachers read seen-maps."""
+        return family_of(self.name) if self.remembers else None
+
+    @property
     def facts(self) -> str:
-        """The missions; a level is not taught yet."""
+        """The world in a few sentences."""
+        if self.family is not None:
+            return self.family.facts
         return f"The level {self.name} of MiniGrid. Missions: {'; '.join(self.level.missions[:3])}."
 
     @property
@@ -192,16 +203,38 @@ class LevelTask(Defaults):
 
     @functools.cached_property
     def language(self) -> Language:
-        """Actions as options, and no states."""
+        """The family's; of a level that is not taught, actions as options and no states."""
+        if self.family is not None:
+            return self.family.language
         return plain_language((), tuple(Option(action) for action in self.action_names))
 
-    def perceive(self, obs: Obs, memory: Any) -> tuple[Array, tuple[()]]:
-        """No state is listed: -1 for each of N observations."""
-        return jnp.full(obs["mission"].shape, -1, jnp.int32), ()
+    @property
+    def option_groups(self) -> tuple[tuple[int, ...], ...]:  # type: ignore[override]
+        """The family's options together: one search serves them all."""
+        return () if self.family is None else (tuple(range(len(self.family.options))),)
+
+    def perceive(self, obs: Obs, memory: Any) -> tuple[Array, Options | None]:
+        """See `Teachable.perceive`; no state is listed of a level that is not taught."""
+        if self.family is None:
+            return jnp.full(obs["mission"].shape, -1, jnp.int32), None
+        code, options = perceive(self.family, self.level.missions, obs)
+        row = np.full(math.prod(self.family.sizes), -1, np.int32)
+        row[list(self.family.codes)] = np.arange(len(self.family.codes))
+        return jnp.asarray(row)[code], options
+
+    def act(self, view: Options, group: int, option: Array) -> tuple[Array, Array]:
+        """See `Teachable.act`."""
+        action, over = jnp.full(option.shape, self.no_op, jnp.int32), jnp.ones(option.shape, bool)
+        for number in range(view.action.shape[0]):
+            action = jnp.where(option == number, view.action[number][None], action)
+            over = jnp.where(option == number, view.over[number][None], over)
+        return action, over
 
     def fixed_action(self, state: int, option: Option) -> int | None:
-        """The action of that name."""
-        return self.action_names.index(option.kind)
+        """Waiting; of a level that is not taught, the action of that name."""
+        if option.kind == WAIT:
+            return self.no_op
+        return None if self.family is not None else self.action_names.index(option.kind)
 
     # ---- Drawable ------------------------------------------------------------------------
 

@@ -1,0 +1,1 @@
+"""What makes MiniGrid's levels teachable: words, roles, paths."""

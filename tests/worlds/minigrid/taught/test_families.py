@@ -1,0 +1,90 @@
+"""The words of the taught families: codes, states, options, rules, and the tables that ship."""
+
+import numpy as np
+import pytest
+
+from jaxteach.tasks import make_task
+from jaxteach.teacher.loading import load_teacher, table_names
+from jaxteach.utils.errors import UserError
+from jaxteach.worlds.minigrid.levels import LEVELS
+from jaxteach.worlds.minigrid.taught import families as f
+
+TAUGHT = [name for name in LEVELS if f.family_of(name)]
+
+
+@pytest.mark.parametrize("family", f.FAMILIES.values(), ids=f.FAMILIES)
+def test_every_state_is_its_code(family: f.Family) -> None:
+    for code in range(int(np.prod(family.sizes))):
+        state = family.state(code)
+        assert family.code(state) == code
+        assert all(0 <= known < 3 for known in state.things) and state.held < family.hands
+
+
+@pytest.mark.parametrize("family", f.FAMILIES.values(), ids=f.FAMILIES)
+def test_states_are_told_apart_and_have_plans_that_can_be_carried_out(family: f.Family) -> None:
+    language = family.language
+    assert 3 <= len(language.states) <= 130
+    assert len({state.text for state in language.states}) == len(language.states)
+    rules = f.Rules()
+    for state in language.states:
+        admissible, sensible = rules.admissible(state), rules.sensible(state)
+        assert admissible <= set(language.options)
+        ((plan, probability),) = rules.ideal_plans(state)
+        assert probability == 1.0 and plan[0] in sensible
+        # Where nothing is left to do, exploring is all there is to say.
+        assert plan[0] in admissible or plan[0] == f.EXPLORE
+        assert all(language.allows(option) for option in plan)
+
+
+def test_a_state_in_words() -> None:
+    state = f.Known("MiniGrid-KeyCorridor", (f.UNKNOWN, f.NEAR, f.FAR), 0, True)
+    assert state.text == (
+        "Mission: pick up <target>, which lies in a room behind <locked door>. Agent sees <key> in reach, "
+        "<locked door> out of reach, holds <nothing>, can explore further."
+    )
+    assert state.fields == {
+        "sees": ["<key> in reach", "<locked door> out of reach"],
+        "holds": "nothing",
+        "unexplored": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("things", "held", "plan"),
+    [
+        ((0, 0, 0, 0, 0), 0, "explore"),
+        ((0, 2, 1, 0, 0), 0, "pick up <key>"),
+        ((0, 2, 2, 0, 0), 1, "open <locked door>"),
+        ((2, 0, 0, 0, 0), 0, "pick up <target>"),
+        ((2, 0, 0, 0, 0), 1, "drop, pick up <target>"),
+        ((0, 0, 1, 2, 0), 0, "pick up <blocker>"),
+        ((0, 0, 1, 2, 0), 1, "drop, pick up <blocker>"),
+        ((0, 0, 2, 0, 0), 2, "drop"),
+        ((0, 0, 2, 0, 2), 0, "open <box>"),
+        ((1, 1, 1, 1, 1), 0, "explore"),
+    ],
+)
+def test_ideal_plans_by_hand(things: tuple[int, ...], held: int, plan: str) -> None:
+    state = f.Known("MiniGrid-ObstructedMaze", things, held, True)
+    ((options, _),) = f.Rules().ideal_plans(state)
+    assert ", ".join(option.text for option in options) == plan
+
+
+@pytest.mark.parametrize("name", TAUGHT)
+def test_tables_of_the_family_teach_every_level_of_it(name: str) -> None:
+    task, family = make_task(name), f.family_of(name)
+    assert family is not None and task.language.family == family.name
+    assert {"rule-ideal", "rule-uniform"} <= set(table_names(family.name))
+    for teacher in table_names(family.name):
+        table = load_teacher(teacher, name)
+        assert table is not None and table.states == family.states
+    assert load_teacher("rule-ideal", f"{name}:view" if False else name) is not None
+
+
+def test_a_table_of_another_family_is_refused() -> None:
+    with pytest.raises(
+        UserError, match="task is \"MiniGrid-DoorKey\", but the table is needed for 'MiniGrid-Unlock'"
+    ):
+        load_teacher("teacher_cache/MiniGrid-DoorKey/rule-ideal.json", "MiniGrid-Unlock-v0")
+    with pytest.raises(UserError, match="no teacher table 'rule-ideal' for task MiniGrid-Empty-5x5-v0"):
+        load_teacher("rule-ideal", "MiniGrid-Empty-5x5-v0")
