@@ -18,6 +18,7 @@ def test_every_state_is_its_code(family: f.Family) -> None:
         state = family.state(code)
         assert family.code(state) == code
         assert all(0 <= known < 3 for known in state.things) and state.held < family.hands
+    assert family.state(0).things == (f.UNKNOWN,) * len(family.things)
 
 
 @pytest.mark.parametrize("family", f.FAMILIES.values(), ids=f.FAMILIES)
@@ -61,7 +62,7 @@ def test_a_state_in_words() -> None:
         ((0, 0, 1, 2, 0), 1, "drop, pick up <blocker>"),
         ((0, 0, 2, 0, 0), 2, "drop"),
         ((0, 0, 2, 0, 2), 0, "open <box>"),
-        ((1, 1, 1, 1, 1), 0, "explore"),
+        ((1, 1, 1, 0, 0), 0, "explore"),
     ],
 )
 def test_ideal_plans_by_hand(things: tuple[int, ...], held: int, plan: str) -> None:
@@ -78,12 +79,11 @@ def test_tables_of_the_family_teach_every_level_of_it(name: str) -> None:
     for teacher in table_names(family.name):
         table = load_teacher(teacher, name)
         assert table is not None and table.states == family.states
-    assert load_teacher("rule-ideal", f"{name}:view" if False else name) is not None
 
 
 def test_a_table_of_another_family_is_refused() -> None:
     with pytest.raises(
-        UserError, match="task is \"MiniGrid-DoorKey\", but the table is needed for 'MiniGrid-Unlock'"
+        UserError, match="task is 'MiniGrid-DoorKey', but the table is needed for 'MiniGrid-U"
     ):
         load_teacher("teacher_cache/MiniGrid-DoorKey/rule-ideal.json", "MiniGrid-Unlock-v0")
     with pytest.raises(UserError, match="no teacher table 'rule-ideal' for task MiniGrid-Empty-5x5-v0"):

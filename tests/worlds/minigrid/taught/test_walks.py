@@ -23,7 +23,7 @@ def ours(passable, here, direction, a, b):
 
 
 def distances(passable, start, first):
-    """Steps to every cell by walks whose first step leads to `first`: a walk may end on what is not passable."""
+    """Steps to every cell by walks that begin with `first`; a walk may end on what is not passable."""
     far = np.full(passable.shape, 10**6)
     queue = deque([(first, 1)])
     while queue:

@@ -242,7 +242,7 @@ FAMILIES = {
         Family("MiniGrid-MultiRoom", "walk through the rooms to <goal>", (GOAL,), 1, _ROOMS),
         Family(
             "MiniGrid-ObstructedMaze",
-            "pick up <target>, which lies somewhere in a maze; a <box> may hold a key, a <blocker> bar a door",
+            "pick up <target>, which lies in a maze; a <box> can hold a key, a <blocker> bars a door",
             (TARGET, KEY, LOCKED, BLOCKER, BOX),
             3,
             _ROOMS,

@@ -103,7 +103,11 @@ def perceive(family: f.Family, missions: tuple[str, ...], obs: dict[str, Array])
     ]
     held = jnp.where(nothing, 0, jnp.where(holds_key, 1, 2))
     code = jnp.zeros_like(direction)
-    digits = (*reach, jnp.minimum(held, family.hands - 1), (explore != NOWHERE).astype(jnp.int32))
+    told = [
+        (known == f.NEAR).astype(jnp.int32) if thing in f.NEAR_ONLY else known
+        for thing, known in zip(family.things, reach, strict=True)
+    ]
+    digits = (*told, jnp.minimum(held, family.hands - 1), (explore != NOWHERE).astype(jnp.int32))
     for digit, size in zip(digits, family.sizes, strict=True):
         code = code * size + digit
     ahead = compute_once(_ahead(here, direction))
@@ -133,9 +137,8 @@ def _boards(
         boards[f.GOAL] = pack((kind == k.GOAL) & elsewhere)
     if f.TARGET in family.things:
         target = jnp.asarray(targets_of(missions), jnp.uint32)[mission]
-        boards[f.TARGET] = pack(
-            (kind == target[None, None, :, 0]) & (colour == target[None, None, :, 1]) & elsewhere
-        )
+        alike = (kind == target[None, None, :, 0]) & (colour == target[None, None, :, 1])
+        boards[f.TARGET] = pack(alike & elsewhere)
     if f.KEY in family.things:
         boards[f.KEY] = pack((kind == k.KEY) & (((usable[None, None] >> colour) & 1) != 0) & elsewhere)
     if f.BOX in family.things:
