@@ -108,11 +108,12 @@ def memory() -> Iterator[Finding]:
 
 def tables() -> Iterator[Finding]:
     """Every table that ships."""
-    from jaxteach.tasks import language, task_names
+    from jaxteach.tasks import language
+    from jaxteach.tasks.registry import table_owners
     from jaxteach.teacher import load_table
     from jaxteach.teacher.loading import cache_folder, table_names
 
-    for task in task_names():
+    for task in table_owners():
         names = []
         for name in table_names(task):
             try:
@@ -121,7 +122,7 @@ def tables() -> Iterator[Finding]:
             except UserError as error:
                 yield False, one_line(error)
         yield bool(names), f"teacher tables for {task}: {', '.join(names) or 'none'}"
-    strays = sorted({p.name for p in cache_folder().iterdir() if p.is_dir()} - set(task_names()))
+    strays = sorted({p.name for p in cache_folder().iterdir() if p.is_dir()} - set(table_owners()))
     if strays:
         yield False, f"{cache_folder()} holds tables for unknown tasks: {', '.join(strays)}"
 

@@ -38,6 +38,7 @@ def main() -> int:
         raise UserError(f"--measure {options.measure}: it is a number of episodes")
     from jaxteach import llm
     from jaxteach.tasks import needs_jax, task_names
+    from jaxteach.tasks.registry import table_owners
     from jaxteach.teacher import table_names
 
     if options.compare:
@@ -46,19 +47,20 @@ def main() -> int:
         print(llm.compare_tables(_load(one, task), _load(other, task), _language(task)))
         return 0
     own = [(str(path), _task_of(str(path))) for path in options.files]
-    tasks = (
-        (options.task,) if options.task else tuple(dict.fromkeys((*task_names(), *(task for _, task in own))))
-    )
+    tasks = (options.task,) if options.task else tuple(dict.fromkeys((*table_owners(), *dict(own).values())))
     if options.measure or needs_jax(*tasks):
         from jaxteach.utils.jax_setup import start_jax
 
         start_jax(platforms=None if options.measure else "cpu")  # only the tasks' words are needed
     successes = llm.known_successes()
-    for task in tasks:
-        words = _language(task)
+    for asked in tasks:
+        words = _language(asked)
+        task = words.family or asked
         names = (*table_names(task), *(path for path, its in own if its == task))
         tables = [_load(name, task) for name in names]
-        if options.measure:
+        if (
+            options.measure and task in task_names()
+        ):  # what a table shared by levels is worth depends on the level
             unknown = [pair for pair in zip(names, tables, strict=True) if pair[1].sha256 not in successes]
             successes |= {table.sha256: _measured(name, task, options.measure) for name, table in unknown}
             llm.save_successes(successes)

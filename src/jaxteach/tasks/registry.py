@@ -93,6 +93,8 @@ _FACTS = {
 _LEVELS = "jaxteach.worlds.minigrid.task"
 _FAMILIES = {"BabyAI-": _LEVELS, "MiniGrid-": _LEVELS, "Navix-": "jaxteach.worlds.navix"}
 """Modules whose `task_maker(name)` knows all names that begin so, and refuses those it has not."""
+_SHARED = "jaxteach.worlds.minigrid.taught.families:FAMILIES"
+"""Words that several tasks share, by the name that their tables go by; without JAX."""
 _READERS = {
     "agent_view": "jaxteach.worlds.minigrid.features:restore",
     "egocentric": f"{_PAPER}.features:restore",
@@ -174,7 +176,7 @@ def needs_jax(*names: str | None) -> bool:
     Args:
         *names: as for `make_task`; None, and what is no task, counts for nothing.
     """
-    bases = {name.partition(":")[0] for name in names if name is not None}
+    bases = {name.partition(":")[0] for name in names if name is not None} - set(own(_SHARED))
     return any(is_task(base) and not (base in _FACTS and _tasks.ships(base)) for base in bases)
 
 
@@ -244,8 +246,15 @@ def task_facts(name: str, **parameters: Any) -> Facts:
 
 
 def language(name: str) -> Language:
-    """What can be said about a task (about its variant, for `name:variant`)."""
-    return task_facts(name).language
+    """What can be said about a task (its variant, for `name:variant`), or about tasks that share tables."""
+    shared = own(_SHARED).get(name)
+    words: Language = task_facts(name).language if shared is None else shared.language
+    return words
+
+
+def table_owners() -> tuple[str, ...]:
+    """The names that shipped tables go by: tasks, and families of tasks that share them; imports no task."""
+    return (*task_names(), *own(_SHARED))
 
 
 def load_features(described: dict[str, Any], place: str) -> "Features":

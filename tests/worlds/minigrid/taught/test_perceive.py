@@ -92,7 +92,7 @@ def test_what_lies_behind_a_closed_door_is_out_of_reach() -> None:
 
 def test_a_thing_before_a_door_blocks_it() -> None:
     state, doing = told("######", "#>.rL#", "#...##", "######")
-    assert state.reach["blocker"] == f.NEAR and state.reach["locked door"] == f.FAR
+    assert state.reach["blocker"] == f.NEAR and state.reach["locked door"] == f.UNKNOWN
     assert doing["pick up <blocker>"] == FORWARD
     # The target itself, and a thing in the open, block nothing.
     assert told("#####", "#>oD#", "#####")[0].reach["blocker"] == f.UNKNOWN

@@ -23,8 +23,6 @@ THINGS = (GOAL, TARGET, KEY, LOCKED, BLOCKER, BOX)
 a locked door (with a key in hand, one it opens); a thing that lies before a door; a closed box."""
 HANDS = ("nothing", KEY, "other thing")
 """What is held: a key as above, or what is of no use."""
-NEAR_ONLY = (BLOCKER, BOX)
-"""Things of which it is told whether they are in reach, and nothing else."""
 VERBS = {
     GOAL: ("go to",),
     TARGET: ("go to", "pick up"),
@@ -86,6 +84,7 @@ class Family:
         things: which of `THINGS` it has.
         hands: how many of `HANDS` can be.
         facts: the world in a few sentences, for an LLM.
+        near_only: things of which it is told whether they are in reach, and nothing else.
     """
 
     name: str
@@ -93,6 +92,7 @@ class Family:
     things: tuple[str, ...]
     hands: int
     facts: str
+    near_only: tuple[str, ...] = ()
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -103,12 +103,12 @@ class Family:
     @property
     def sizes(self) -> tuple[int, ...]:
         """How many values each part of a state's code has: things, what is held, what is unexplored."""
-        return (*(2 if thing in NEAR_ONLY else 3 for thing in self.things), self.hands, 2)
+        return (*(2 if thing in self.near_only else 3 for thing in self.things), self.hands, 2)
 
     def code(self, state: Known) -> int:
         """A state as one number, its parts as digits, the first the most significant."""
         number, near = 0, zip(self.things, state.things, strict=True)
-        things = [known == NEAR if thing in NEAR_ONLY else known for thing, known in near]
+        things = [known == NEAR if thing in self.near_only else known for thing, known in near]
         for digit, size in zip((*things, state.held, state.unexplored), self.sizes, strict=True):
             number = number * size + int(digit)
         return number
@@ -121,7 +121,7 @@ class Family:
             digits.append(digit)
         unexplored, held, *backwards = digits
         told = zip(self.things, reversed(backwards), strict=True)
-        things = tuple(NEAR * digit if thing in NEAR_ONLY else digit for thing, digit in told)
+        things = tuple(NEAR * digit if thing in self.near_only else digit for thing, digit in told)
         return Known(self.name, things, held, bool(unexplored))
 
     @property
@@ -231,6 +231,7 @@ FAMILIES = {
             (TARGET, KEY, LOCKED, BLOCKER),
             3,
             _ROOMS,
+            (BLOCKER,),
         ),
         Family(
             "MiniGrid-KeyCorridor",
@@ -246,6 +247,7 @@ FAMILIES = {
             (TARGET, KEY, LOCKED, BLOCKER, BOX),
             3,
             _ROOMS,
+            (KEY, LOCKED, BLOCKER, BOX),
         ),
     )
 }

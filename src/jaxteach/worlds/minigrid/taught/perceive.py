@@ -11,7 +11,7 @@ from jax import Array
 
 from jaxteach.tasks.language import Option
 from jaxteach.worlds.minigrid import kinds as k
-from jaxteach.worlds.minigrid.paper.bitboards import any_cell, cells_last, pack
+from jaxteach.worlds.minigrid.paper.bitboards import any_cell, cells_last, pack, union_of_rows
 from jaxteach.worlds.minigrid.paper.paths import shifted
 from jaxteach.worlds.minigrid.state import compute_once
 from jaxteach.worlds.minigrid.taught import families as f
@@ -72,7 +72,7 @@ def perceive(family: f.Family, missions: tuple[str, ...], obs: dict[str, Array])
     locked, closed = door & (status == _STATE_LOCKED), door & (status == _STATE_CLOSED)
     # Colours of the locked doors seen, a bit each; before any was, every key may fit.
     bits = jnp.where(locked, 1 << colour, 0)
-    colours = functools.reduce(jnp.bitwise_or, [bits[r, c] for r, c in np.ndindex(*bits.shape[:2])])
+    colours = union_of_rows(functools.reduce(jnp.bitwise_or, [bits[:, c] for c in range(bits.shape[1])]))
     usable = compute_once(jnp.where(colours == 0, jnp.uint32(63), colours))
     holds_key = (held_kind == k.KEY) & ((usable >> held_colour.astype(jnp.uint32)) & 1 != 0)
     nothing = held_kind == k.EMPTY
@@ -104,7 +104,7 @@ def perceive(family: f.Family, missions: tuple[str, ...], obs: dict[str, Array])
     held = jnp.where(nothing, 0, jnp.where(holds_key, 1, 2))
     code = jnp.zeros_like(direction)
     told = [
-        (known == f.NEAR).astype(jnp.int32) if thing in f.NEAR_ONLY else known
+        (known == f.NEAR).astype(jnp.int32) if thing in family.near_only else known
         for thing, known in zip(family.things, reach, strict=True)
     ]
     digits = (*told, jnp.minimum(held, family.hands - 1), (explore != NOWHERE).astype(jnp.int32))
