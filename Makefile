@@ -2,6 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+FIGURES := $(wildcard experiments/fig_*.py)
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 12))
 
 .PHONY: run test lint figures figures-quick test-slurm test-llm
@@ -21,8 +22,9 @@ lint: $(VENV)/.installed-test
 figures: $(VENV)/.installed
 	set -e; for script in experiments/fig_*.py; do $(BIN)/python "$$script"; done
 
+# All of them, or those named: make figures-quick FIGURES=experiments/fig_decay.py
 figures-quick: $(VENV)/.installed
-	set -e; for script in experiments/fig_*.py; do $(BIN)/python "$$script" --quick; done
+	set -e; for script in $(FIGURES); do $(BIN)/python "$$script" --quick; done
 
 # Starts a scheduler of its own, on this machine: needs root, and Debian's slurm-wlm and munge.
 test-slurm: $(VENV)/.installed-test

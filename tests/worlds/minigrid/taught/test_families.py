@@ -24,7 +24,8 @@ def test_every_state_is_its_code(family: f.Family) -> None:
 @pytest.mark.parametrize("family", f.FAMILIES.values(), ids=f.FAMILIES)
 def test_states_are_told_apart_and_have_plans_that_can_be_carried_out(family: f.Family) -> None:
     language = family.language
-    assert 3 <= len(language.states) <= 130
+    # Of what a maze of nine rooms shows nearly every combination can be reached.
+    assert 3 <= len(language.states) <= (288 if "Maze" in family.name else 60)
     assert len({state.text for state in language.states}) == len(language.states)
     rules = f.Rules()
     for state in language.states:
