@@ -292,18 +292,22 @@ class LevelMaker:
             known = nearest(str(observation), get_args(Observed))
             raise UserError(f"unknown observation '{observation}' of {self.name}: {known}")
         task = LevelTask(self.name, dataclasses.replace(level, max_steps=steps), observation, pool)
-        room, needed = memory_left(), pool * _bytes_of(task)
-        if pool < 0 or (room is not None and needed > room):
-            most = "" if room is None else f" to {room // _bytes_of(task)} (what memory has room for)"
-            raise UserError(f"--variant.pool {pool}: {self.name} takes from 0{most}")
+        if pool:
+            check_pool(task)
         return task
 
 
-@functools.cache
-def _bytes_of(task: LevelTask) -> int:
-    """What one environment's state takes."""
+def check_pool(task: LevelTask) -> None:
+    """Refuse a pool of layouts that memory has no room for.
+
+    Raises:
+        UserError: saying how many there may be.
+    """
     state = jax.eval_shape(task.reset, jax.ShapeDtypeStruct((task.n_draws,), jnp.uint32))
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+    size, room = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state)), memory_left()
+    if task.pool_size < 0 or (room is not None and task.pool_size * size > room):
+        most = "" if room is None else f" to {room // size} (what memory has room for)"
+        raise UserError(f"--variant.pool {task.pool_size}: {task.name} takes from 0{most}")
 
 
 def env_steps_for(level: Level) -> int:

@@ -56,12 +56,12 @@ class Known:
         """What is known of each thing."""
         return dict(zip(FAMILIES[self.family].things, self.things, strict=True))
 
-    @property
+    @functools.cached_property
     def sees(self) -> list[str]:
         """The things that were seen, with where they are."""
         return [f"<{thing}> {REACH[known]}" for thing, known in self.reach.items() if known != UNKNOWN]
 
-    @property
+    @functools.cached_property
     def text(self) -> str:
         """The state in words."""
         rest = "can explore further" if self.unexplored else "has explored all that it can reach"
