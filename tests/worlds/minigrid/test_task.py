@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from jaxteach.tasks import make_task
+from jaxteach.tasks.checks import check_task
 from jaxteach.tasks.registry import load_features
 from jaxteach.utils.errors import UserError
 from jaxteach.worlds.minigrid.features import COLOURS, KINDS, Legend
@@ -40,6 +41,7 @@ FRESH = jnp.array([7, 11], jnp.uint32)
 @pytest.mark.parametrize("name", SOME)
 def test_a_level_keeps_the_protocol(name, observation):
     task = make_task(name, observation=observation)
+    check_task(task, name)
     level = level_of(name)
     assert (task.max_steps, len(task.action_names)) == (level.max_steps, level.n_actions)
     assert task == make_task(f"{name}:view" if observation == "view" else name)
@@ -48,7 +50,7 @@ def test_a_level_keeps_the_protocol(name, observation):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LEVELS)
 def test_every_level_keeps_the_protocol(name):
-    make_task(name)
+    check_task(make_task(name), name)
 
 
 def test_actions_have_minigrids_names_as_many_as_there_are():
