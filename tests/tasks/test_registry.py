@@ -130,3 +130,12 @@ def test_a_name_is_not_taken_from_a_task_that_is_not_imported_yet(monkeypatch: p
         tasks.register_task(type("Impostor", (SimpleDoorKey,), {"name": "lava_door_key"}))
     assert tasks.register_task(own) is own  # a task may say itself that it is one
     assert registry._tasks.get("lava_door_key") is own
+
+
+def test_levels_share_the_tables_of_their_family() -> None:
+    owners = registry.table_owners()
+    assert set(tasks.task_names()) < set(owners) and "MiniGrid-KeyCorridor" in owners
+    words = registry.language("MiniGrid-KeyCorridor")
+    assert words.family == "MiniGrid-KeyCorridor"
+    assert registry.language("MiniGrid-KeyCorridorS3R3-v0") is words
+    assert not registry.needs_jax("MiniGrid-KeyCorridor") and registry.needs_jax("MiniGrid-KeyCorridorS3R3-v0")
