@@ -138,4 +138,6 @@ def test_levels_share_the_tables_of_their_family() -> None:
     words = registry.language("MiniGrid-KeyCorridor")
     assert words.family == "MiniGrid-KeyCorridor"
     assert registry.language("MiniGrid-KeyCorridorS3R3-v0") is words
-    assert not registry.needs_jax("MiniGrid-KeyCorridor") and registry.needs_jax("MiniGrid-KeyCorridorS3R3-v0")
+    assert not registry.needs_jax("MiniGrid-KeyCorridor") and registry.needs_jax(
+        "MiniGrid-KeyCorridorS3R3-v0"
+    )

@@ -304,6 +304,7 @@ def test_features_and_facts_are_there_without_jax():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_a_pool_of_layouts_serves_an_update(tmp_path):
     task = make_task("MiniGrid-FourRooms-v0", pool=3)
     assert task.pool_size == 3 and make_task("MiniGrid-FourRooms-v0").pool_size == 0

@@ -94,22 +94,9 @@ def perceive(family: f.Family, missions: tuple[str, ...], obs: dict[str, Array])
     aside = _aside(passable | here, empty, doors)
     things = tuple(boards[thing] for thing in family.things)
     wanted = compute_once((*things, further, aside, empty))
-    steps = first_steps(compute_once(passable), here, direction, wanted)
-    steps = compute_once(steps)
-    *to, explore, drop, beside = steps
-    reach = [
-        jnp.where(step != NOWHERE, f.NEAR, jnp.where(any_cell(board), f.FAR, f.UNKNOWN))
-        for step, board in zip(to, things, strict=True)
-    ]
+    *to, explore, drop, beside = compute_once(first_steps(compute_once(passable), here, direction, wanted))
     held = jnp.where(nothing, 0, jnp.where(holds_key, 1, 2))
-    code = jnp.zeros_like(direction)
-    told = [
-        (known == f.NEAR).astype(jnp.int32) if thing in family.near_only else known
-        for thing, known in zip(family.things, reach, strict=True)
-    ]
-    digits = (*told, jnp.minimum(held, family.hands - 1), (explore != NOWHERE).astype(jnp.int32))
-    for digit, size in zip(digits, family.sizes, strict=True):
-        code = code * size + digit
+    code = _code(family, to, things, held, explore != NOWHERE)
     ahead = compute_once(_ahead(here, direction))
     # Where no place is out of the way, anywhere will do but where the way leads on.
     spare = drop == NOWHERE
@@ -125,6 +112,21 @@ def perceive(family: f.Family, missions: tuple[str, ...], obs: dict[str, Array])
     doing = [_act(option, places, nothing, holds_key) for option in family.options]
     actions, over = zip(*doing, strict=True)
     return code, Options(jnp.stack(actions), jnp.stack(over))
+
+
+def _code(
+    family: f.Family, to: list[Array], things: tuple[Array, ...], held: Array, unexplored: Array
+) -> Array:
+    """The state as one number, i32[N]; see `families.Family.code`."""
+    digits = []
+    for thing, step, board in zip(family.things, to, things, strict=True):
+        known = jnp.where(step != NOWHERE, f.NEAR, jnp.where(any_cell(board), f.FAR, f.UNKNOWN))
+        digits.append((known == f.NEAR).astype(jnp.int32) if thing in family.near_only else known)
+    digits += [jnp.minimum(held, family.hands - 1), unexplored.astype(jnp.int32)]
+    code = jnp.zeros_like(held)
+    for digit, size in zip(digits, family.sizes, strict=True):
+        code = code * size + digit
+    return code
 
 
 def _boards(
