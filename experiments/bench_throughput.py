@@ -73,11 +73,7 @@ def bench(name: str, out: Path) -> None:
     ]
     seconds = time.perf_counter() - began
     result = {
-        "size": name,
-        "hardware": hardware(),
-        "versions": {**versions(), **peer_versions()},
-        "load_before": load,
-        "seconds": seconds,
+        **circumstances(name, load, seconds),
         "short_runs_env_steps": suite.SHORT,
         "navix_ppo_differs": peer_ppo.DIFFERS,
         **{title: as_json(group) for title, group in groups.items()},
@@ -112,11 +108,7 @@ def bench_levels(name: str, out: Path) -> None:
     rows = suite.level_rows(suite.SIZES[name])
     found, seconds = ratios.level_ratios(rows), time.perf_counter() - began
     result = {
-        "size": name,
-        "hardware": hardware(),
-        "versions": {**versions(), **peer_versions()},
-        "load_before": load,
-        "seconds": seconds,
+        **circumstances(name, load, seconds),
         "levels": as_json(rows),
         "ratios": ratios.to_json(found),
     }
@@ -125,6 +117,23 @@ def bench_levels(name: str, out: Path) -> None:
     say(f"{os.path.relpath(out)}: levels.json and .png, after {seconds:.0f} s")
     for line in ratios.lines(found):
         say(line)
+
+
+def circumstances(size: str, load: tuple[float, ...], seconds: float) -> dict[str, Any]:
+    """What a benchmark ran on, as JSON values.
+
+    Args:
+        size: quick or full.
+        load: of the machine, before it.
+        seconds: it took.
+    """
+    return {
+        "size": size,
+        "hardware": hardware(),
+        "versions": {**versions(), **peer_versions()},
+        "load_before": load,
+        "seconds": seconds,
+    }
 
 
 def as_json(results: Mapping[str, Any] | Sequence[Any]) -> Any:

@@ -42,7 +42,7 @@ class Options:
     greedy: bool = False
     """Take the likeliest action instead of sampling: a student that does so can repeat itself without end."""
     engine: Literal["jaxteach", "farama"] = "jaxteach"
-    """Where students of a MiniGrid level play: here, or in Farama's own engine (a hundred times slower)."""
+    """Where students of a MiniGrid level play: here, or in Farama's own engine, which is far slower."""
     json: bool = False
     """Print JSON and nothing else."""
 

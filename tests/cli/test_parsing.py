@@ -106,9 +106,9 @@ def test_a_heading_of_any_name_is_left_out():
 
 @pytest.mark.parametrize("arguments", ["~/r --out=~/x --task=~/t", "~/r --out ~/x --task ~/t"])
 def test_a_home_that_the_shell_has_left(monkeypatch, arguments):
-    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("HOME", "/elsewhere")
     found = parse(Needed, "run", args=arguments.split())
-    assert found == Needed(Path("/home/me/x"), "/home/me/t", Path("/home/me/r"))
+    assert found == Needed(Path("/elsewhere/x"), "/elsewhere/t", Path("/elsewhere/r"))
 
 
 def test_a_home_that_there_is_not(monkeypatch):

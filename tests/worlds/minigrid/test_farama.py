@@ -16,7 +16,7 @@ from jaxteach.worlds.minigrid.engine import advance, remembered, see
 from jaxteach.worlds.minigrid.levels import level_of
 from jaxteach.worlds.minigrid.traces import Trace
 from jaxteach.worlds.minigrid.view import image_of, map_of, unseen
-from tests.commands import here
+from tests.commands import ROOT, here
 from tests.worlds.minigrid.farama import choose, snapshot
 
 # Occluded and see-through; carrying; boxes; moving balls; hundreds of missions; not square.
@@ -29,6 +29,7 @@ NAMES = (
     "MiniGrid-MemoryS7-v0",
 )
 STEPS = 60
+OLD_RUN = ROOT / "tests" / "data" / "v1_runs" / "taught"
 
 
 def play_once(env, n_balls, rng, seed):
@@ -142,7 +143,7 @@ def test_a_run_is_evaluated_in_faramas_engine(tmp_path: Path) -> None:
 def test_what_farama_cannot_play_is_refused(tmp_path: Path) -> None:
     for arguments, line in (
         (("--who", "teacher", "--task", "simple_door_key"), "--engine farama plays students"),
-        (("runs/none",), "error: "),
+        ((OLD_RUN,), "is none of Farama's levels"),
     ):
         done = here("evaluate", *arguments, "--engine", "farama")
         assert done.status == 2 and line in done.err and done.err.count("\n") == 1

@@ -268,7 +268,7 @@ def _load(transformers: Any, weights: Weights, device: Any, dtype: Any) -> tuple
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(str(weights.folder), **kwargs)
         model = transformers.AutoModelForCausalLM.from_pretrained(str(weights.folder), dtype=dtype, **kwargs)
-        return tokenizer, model.to(device).eval()
+        return tokenizer, model.to(device).train(False)
     except Exception as error:  # a damaged file can raise anything
         raise UserError(
             f"the model {weights.name} cannot be loaded: {type(error).__name__}: {error}"

@@ -16,6 +16,8 @@ SIDE_BY_SIDE = 64
 """Episodes run side by side: a student reads a batch hardly slower than one observation."""
 _OF_NOTHING = 4
 """The direction of every cell without the agent."""
+# Where the cell shown at image[i, j] lies, seen from the agent, [V, V, 1].
+_STEPS_RIGHT, _STEPS_AHEAD = np.mgrid[-(VIEW // 2) : VIEW // 2 + 1, VIEW - 1 : -1 : -1][..., None]
 Observation = dict[str, Any]
 
 
@@ -65,14 +67,9 @@ class SeenMap(gymnasium.Wrapper):
         own = env.gen_obs()
         image = own["image"]
         ahead, right = np.asarray(env.dir_vec), np.asarray(env.right_vec)
-        # image[i, j] lies i cells to the right of the view's left edge, VIEW - 1 - j cells ahead.
-        i, j = (axis[..., None] for axis in np.mgrid[:VIEW, :VIEW])
-        places = (
-            np.asarray(env.agent_pos) + (VIEW - 1 - j) * ahead + (i - VIEW // 2) * right
-        )  # [V, V, (x, y)]
-        x, y = places[
-            image[..., 0] != 0
-        ].T  # what is hidden has kind 0; beyond the grid all is hidden or wall
+        places = np.asarray(env.agent_pos) + _STEPS_AHEAD * ahead + _STEPS_RIGHT * right  # [V, V, (x, y)]
+        # What is hidden has kind 0; what lies beyond the grid is hidden, or a wall.
+        x, y = places[image[..., 0] != 0].T
         inside = (x >= 0) & (x < env.width) & (y >= 0) & (y < env.height)
         self._seen[y[inside], x[inside]] = True
         cells = np.full((*self._seen.shape, 4), _OF_NOTHING, np.uint8)

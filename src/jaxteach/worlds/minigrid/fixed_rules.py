@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -19,17 +19,6 @@ FIXED = ("reward_fn", "termination_fn", "transitions_fn", "action_set", "penalty
 """Fields of a navix environment that stand for its rules: those of a task are MiniGrid's, and fixed."""
 SPACES = ("observation_space", "action_space", "reward_space")
 """Fields that hold arrays."""
-
-
-class TaskState(Protocol):
-    """A navix state made of a task's.
-
-    Attributes:
-        game: the task's own state.
-    """
-
-    @property
-    def game(self) -> Any: ...
 
 
 class FixedRules(Environment):
@@ -65,7 +54,7 @@ class FixedRules(Environment):
 
     @abc.abstractmethod
     def as_state(self, game: Any, key: Array, before: State | None) -> State:
-        """A completed state of the task as navix's, with a `TaskState.game`.
+        """A completed state of the task as navix's; its `game` is the task's own again.
 
         Args:
             game: the task's.

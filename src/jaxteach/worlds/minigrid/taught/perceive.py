@@ -12,7 +12,7 @@ from jax import Array
 from jaxteach.tasks.language import Option
 from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.paper.bitboards import any_cell, cells_last, pack, union_of_rows
-from jaxteach.worlds.minigrid.paper.paths import shifted
+from jaxteach.worlds.minigrid.paper.paths import ahead_of, shifted
 from jaxteach.worlds.minigrid.state import compute_once
 from jaxteach.worlds.minigrid.taught import families as f
 from jaxteach.worlds.minigrid.taught.walks import AHEAD, LEFT_HAND, NOWHERE, around, first_steps
@@ -81,7 +81,8 @@ def perceive(family: f.Family, missions: tuple[str, ...], obs: dict[str, Array])
         fits = ~holds_key[None, None] | (colour == held_colour.astype(jnp.uint32)[None, None])
         boards[f.LOCKED] = pack(locked & fits)
     doors = pack(door)
-    shut = pack(locked | closed)
+    closed_doors = pack(closed)
+    shut = closed_doors | pack(locked)
     if f.BLOCKER in family.things:
         movable = pack(functools.reduce(jnp.logical_or, [kind == kind_ for kind_ in k.PORTABLE]) & elsewhere)
         rest = functools.reduce(
@@ -90,14 +91,14 @@ def perceive(family: f.Family, missions: tuple[str, ...], obs: dict[str, Array])
         boards[f.BLOCKER] = movable & around(shut) & ~rest
     passable = pack(((kind == k.EMPTY) | (kind == k.FLOOR) | (kind == k.GOAL)) & elsewhere) | (doors & ~shut)
     unseen, empty = pack(kind == 0), pack((kind == k.EMPTY) & elsewhere)
-    further = unseen | pack(closed)
+    further = unseen | closed_doors
     aside = _aside(passable | here, empty, doors)
     things = tuple(boards[thing] for thing in family.things)
     wanted = compute_once((*things, further, aside, empty))
     *to, explore, drop, beside = compute_once(first_steps(compute_once(passable), here, direction, wanted))
     held = jnp.where(nothing, 0, jnp.where(holds_key, 1, 2))
     code = _code(family, to, things, held, explore != NOWHERE)
-    ahead = compute_once(_ahead(here, direction))
+    ahead = compute_once(ahead_of(here, direction))
     # Where no place is out of the way, anywhere will do but where the way leads on.
     spare = drop == NOWHERE
     drop = jnp.where(spare, _elsewhere(beside, to), drop)
@@ -106,7 +107,7 @@ def perceive(family: f.Family, missions: tuple[str, ...], obs: dict[str, Array])
             thing: (step, any_cell(ahead & board))
             for thing, step, board in zip(family.things, to, things, strict=True)
         },
-        "explore": (explore, any_cell(ahead & pack(closed))),
+        "explore": (explore, any_cell(ahead & closed_doors)),
         "drop": (drop, any_cell(ahead & jnp.where(spare[None], empty, aside))),
     }
     doing = [_act(option, places, nothing, holds_key) for option in family.options]
@@ -154,13 +155,6 @@ def _aside(passable: Array, empty: Array, doors: Array) -> Array:
     west, east = shifted(passable, 0, 1), shifted(passable, 0, -1)
     passage = (north & south & ~(west | east)) | (west & east & ~(north | south))
     return empty & ~around(doors) & ~passage
-
-
-def _ahead(here: Array, direction: Array) -> Array:
-    """The board of the cell right ahead, uint[H, N]."""
-    moves = ((0, 1), (1, 0), (0, -1), (-1, 0))
-    boards = [jnp.where(direction == d, shifted(here, *move), 0) for d, move in enumerate(moves)]
-    return functools.reduce(jnp.bitwise_or, boards)
 
 
 def _elsewhere(beside: Array, to: list[Array]) -> Array:

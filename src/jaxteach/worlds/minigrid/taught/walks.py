@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxteach.worlds.minigrid.paper.bitboards import any_cell
-from jaxteach.worlds.minigrid.paper.paths import shifted
+from jaxteach.worlds.minigrid.paper.paths import ahead_of, shifted
 from jaxteach.worlds.minigrid.state import compute_once
 
 AHEAD, RIGHT_HAND, BEHIND, LEFT_HAND = range(4)
@@ -48,12 +48,7 @@ def first_steps(passable: Array, here: Array, direction: Array, wanted: tuple[Ar
     """
     chex.assert_equal_shape([passable, here, *wanted])
     n = direction.shape[0]
-    touched = []
-    for side in range(4):
-        boards = [
-            jnp.where((direction + side) % 4 == d, shifted(here, *move), 0) for d, move in enumerate(_MOVES)
-        ]
-        touched.append(functools.reduce(jnp.bitwise_or, boards))
+    touched = [ahead_of(here, (direction + side) % 4) for side in range(4)]
     none = jnp.full((len(wanted), n), NOWHERE, jnp.int32)
     carry = (tuple(touched), here, none, jnp.ones((), bool))
 
