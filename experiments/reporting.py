@@ -15,7 +15,7 @@ import numpy as np
 from common import Options, say
 
 from jaxteach.analysis import Run, env_steps_to_success, sample_efficiency, statistic
-from jaxteach.cli.options import flags
+from jaxteach.cli.flags import flags
 from jaxteach.config import Config, to_json
 from jaxteach.utils.files import write_atomic
 

@@ -13,7 +13,7 @@ import pytest
 import submitit
 
 from jaxteach import launch as launching
-from jaxteach.cli.options import read_options
+from jaxteach.run import read_options
 from jaxteach.runs.shards import Shard
 from jaxteach.utils.surroundings import how_to_install
 from tests.commands import TINY, apart, here, started

@@ -1,6 +1,5 @@
 """`python -m jaxteach.launch`: train the shards of a run on a cluster's scheduler, or here, and join them."""
 
-import dataclasses
 import sys
 import time
 from collections.abc import Iterable
@@ -11,11 +10,12 @@ from typing import Any, Literal
 import tyro
 
 from jaxteach.cli import parse
-from jaxteach.cli.options import check_unchanged, idle_flags, read_options
+from jaxteach.cli.flags import check_unchanged, idle_flags
+from jaxteach.cli.results import report, say
 from jaxteach.config import from_json, resolve
 from jaxteach.config.sweep import n_chunks
 from jaxteach.merge import merge
-from jaxteach.run import report, say
+from jaxteach.run import read_options
 from jaxteach.runs.folders import read_config
 from jaxteach.runs.jobs import (
     OVER,
@@ -149,7 +149,7 @@ def check_jobs(out: Path, commands: dict[Shard, list[str]]) -> None:
         load_teacher(config.teacher, config.task)
         if begun is not None:
             advice = "give the flags that it was started with, or choose another --out"
-            check_unchanged(begun, dataclasses.replace(options, config=config), advice)
+            check_unchanged(begun, config, options.own, advice)
         shard.chunks(n_chunks(config))
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from jaxteach.cli import parse
-from jaxteach.cli.options import check_numerics, flags
+from jaxteach.cli.flags import check_numerics, flags
+from jaxteach.cli.results import report, say
 from jaxteach.config import from_json
-from jaxteach.run import report, say
 from jaxteach.runs.folders import in_words, make_folder, read_config
 from jaxteach.runs.shards import Shard, shards_in
 from jaxteach.utils.errors import UserError, cli

@@ -2,24 +2,29 @@
 
 import dataclasses
 import datetime
+import functools
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from jaxteach.cli.options import Options, check_unchanged, idle_flags, read_options
-from jaxteach.config import Config, from_json, resolve
-from jaxteach.config.effects import out_of_reach
-from jaxteach.config.sweep import n_chunks
-from jaxteach.runs.folders import check_free, check_table
-from jaxteach.runs.shards import note_tasks
+import tyro
+
+from jaxteach.cli import parse
+from jaxteach.cli.flags import check_devices, check_unchanged, idle_flags
+from jaxteach.cli.results import report, say
+from jaxteach.config import CHUNK, Config, check, from_json, preset, resolve
+from jaxteach.config.effects import check_sweep, out_of_reach
+from jaxteach.config.sweep import grid, n_chunks
+from jaxteach.runs.folders import check_free, check_table, read_config
+from jaxteach.runs.shards import Shard, note_tasks, read_shard
 from jaxteach.tasks import needs_jax
-from jaxteach.utils.errors import cli
+from jaxteach.utils.errors import UserError, cli
+from jaxteach.utils.jax_setup import devices_for
 from jaxteach.utils.signals import Stopping
 
 if TYPE_CHECKING:
     from jaxteach.cli.progress import Bar
-    from jaxteach.runs import Hooks
     from jaxteach.teacher.table import PlanTable
 
 
@@ -28,6 +33,55 @@ def default_folder(config: Config) -> Path:
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     teacher = Path(config.teacher).stem
     return Path("runs") / f"{config.task.replace(':', '-')}-{teacher}-{config.decay.name}-{now}"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Train students on a task with a cached teacher, many seeds in one compiled program."""
+
+    config: Annotated[Config, tyro.conf.arg(name="")] = field(default_factory=Config)
+    resume: bool = False
+    """Continue with the run in --out, to the result it would have had uninterrupted; begin if there is none.
+    Other flags need not be repeated."""
+    checkpoint_every: int | None = None
+    """Segments (8 updates or fewer) between checkpoints; 0: only when a signal stops the run. By default
+    once a minute, less often if that took over 1 % of the time."""
+    debug_nans: bool = False
+    """Should a seed diverge, end and say in which line of code its first NaN arises. Slower."""
+    deterministic: bool = False
+    """Have accelerators compute the same bits in every run, at some cost. CPUs do so anyway."""
+    host_devices: int | None = None
+    """Devices the CPU pretends to be; the seeds of a chunk are split over them. By default one a core, as
+    far as they share a chunk evenly. With other numbers results agree in statistics, not to the bit."""
+    keep_params: Literal["all", "none"] = "all"
+    """all: parameters of every student are written; none: they are gone once their chunk is evaluated."""
+    shard: str | None = None
+    """I/N: train only the I-th (from 0) of N equal parts of the run, into OUT/shards/I-of-N; slurm: as the
+    job array says. python -m jaxteach.merge OUT joins them."""
+    cache: str | None = None
+    """Folder for compiled programs, or off; by default $JAXTEACH_CACHE, else ~/.cache/jaxteach."""
+
+    @property
+    def devices(self) -> int:
+        """Devices the CPU pretends to be."""
+        config = self.config
+        return self.host_devices or devices_for(config.seeds_per_chunk or CHUNK[config.preset])
+
+    @functools.cached_property
+    def part(self) -> Shard | None:
+        """The part of the run to train; None for all of it."""
+        return None if self.shard is None else read_shard(self.shard, out=self.config.out)
+
+    @property
+    def folder(self) -> Path | None:
+        """The run folder asked for: with --shard the shard's own."""
+        out = self.config.out
+        return out if out is None or self.part is None else self.part.folder(out)
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """What config.json holds of them beside the configuration."""
+        return {"deterministic": self.deterministic, "keep_params": self.keep_params}
 
 
 @dataclass(frozen=True)
@@ -87,7 +141,7 @@ def read_request(args: list[str]) -> Request:
     for line in out_of_reach(config) if then is None else ():
         say(line)
     if then is not None:
-        check_unchanged(then, dataclasses.replace(options, config=config))
+        check_unchanged(then, config, options.own)
         # Flags may write its numbers in another way, 1980.0 for 1980: the run keeps its own, and its digest.
         config = dataclasses.replace(from_json(then), out=config.out)
     from jaxteach.teacher.loading import load_teacher
@@ -103,6 +157,59 @@ def read_request(args: list[str]) -> Request:
     return Request(options, config, table, then, out)
 
 
+def read_options(args: list[str]) -> tuple[Options, dict[str, Any] | None]:
+    """What a command line asks for: the preset's values, or those of the run resumed, changed by flags.
+
+    Args:
+        args: the command line.
+
+    Returns:
+        The options, their configuration not yet resolved; and config.json of the run to resume, if any.
+
+    Raises:
+        UserError: naming the flag at fault.
+    """
+    options = parse(Options, "run", default=Options(preset(preset_named(args))), args=args)
+    if options.checkpoint_every is not None and options.checkpoint_every < 0:
+        raise UserError(f"--checkpoint-every {options.checkpoint_every}: must be at least 0")
+    if options.part is not None and options.config.out is None:
+        raise UserError(
+            f"--shard {options.shard} needs --out: the folder of the run, the same for all shards"
+        )
+    then = None
+    if options.resume:
+        if options.folder is None:
+            raise UserError("--resume needs --out: the folder of the run to continue with")
+        then = read_config(options.folder)
+    if then is not None:
+        device = then["device"]
+        before = Options(
+            from_json(then),
+            deterministic=then.get("deterministic", False),
+            host_devices=device["count"] if device["platform"] == "cpu" else None,
+            keep_params=then.get("keep_params", "all"),
+        )
+        options = parse(Options, "run", default=before, args=args)
+    if options.host_devices is not None and options.host_devices < 1:
+        raise UserError(f"--host-devices {options.host_devices}: must be at least 1")
+    check(options.config)
+    grid(options.config)
+    if then is None:
+        check_sweep(options.config)
+    check_devices(options.host_devices, options.config)
+    return options, then
+
+
+def preset_named(args: list[str]) -> str:
+    """The preset a command line names, before the rest of it is parsed."""
+    for i, arg in enumerate(args):
+        if arg == "--preset" and i + 1 < len(args):
+            return args[i + 1]
+        if arg.startswith("--preset="):
+            return arg.removeprefix("--preset=")
+    return "fast"
+
+
 def run(request: Request, bar: "Bar") -> int:
     """Begin a run, or continue with it, and report.
 
@@ -113,6 +220,7 @@ def run(request: Request, bar: "Bar") -> int:
     Returns:
         The exit status: 0, or 130, 143 or 140 if a signal stopped the run.
     """
+    from jaxteach.cli.progress import hooks_of
     from jaxteach.runs import Settings, execute
 
     options, config, out = request.options, request.config, request.out
@@ -120,6 +228,11 @@ def run(request: Request, bar: "Bar") -> int:
     if request.then is None and options.resume:
         bar.say(f"{out} holds no run to continue with: a new one begins")
     stopping = Stopping()
+
+    def on_begun(folder: Path) -> None:
+        if options.shard == "slurm" and config.out is not None:
+            note_tasks(config.out)
+
     settings = Settings(
         resume=options.resume,
         anew=options.folder is None,
@@ -131,7 +244,7 @@ def run(request: Request, bar: "Bar") -> int:
     )
     # A width that was not asked for is the run's own, or that of the accelerator.
     config = dataclasses.replace(config, seeds_per_chunk=options.config.seeds_per_chunk)
-    summary = execute(config, request.table, out, hooks_of(request, bar, stopping), settings)
+    summary = execute(config, request.table, out, hooks_of(bar, stopping, on_begun), settings)
     bar.close()
     where = config.out or summary.folder
     if ended:
@@ -145,81 +258,6 @@ def run(request: Request, bar: "Bar") -> int:
     else:
         report(summary.values)
     return 0
-
-
-def hooks_of(request: Request, bar: "Bar", stopping: Stopping) -> "Hooks":
-    """What the command does while a run is on its way: it shows progress, and hears signals.
-
-    Args:
-        request: what is run.
-        bar: where progress is shown.
-        stopping: signals; entered once there is something to lose.
-    """
-    from jaxteach.runs.recipe import WRITING, Hooks
-
-    def on_begun(folder: Path) -> None:
-        if request.options.shard == "slurm" and request.config.out is not None:
-            note_tasks(request.config.out)
-
-    def on_evaluation(chunk: int, chunks: int, n_trials: int) -> None:
-        stopping.after = "the evaluation of this chunk"
-        bar.evaluation(chunk, chunks, n_trials)
-
-    def begin(what: str) -> None:
-        if what == WRITING:
-            stopping.after = "the last files are written"
-        bar.begin(what, only_bar=what == WRITING)
-
-    def stop() -> bool:
-        stopping.after = "this segment"
-        return stopping.asked
-
-    return Hooks(
-        on_segment=bar.segment,
-        on_evaluation=on_evaluation,
-        on_begun=on_begun,
-        notice=say,
-        say=bar.say,
-        begin=begin,
-        stop=stop,
-        guard=lambda: stopping,
-    )
-
-
-def say(line: str) -> None:
-    """Tell the user one thing, on stderr."""
-    print(line, file=sys.stderr, flush=True)
-
-
-def report(summary: dict[str, Any]) -> None:
-    """Print a run's results."""
-    wall, episodes = summary["wall_seconds"], summary["eval_episodes"]
-    points = summary.get("points", [{"label": "", **summary}])
-    for point in points:
-        success = point["success_rate"]
-        low, high = success["ci95"]
-        print(
-            f"{point['label'] or 'student'}: IQM success {success['iqm']:.3f} [{low:.3f}, {high:.3f}] over "
-            f"{success['n']} seeds, {episodes} fresh episodes each; {steps_to_95(point)}"
-        )
-        if point["diverged"]:
-            seeds = ", ".join(str(seed["seed"]) for seed in point["diverged"])
-            print(f"diverged and frozen, but counted: seeds {seeds}")
-    if summary["teacher_success_rate"] is not None:
-        print(
-            f"teacher: success {summary['teacher_success_rate']:.3f} over 1000 episodes "
-            f"({summary['teacher']['name']})"
-        )
-    print(
-        f"trained in {wall['train']:.1f} s ({summary['env_steps_per_second']:,.0f} environment steps/s; "
-        f"compile {wall['compile']:.1f} s, evaluate {wall['evaluate']:.1f} s)"
-    )
-
-
-def steps_to_95(point: dict[str, Any]) -> str:
-    """When success while learning reached 0.95, in words."""
-    steps = point["env_steps_to_success"]["0.95"]
-    return "0.95 while learning " + ("not reached" if steps is None else f"after {steps:,.0f} steps (median)")
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@ import dataclasses
 
 import pytest
 
-from jaxteach.cli.options import flags, idle_flags, read_options, to_json
+from jaxteach.cli.flags import flags, idle_flags, to_json
 from jaxteach.config import PAPER, Config, Decay, check
 from jaxteach.config.effects import check_sweep, not_read_by, out_of_reach
 from jaxteach.config.fields import leaves
+from jaxteach.run import read_options
 from jaxteach.utils.errors import UserError
 
 

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from jaxteach.cli.options import Options, check_unchanged, read_options
+from jaxteach.cli.flags import check_unchanged
 from jaxteach.config import SCHEMA_VERSION, from_json, share_of_run, to_json
+from jaxteach.run import read_options
 from jaxteach.utils.errors import UserError
 
 
@@ -31,6 +32,6 @@ def test_version_1_keeps_its_meaning():
 
 
 def test_a_run_goes_on_with_its_numbers_however_written():
-    check_unchanged(stored("1980"), Options(from_json(stored("1980.0"))))
+    check_unchanged(stored("1980"), from_json(stored("1980.0")), {})
     with pytest.raises(UserError, match=r"--decay\.off-at 1\.0 \(the run was started with 1\)"):
-        check_unchanged(stored("1"), Options(from_json(stored("1.0"))))
+        check_unchanged(stored("1"), from_json(stored("1.0")), {})

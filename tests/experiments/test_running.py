@@ -11,8 +11,8 @@ from common import SCALES, Options
 from reporting import csv_text, run_command, summary_row, write_results
 from running import Job, carry_out, folder_of, predict, rate_of
 
-from jaxteach.cli.options import read_options
 from jaxteach.config import Corrupt, Decay, Student, check, resolve
+from jaxteach.run import read_options
 from tests.training.conftest import STEPS
 
 TINY = dataclasses.replace(STEPS, seeds=2, seeds_per_chunk=2, first_seed=1000)

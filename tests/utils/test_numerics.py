@@ -8,7 +8,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from jaxteach.cli.options import check_numerics
+from jaxteach.cli.flags import check_numerics
 from jaxteach.runs import run_folder as runfolder
 from jaxteach.runs.run_folder import fingerprint, origins
 from jaxteach.tasks import make_task

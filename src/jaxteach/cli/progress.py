@@ -4,14 +4,20 @@ import math
 import os
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from jaxteach.cli.results import say
+
 if TYPE_CHECKING:
+    from jaxteach.runs import Hooks
     from jaxteach.training import Progress as Standing
+    from jaxteach.utils.signals import Stopping
 
 PLAIN_EVERY = 10.0
 """Seconds between lines where there is no bar."""
@@ -105,3 +111,38 @@ class Bar:
         first = kind not in self._kinds
         self._kinds.add(kind)
         return not self._lively and (first or time.monotonic() - self._told >= seconds)
+
+
+def hooks_of(bar: Bar, stopping: "Stopping", on_begun: Callable[[Path], None]) -> "Hooks":
+    """What the command does while a run is on its way: it shows progress, and hears signals.
+
+    Args:
+        bar: where progress is shown.
+        stopping: signals; entered once there is something to lose.
+        on_begun: called with the run folder once there is one.
+    """
+    from jaxteach.runs.recipe import WRITING, Hooks
+
+    def on_evaluation(chunk: int, chunks: int, n_trials: int) -> None:
+        stopping.after = "the evaluation of this chunk"
+        bar.evaluation(chunk, chunks, n_trials)
+
+    def begin(what: str) -> None:
+        if what == WRITING:
+            stopping.after = "the last files are written"
+        bar.begin(what, only_bar=what == WRITING)
+
+    def stop() -> bool:
+        stopping.after = "this segment"
+        return stopping.asked
+
+    return Hooks(
+        on_segment=bar.segment,
+        on_evaluation=on_evaluation,
+        on_begun=on_begun,
+        notice=say,
+        say=bar.say,
+        begin=begin,
+        stop=stop,
+        guard=lambda: stopping,
+    )

@@ -1,0 +1,40 @@
+"""What a command prints of a run: a line on stderr while it is on its way, its results at the end."""
+
+import sys
+from typing import Any
+
+
+def say(line: str) -> None:
+    """Tell the user one thing, on stderr."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def report(summary: dict[str, Any]) -> None:
+    """Print a run's results."""
+    wall, episodes = summary["wall_seconds"], summary["eval_episodes"]
+    points = summary.get("points", [{"label": "", **summary}])
+    for point in points:
+        success = point["success_rate"]
+        low, high = success["ci95"]
+        print(
+            f"{point['label'] or 'student'}: IQM success {success['iqm']:.3f} [{low:.3f}, {high:.3f}] over "
+            f"{success['n']} seeds, {episodes} fresh episodes each; {steps_to_95(point)}"
+        )
+        if point["diverged"]:
+            seeds = ", ".join(str(seed["seed"]) for seed in point["diverged"])
+            print(f"diverged and frozen, but counted: seeds {seeds}")
+    if summary["teacher_success_rate"] is not None:
+        print(
+            f"teacher: success {summary['teacher_success_rate']:.3f} over 1000 episodes "
+            f"({summary['teacher']['name']})"
+        )
+    print(
+        f"trained in {wall['train']:.1f} s ({summary['env_steps_per_second']:,.0f} environment steps/s; "
+        f"compile {wall['compile']:.1f} s, evaluate {wall['evaluate']:.1f} s)"
+    )
+
+
+def steps_to_95(point: dict[str, Any]) -> str:
+    """When success while learning reached 0.95, in words."""
+    steps = point["env_steps_to_success"]["0.95"]
+    return "0.95 while learning " + ("not reached" if steps is None else f"after {steps:,.0f} steps (median)")
