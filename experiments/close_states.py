@@ -64,7 +64,7 @@ def reached(name: str, n_steps: int, seed: int) -> dict[int, int]:
 
     task, family, n = LevelMaker(name, 1).make(), family_of(name), 1024
     assert family is not None
-    n_codes = int(np.prod(family.sizes))
+    n_codes = family.n_codes
 
     @functools.partial(jax.jit, static_argnums=1)
     def play(carry: Any, length: int) -> Any:

@@ -1,6 +1,7 @@
 """How students read a level's observations; the same code runs on JAX arrays and on NumPy's. NumPy alone."""
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -65,8 +66,18 @@ class Legend:
 
     @property
     def n_missions(self) -> int:
-        """Inputs that tell the mission: none where it is always the same."""
+        """How many missions there are; 0 where it is always the same."""
         return len(self.missions) if len(self.missions) > 1 else 0
+
+    @functools.cached_property
+    def mission_words(self) -> np.ndarray:
+        """The words in which missions differ, one-hot, u8[missions, words]; see `words_of`."""
+        return words_of(self.missions)
+
+    @property
+    def n_words(self) -> int:
+        """Inputs that tell the mission."""
+        return int(self.mission_words.shape[1])
 
     @property
     def mission_bytes(self) -> int:
@@ -85,8 +96,8 @@ class Legend:
         return bits_of(classes, xp)
 
     def told(self, mission: Array, xp: Any) -> Array:
-        """The mission u16[N], one-hot, u8[N, n_missions]."""
-        return (mission[:, None] == np.arange(self.n_missions)[None]).astype(xp.uint8)
+        """The mission's words, one-hot, u8[N, n_words], from its number u16[N]."""
+        return xp.asarray(self.mission_words)[mission]
 
     def mission_planes(self, mission: Array, xp: Any) -> list[Array]:
         """The bytes of the mission's number u16[N], low first, u8[N] each."""
@@ -107,7 +118,7 @@ class SeenMap:
     @property
     def size(self) -> int:
         """F, numbers a student reads."""
-        return n_egocentric(self.legend.radius, self.legend.n_classes) + self.legend.n_missions
+        return n_egocentric(self.legend.radius, self.legend.n_classes) + self.legend.n_words
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -142,7 +153,7 @@ class AgentView:
     @property
     def size(self) -> int:
         """F, numbers a student reads."""
-        return VIEW**2 * self.legend.n_classes + 4 + self.legend.n_missions
+        return VIEW**2 * self.legend.n_classes + 4 + self.legend.n_words
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -218,6 +229,31 @@ class RawCells:
 LevelFeatures = SeenMap | AgentView | RawCells
 _BY_READER: dict[str, type[LevelFeatures]] = {kind.reader: kind for kind in (SeenMap, AgentView, RawCells)}
 READERS = tuple(_BY_READER)
+
+
+@functools.cache
+def words_of(missions: tuple[str, ...]) -> np.ndarray:
+    """In which words missions differ: a one-hot group for each place in the sentence, counted from its end.
+
+    A mission that names two things is told as their looks, not as one of all pairs.
+
+    Args:
+        missions: in words.
+
+    Returns:
+        u8[missions, words]; no words where there is one mission.
+
+    >>> words_of(("go to the red key", "go to the red box", "go to the grey key")).tolist()
+    [[1, 0, 1, 0], [0, 1, 1, 0], [1, 0, 0, 1]]
+    """
+    sentences = [mission.split()[::-1] for mission in missions]
+    groups = [np.zeros((len(missions), 0), np.uint8)]
+    for place in range(max(len(sentence) for sentence in sentences)):
+        here = [sentence[place] if place < len(sentence) else "" for sentence in sentences]
+        words = list(dict.fromkeys(here))
+        if len(words) > 1:
+            groups.append(np.array([[word == other for other in words] for word in here], np.uint8))
+    return np.concatenate(groups, axis=1)
 
 
 def _described(features: LevelFeatures) -> dict[str, Any]:

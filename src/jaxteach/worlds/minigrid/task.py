@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import math
 from typing import Any, ClassVar, Literal, get_args
 
 import jax
@@ -218,7 +217,7 @@ class LevelTask(Defaults):
         if self.family is None:
             return jnp.full(obs["mission"].shape, -1, jnp.int32), None
         code, options = perceive(self.family, self.level.missions, obs)
-        row = np.full(math.prod(self.family.sizes), -1, np.int32)
+        row = np.full(self.family.n_codes, -1, np.int32)
         row[list(self.family.codes)] = np.arange(len(self.family.codes))
         return jnp.asarray(row)[code], options
 

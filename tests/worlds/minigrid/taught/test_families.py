@@ -1,6 +1,5 @@
 """The words of the taught families: codes, states, options, rules, and the tables that ship."""
 
-import numpy as np
 import pytest
 
 from jaxteach.tasks import make_task
@@ -8,17 +7,19 @@ from jaxteach.teacher.loading import load_teacher, table_names
 from jaxteach.utils.errors import UserError
 from jaxteach.worlds.minigrid.levels import LEVELS
 from jaxteach.worlds.minigrid.taught import families as f
+from jaxteach.worlds.minigrid.taught import things as t
+from jaxteach.worlds.minigrid.taught.rules import EXPLORE, Rules
 
 TAUGHT = [name for name in LEVELS if f.family_of(name)]
 
 
 @pytest.mark.parametrize("family", f.FAMILIES.values(), ids=f.FAMILIES)
 def test_every_state_is_its_code(family: f.Family) -> None:
-    for code in range(int(np.prod(family.sizes))):
+    for code in range(family.n_codes):
         state = family.state(code)
         assert family.code(state) == code
-        assert all(0 <= known < 3 for known in state.things) and state.held < family.hands
-    assert family.state(0).things == (f.UNKNOWN,) * len(family.things)
+        assert all(known in thing.values for known, thing in zip(state.things, family.things, strict=True))
+    assert family.state(0).things == (t.UNKNOWN,) * len(family.things)
 
 
 @pytest.mark.parametrize("family", f.FAMILIES.values(), ids=f.FAMILIES)
@@ -27,19 +28,19 @@ def test_states_are_told_apart_and_have_plans_that_can_be_carried_out(family: f.
     # Of what a maze of nine rooms shows nearly every combination can be reached.
     assert 3 <= len(language.states) <= (288 if "Maze" in family.name else 60)
     assert len({state.text for state in language.states}) == len(language.states)
-    rules = f.Rules()
+    rules = Rules()
     for state in language.states:
         admissible, sensible = rules.admissible(state), rules.sensible(state)
         assert admissible <= set(language.options)
         ((plan, probability),) = rules.ideal_plans(state)
         assert probability == 1.0 and plan[0] in sensible
         # Where nothing is left to do, exploring is all there is to say.
-        assert plan[0] in admissible or plan[0] == f.EXPLORE
+        assert plan[0] in admissible or plan[0] == EXPLORE
         assert all(language.allows(option) for option in plan)
 
 
 def test_a_state_in_words() -> None:
-    state = f.Known("MiniGrid-KeyCorridor", (f.UNKNOWN, f.NEAR, f.FAR), 0, True)
+    state = f.Known("MiniGrid-KeyCorridor", (t.UNKNOWN, t.NEAR, t.FAR), t.NOTHING, True)
     assert state.text == (
         "Mission: pick up <target>, which lies in a room behind <locked door>. Agent sees <key> in reach, "
         "<locked door> out of reach, holds <nothing>, can explore further."
@@ -67,8 +68,38 @@ def test_a_state_in_words() -> None:
     ],
 )
 def test_ideal_plans_by_hand(things: tuple[int, ...], held: int, plan: str) -> None:
-    state = f.Known("MiniGrid-ObstructedMaze", things, held, True)
-    ((options, _),) = f.Rules().ideal_plans(state)
+    family = f.FAMILIES["MiniGrid-ObstructedMaze"]
+    state = f.Known(family.name, things, family.hands[held], True)
+    ((options, _),) = Rules().ideal_plans(state)
+    assert ", ".join(option.text for option in options) == plan
+
+
+@pytest.mark.parametrize(
+    ("family", "things", "held", "unexplored", "plan"),
+    [
+        ("GoTo", (t.NEAR, 0), t.NOTHING, True, "go to <target>"),
+        ("GoTo", (t.BESIDE, t.NEAR), t.NOTHING, False, "done"),
+        ("GoTo", (t.NEAR, 0), t.OTHER, True, "go to <target>"),
+        ("GoTo", (t.UNKNOWN, 0), t.OTHER, True, "drop"),
+        ("PutNear", (t.NEAR, t.NEAR), t.NOTHING, False, "pick up <target>"),
+        ("PutNear", (t.UNKNOWN, t.NEAR), t.TARGET, False, "put near <place>"),
+        ("PutNear", (t.UNKNOWN, t.UNKNOWN), t.TARGET, True, "explore"),
+        ("Fetch", (t.UNKNOWN, t.NEAR), t.NOTHING, True, "explore"),
+        ("RedBlueDoors", (t.NEAR, 0, t.NEAR), t.NOTHING, True, "open <red door>"),
+        ("RedBlueDoors", (0, t.SEEN, t.NEAR), t.NOTHING, True, "open <blue door>"),
+        ("RedBlueDoors", (0, 0, t.NEAR), t.NOTHING, True, "explore"),
+        ("LockedRoom", (0, 0, t.NEAR, t.NEAR), t.NOTHING, True, "open <marked door>"),
+        ("LockedRoom", (0, 0, t.NEAR, t.NEAR), t.KEY, True, "open <locked door>"),
+        ("Memory", (0, 0, t.NEAR), t.NOTHING, True, "look back"),
+        ("Memory", (t.SEEN, 0, 0), t.NOTHING, True, "explore"),
+        ("Memory", (t.SEEN, t.NEAR, t.NEAR), t.NOTHING, True, "go to <matching thing>"),
+    ],
+)
+def test_ideal_plans_of_errands_by_hand(
+    family: str, things: tuple[int, ...], held: str, unexplored: bool, plan: str
+) -> None:
+    state = f.Known(f"MiniGrid-{family}", things, held, unexplored)
+    ((options, _),) = Rules().ideal_plans(state)
     assert ", ".join(option.text for option in options) == plan
 
 

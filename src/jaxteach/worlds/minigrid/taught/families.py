@@ -7,32 +7,15 @@ one table teaches them all.
 
 import functools
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 from jaxteach.tasks.language import Grammar, Language, Option, Question
-
-UNKNOWN, FAR, NEAR = range(3)
-REACH = ("not seen", "out of reach", "in reach")
-"""What is known of a thing."""
-GOAL, TARGET, KEY, LOCKED, BLOCKER, BOX = "goal", "target", "key", "locked door", "blocker", "box"
-THINGS = (GOAL, TARGET, KEY, LOCKED, BLOCKER, BOX)
-"""Goal; the thing the mission wants held; a key that opens a locked door that was seen (any, before one was);
-a locked door (with a key in hand, one it opens); a thing that lies before a door; a closed box."""
-HANDS = ("nothing", KEY, "other thing")
-"""What is held: a key as above, or what is of no use."""
-VERBS = {
-    GOAL: ("go to",),
-    TARGET: ("go to", "pick up"),
-    KEY: ("go to", "pick up"),
-    LOCKED: ("go to", "open"),
-    BLOCKER: ("go to", "pick up"),
-    BOX: ("go to", "open"),
-}
-GRAMMAR = Grammar(("explore", "drop"), ("go to", "pick up", "open"))
-EXPLORE, DROP = Option("explore"), Option("drop")
+from jaxteach.worlds.minigrid.taught import things as t
+from jaxteach.worlds.minigrid.taught.rules import DROP, EXPLORE, FINISH, LOOK_BACK, Rules
 
 
 @dataclass(frozen=True)
@@ -41,37 +24,44 @@ class Known:
 
     Attributes:
         family: the family's name.
-        things: of each of its things what is known, an index into `REACH`.
-        held: an index into `HANDS`.
-        unexplored: whether a place that was not seen, or a closed door, can be reached.
+        things: of each of its things what is known, an index into `things.REACH`.
+        held: what is held, one of the family's `hands`.
+        unexplored: whether a place that was not seen can be reached, or a closed door that exploring opens.
     """
 
     family: str
     things: tuple[int, ...]
-    held: int
+    held: str
     unexplored: bool
 
     @property
     def reach(self) -> dict[str, int]:
         """What is known of each thing."""
-        return dict(zip(FAMILIES[self.family].things, self.things, strict=True))
+        return {
+            thing.name: known for thing, known in zip(FAMILIES[self.family].things, self.things, strict=True)
+        }
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """The family's."""
+        return FAMILIES[self.family].options
 
     @functools.cached_property
     def sees(self) -> list[str]:
         """The things that were seen, with where they are."""
-        return [f"<{thing}> {REACH[known]}" for thing, known in self.reach.items() if known != UNKNOWN]
+        return [f"<{thing}> {t.REACH[known]}" for thing, known in self.reach.items() if known != t.UNKNOWN]
 
     @functools.cached_property
     def text(self) -> str:
         """The state in words."""
         rest = "can explore further" if self.unexplored else "has explored all that it can reach"
-        sees, holds = ", ".join(self.sees) or "<nothing>", HANDS[self.held]
-        return f"Mission: {FAMILIES[self.family].mission}. Agent sees {sees}, holds <{holds}>, {rest}."
+        sees = ", ".join(self.sees) or "<nothing>"
+        return f"Mission: {FAMILIES[self.family].mission}. Agent sees {sees}, holds <{self.held}>, {rest}."
 
     @property
     def fields(self) -> Mapping[str, Any]:
         """The same as JSON values."""
-        return {"sees": self.sees, "holds": HANDS[self.held], "unexplored": self.unexplored}
+        return {"sees": self.sees, "holds": self.held, "unexplored": self.unexplored}
 
 
 @dataclass(frozen=True)
@@ -80,36 +70,58 @@ class Family:
 
     Attributes:
         name: of the family, and of its tables' task.
+        levels: how the ids of its levels begin.
         mission: in words, its things in brackets.
-        things: which of `THINGS` it has.
-        hands: how many of `HANDS` can be.
+        things: what is told of its levels.
+        hands: what can be held; the last stands for all that has no name.
         facts: the world in a few sentences, for an LLM.
-        near_only: things of which it is told whether they are in reach, and nothing else.
+        opens_doors: whether exploring opens closed doors.
     """
 
     name: str
+    levels: tuple[str, ...]
     mission: str
-    things: tuple[str, ...]
-    hands: int
+    things: tuple[t.Thing, ...]
+    hands: tuple[str, ...]
     facts: str
-    near_only: tuple[str, ...] = ()
+    opens_doors: bool = True
 
-    @property
+    @functools.cached_property
+    def names(self) -> tuple[str, ...]:
+        """Of its things."""
+        return tuple(thing.name for thing in self.things)
+
+    @functools.cached_property
     def options(self) -> tuple[Option, ...]:
         """What a plan may begin with."""
-        named = tuple(Option(verb, thing) for thing in self.things for verb in VERBS[thing])
-        return (EXPLORE, *((DROP,) if self.hands > 1 else ()), *named)
+        plain = {
+            EXPLORE: True,
+            DROP: len(self.hands) > 1,
+            FINISH: any(t.BESIDE in thing.values for thing in self.things),
+            LOOK_BACK: t.CUE in self.names,
+        }
+        named = tuple(Option(verb, thing.name) for thing in self.things for verb in thing.verbs)
+        return (*(option for option, has in plain.items() if has), *named)
+
+    @functools.cached_property
+    def grammar(self) -> Grammar:
+        """The verbs of its options."""
+        plain = tuple(option.kind for option in self.options if option.object is None)
+        targeted = dict.fromkeys(option.kind for option in self.options if option.object is not None)
+        return Grammar(plain, tuple(targeted))
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """How many values each part of a state's code has: things, what is held, what is unexplored."""
-        return (*(2 if thing in self.near_only else 3 for thing in self.things), self.hands, 2)
+        return (*(len(thing.values) for thing in self.things), len(self.hands), 2)
 
     def code(self, state: Known) -> int:
         """A state as one number, its parts as digits, the first the most significant."""
-        number, near = 0, zip(self.things, state.things, strict=True)
-        things = [known == NEAR if thing in self.near_only else known for thing, known in near]
-        for digit, size in zip((*things, state.held, state.unexplored), self.sizes, strict=True):
+        things = (thing.values.index(known) for thing, known in zip(self.things, state.things, strict=True))
+        number = 0
+        for digit, size in zip(
+            (*things, self.hands.index(state.held), state.unexplored), self.sizes, strict=True
+        ):
             number = number * size + int(digit)
         return number
 
@@ -120,9 +132,13 @@ class Family:
             code, digit = divmod(code, size)
             digits.append(digit)
         unexplored, held, *backwards = digits
-        told = zip(self.things, reversed(backwards), strict=True)
-        things = tuple(NEAR * digit if thing in self.near_only else digit for thing, digit in told)
-        return Known(self.name, things, held, bool(unexplored))
+        things = (thing.values[i] for thing, i in zip(self.things, reversed(backwards), strict=True))
+        return Known(self.name, tuple(things), self.hands[held], bool(unexplored))
+
+    @property
+    def n_codes(self) -> int:
+        """How many states could be told apart."""
+        return math.prod(self.sizes)
 
     @property
     def codes(self) -> tuple[int, ...]:
@@ -151,120 +167,143 @@ def _codes() -> dict[str, list[int]]:
 @functools.cache
 def _language(name: str) -> Language:
     """A family's language, made once."""
-    family = FAMILIES[name]
-    names = {thing: thing for thing in family.things}
+    family, rules = FAMILIES[name], Rules()
+    names = {thing: thing for thing in family.names}
     questions = tuple(
-        Question(i, state, state, names, family.options, GRAMMAR, Rules())
+        Question(i, state, state, names, family.options, family.grammar, rules)
         for i, state in enumerate(family.states)
     )
-    return Language(family.states, family.options, GRAMMAR, family.things, questions, Rules(), name)
+    return Language(family.states, family.options, family.grammar, family.names, questions, rules, name)
 
 
-@dataclass(frozen=True)
-class Rules:
-    """What the rules of these levels say of options; see `tasks.language.Rules`."""
-
-    def admissible(self, state: Known) -> frozenset[Option]:
-        """What is in reach can be approached; free hands pick up; a fitting key opens; boxes open."""
-        found = {EXPLORE} if state.unexplored else set()
-        if state.held:
-            found.add(DROP)
-        for thing, known in state.reach.items():
-            for verb in VERBS[thing] if known == NEAR else ():
-                needs = {("pick up", thing): 0, ("open", LOCKED): 1}.get((verb, thing))
-                if needs is None or state.held == needs:
-                    found.add(Option(verb, thing))
-        return frozenset(found or {EXPLORE})
-
-    def sensible(self, state: Known) -> frozenset[Option]:
-        """The first option of the ideal plan, and going to what it names."""
-        first = self._plan(state)[0]
-        near = {Option("go to", first.object)} if first.object is not None else set()
-        return frozenset({first, *near})
-
-    def ideal_plans(self, state: Known) -> tuple[tuple[tuple[Option, ...], float], ...]:
-        """One plan for each state."""
-        return ((self._plan(state), 1.0),)
-
-    @staticmethod
-    def _plan(state: Known) -> tuple[Option, ...]:
-        """The mission's thing first, then what opens the way to it, and exploring where nothing does."""
-        near = {thing for thing, known in state.reach.items() if known == NEAR}
-        free, key = state.held == 0, state.held == 1
-        for thing, verb in ((TARGET, "pick up"), (GOAL, "go to")):
-            if thing in near:
-                plan = (Option(verb, thing),)
-                return plan if verb == "go to" or free else (DROP, *plan)
-        if LOCKED in near and key:
-            return (Option("open", LOCKED),)
-        if not free and not key:
-            return (DROP,)
-        if BLOCKER in near:
-            return (Option("pick up", BLOCKER),) if free else (DROP, Option("pick up", BLOCKER))
-        if KEY in near and free:
-            return (Option("pick up", KEY),)
-        if BOX in near and free:
-            return (Option("open", BOX),)
-        return (EXPLORE,)
-
-
+_EMPTY, _KEY, _ANY = (t.NOTHING,), (t.NOTHING, t.KEY), (t.NOTHING, t.KEY, t.OTHER)
 _ROOMS = (
     "A grid of rooms with walls and doors. The agent turns, walks, picks up one thing at a time, drops it, "
     "and opens what is before it. A closed door is opened without a key; a locked door only by the key of "
     "its colour, held in hand. Exploring walks to the nearest place not seen yet, and opens closed doors on "
     "the way."
 )
+_NEAREST = "Exploring walks to the nearest place not seen yet; it opens no door."
+_ONE_ROOM = (
+    "A room in which several things lie. The agent turns, walks, picks up one thing at a time and drops it. "
+    + _NEAREST
+)
 FAMILIES = {
     family.name: family
     for family in (
         Family(
             "MiniGrid-DoorKey",
+            ("MiniGrid-DoorKey-",),
             "use <key> to open <locked door> and then get to <goal>",
-            (GOAL, KEY, LOCKED),
-            2,
+            (t.goal, t.key, t.locked),
+            _KEY,
             _ROOMS,
         ),
-        Family("MiniGrid-Unlock", "open <locked door> with its <key>", (KEY, LOCKED), 2, _ROOMS),
+        Family(
+            "MiniGrid-Unlock",
+            ("MiniGrid-Unlock-",),
+            "open <locked door> with its <key>",
+            (t.key, t.locked),
+            _KEY,
+            _ROOMS,
+        ),
         Family(
             "MiniGrid-UnlockPickup",
+            ("MiniGrid-UnlockPickup-", "MiniGrid-BlockedUnlockPickup-"),
             "pick up <target>, which lies behind <locked door>",
-            (TARGET, KEY, LOCKED, BLOCKER),
-            3,
+            (t.target, t.key, t.locked, t.blocker.telling(t.NEAR)),
+            _ANY,
             _ROOMS,
-            (BLOCKER,),
         ),
         Family(
             "MiniGrid-KeyCorridor",
+            ("MiniGrid-KeyCorridor",),
             "pick up <target>, which lies in a room behind <locked door>",
-            (TARGET, KEY, LOCKED),
-            2,
+            (t.target, t.key, t.locked),
+            _KEY,
             _ROOMS,
         ),
-        Family("MiniGrid-MultiRoom", "walk through the rooms to <goal>", (GOAL,), 1, _ROOMS),
+        Family(
+            "MiniGrid-MultiRoom",
+            ("MiniGrid-MultiRoom-",),
+            "walk through the rooms to <goal>",
+            (t.goal,),
+            _EMPTY,
+            _ROOMS,
+        ),
         Family(
             "MiniGrid-ObstructedMaze",
+            ("MiniGrid-ObstructedMaze-",),
             "pick up <target>, which lies in a maze; a <box> can hold a key, a <blocker> bars a door",
-            (TARGET, KEY, LOCKED, BLOCKER, BOX),
-            3,
+            (t.target, *(thing.telling(t.NEAR) for thing in (t.key, t.locked, t.blocker, t.box))),
+            _ANY,
             _ROOMS,
-            (KEY, LOCKED, BLOCKER, BOX),
+        ),
+        Family(
+            "MiniGrid-LockedRoom",
+            ("MiniGrid-LockedRoom-",),
+            "get <key> from the room behind <marked door>, unlock <locked door> and go to <goal>",
+            (t.goal, t.key, t.locked, t.marked),
+            _KEY,
+            "A hall with six rooms, each behind a door. The agent turns, walks, picks up one thing at a "
+            "time, drops it, and opens what is before it. A closed door is opened without a key; a locked "
+            "door only by the key of its colour, held in hand. " + _NEAREST,
+            opens_doors=False,
+        ),
+        Family(
+            "MiniGrid-RedBlueDoors",
+            ("MiniGrid-RedBlueDoors-",),
+            "open <red door>, and after that <blue door>",
+            (t.red.telling(t.NEAR), t.opened, t.blue.telling(t.NEAR)),
+            _EMPTY,
+            "A room with a red door and a blue door, both closed without a lock. The agent turns, walks, and "
+            "opens what is before it. Opening the blue door before the red one fails. " + _NEAREST,
+            opens_doors=False,
+        ),
+        Family(
+            "MiniGrid-Fetch",
+            ("MiniGrid-Fetch-",),
+            "pick up <target> and nothing else",
+            (t.target, t.other.only("go to", "pick up")),
+            _EMPTY,
+            _ONE_ROOM + " Picking up a wrong thing fails.",
+        ),
+        Family(
+            "MiniGrid-GoTo",
+            ("MiniGrid-GoToDoor-", "MiniGrid-GoToObject-"),
+            "stand beside <target> and say done",
+            (t.target.only("go to").telling(t.FAR, t.NEAR, t.BESIDE), t.other.telling(t.NEAR)),
+            (t.NOTHING, t.OTHER),
+            _ONE_ROOM + " Saying done anywhere else fails, and so does opening anything.",
+            opens_doors=False,
+        ),
+        Family(
+            "MiniGrid-PutNear",
+            ("MiniGrid-PutNear-",),
+            "pick up <target> and put it near <place>",
+            (t.target, t.place),
+            (t.NOTHING, t.TARGET),
+            _ONE_ROOM + " Picking up a wrong thing fails; there is one attempt at dropping <target>, which "
+            "has to land next to <place>.",
+        ),
+        Family(
+            "MiniGrid-Memory",
+            ("MiniGrid-Memory",),
+            "remember <cue> at the start of a hall, and go to the thing at its end that is of the same kind",
+            (t.cue, t.match.telling(t.NEAR), t.other.telling(t.NEAR)),
+            _EMPTY,
+            "A hall with a thing, the cue, in a small room at its start and two things at its end, of which "
+            "one is of the cue's kind. The agent turns and walks; going to the other thing fails. Before the "
+            "cue was seen, no thing is known to match. Looking back walks towards the start of the hall, "
+            "exploring towards its end.",
         ),
     )
-}
-_BY_PREFIX = {
-    "MiniGrid-DoorKey-": "MiniGrid-DoorKey",
-    "MiniGrid-Unlock-": "MiniGrid-Unlock",
-    "MiniGrid-UnlockPickup-": "MiniGrid-UnlockPickup",
-    "MiniGrid-BlockedUnlockPickup-": "MiniGrid-UnlockPickup",
-    "MiniGrid-KeyCorridor": "MiniGrid-KeyCorridor",
-    "MiniGrid-MultiRoom-": "MiniGrid-MultiRoom",
-    "MiniGrid-ObstructedMaze-": "MiniGrid-ObstructedMaze",
 }
 
 
 def family_of(name: str) -> Family | None:
     """The family of one of Farama's ids; None for a level that is not taught."""
-    for prefix, family in _BY_PREFIX.items():
-        if name.startswith(prefix):
-            return FAMILIES[family]
+    for family in FAMILIES.values():
+        if name.startswith(family.levels):
+            return family
     return None

@@ -1,25 +1,21 @@
 """From a seen-map to what the teacher is told, and what each option does now."""
 
 import functools
-import re
-from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 from flax import struct
 from jax import Array
 
 from jaxteach.tasks.language import Option
 from jaxteach.worlds.minigrid import kinds as k
-from jaxteach.worlds.minigrid.paper.bitboards import any_cell, cells_last, pack, union_of_rows
+from jaxteach.worlds.minigrid.paper.bitboards import any_cell
 from jaxteach.worlds.minigrid.paper.paths import ahead_of, shifted
 from jaxteach.worlds.minigrid.state import compute_once
-from jaxteach.worlds.minigrid.taught import families as f
+from jaxteach.worlds.minigrid.taught import things as t
+from jaxteach.worlds.minigrid.taught.families import Family
+from jaxteach.worlds.minigrid.taught.roles import Scene, boards_of, next_to, scene_of, west_of
+from jaxteach.worlds.minigrid.taught.rules import DROP, EXPLORE, FINISH, LOOK_BACK
 from jaxteach.worlds.minigrid.taught.walks import AHEAD, LEFT_HAND, NOWHERE, around, first_steps
-
-_STATE_CLOSED, _STATE_LOCKED = 1, 2
-"""Farama's numbers of a door's state."""
-_NO_AGENT = 4
 
 
 class Options(struct.PyTreeNode):
@@ -34,21 +30,19 @@ class Options(struct.PyTreeNode):
     over: Array
 
 
-@functools.cache
-def targets_of(missions: tuple[str, ...]) -> np.ndarray:
-    """Kind and colour of what each mission names last, i32[missions, 2]; 0 where it names nothing.
+class Way(struct.PyTreeNode):
+    """How to get to cells of a kind.
 
-    >>> targets_of(("pick up the green ball",)).tolist()
-    [[6, 1]]
+    Attributes:
+        step: i32[N], the first step; see `walks.first_steps`.
+        facing: bool[N], whether such a cell is ahead.
     """
-    named = re.compile(rf"({'|'.join(k.COLOURS)}) ({'|'.join(k.KIND_NAMES[kind] for kind in k.PORTABLE)})$")
-    found = [named.search(mission) for mission in missions]
-    return np.array(
-        [[k.KIND_NAMES.index(m[2]), k.COLOURS.index(m[1])] if m else [0, 0] for m in found], np.int32
-    )
+
+    step: Array
+    facing: Array
 
 
-def perceive(family: f.Family, missions: tuple[str, ...], obs: dict[str, Array]) -> tuple[Array, Options]:
+def perceive(family: Family, missions: tuple[str, ...], obs: dict[str, Array]) -> tuple[Array, Options]:
     """Abstract states of observations, and what each option would do.
 
     Args:
@@ -59,94 +53,76 @@ def perceive(family: f.Family, missions: tuple[str, ...], obs: dict[str, Array])
     Returns:
         i32[N], codes of `families.Family.code`; and the options.
     """
-    kind, colour, status, heading = cells_last(obs["cells"])  # u32[H, W, N]
-    is_here = heading != _NO_AGENT
-    here, elsewhere = pack(is_here), ~is_here
-
-    def own(values: Array) -> Array:
-        """A channel in the agent's cell, i32[N]."""
-        return jnp.sum(jnp.where(is_here, values, 0), axis=(0, 1)).astype(jnp.int32)
-
-    held_kind, held_colour, direction = compute_once((own(kind), own(colour), own(heading)))
-    door = (kind == k.DOOR) & elsewhere
-    locked, closed = door & (status == _STATE_LOCKED), door & (status == _STATE_CLOSED)
-    # Colours of the locked doors seen, a bit each; before any was, every key may fit.
-    bits = jnp.where(locked, 1 << colour, 0)
-    colours = union_of_rows(functools.reduce(jnp.bitwise_or, [bits[:, c] for c in range(bits.shape[1])]))
-    usable = compute_once(jnp.where(colours == 0, jnp.uint32(63), colours))
-    holds_key = (held_kind == k.KEY) & ((usable >> held_colour.astype(jnp.uint32)) & 1 != 0)
-    nothing = held_kind == k.EMPTY
-    boards = _boards(family, missions, obs["mission"], (kind, colour, elsewhere), usable)
-    if f.LOCKED in family.things:
-        fits = ~holds_key[None, None] | (colour == held_colour.astype(jnp.uint32)[None, None])
-        boards[f.LOCKED] = pack(locked & fits)
-    doors = pack(door)
-    closed_doors = pack(closed)
-    shut = closed_doors | pack(locked)
-    if f.BLOCKER in family.things:
-        movable = pack(functools.reduce(jnp.logical_or, [kind == kind_ for kind_ in k.PORTABLE]) & elsewhere)
-        rest = functools.reduce(
-            jnp.bitwise_or, [boards[thing] for thing in (f.TARGET, f.KEY) if thing in boards]
-        )
-        boards[f.BLOCKER] = movable & around(shut) & ~rest
-    passable = pack(((kind == k.EMPTY) | (kind == k.FLOOR) | (kind == k.GOAL)) & elsewhere) | (doors & ~shut)
-    unseen, empty = pack(kind == 0), pack((kind == k.EMPTY) & elsewhere)
-    further = unseen | closed_doors
-    aside = _aside(passable | here, empty, doors)
-    things = tuple(boards[thing] for thing in family.things)
-    wanted = compute_once((*things, further, aside, empty))
-    *to, explore, drop, beside = compute_once(first_steps(compute_once(passable), here, direction, wanted))
-    held = jnp.where(nothing, 0, jnp.where(holds_key, 1, 2))
-    code = _code(family, to, things, held, explore != NOWHERE)
-    ahead = compute_once(ahead_of(here, direction))
-    # Where no place is out of the way, anywhere will do but where the way leads on.
-    spare = drop == NOWHERE
-    drop = jnp.where(spare, _elsewhere(beside, to), drop)
-    places = {
-        **{
-            thing: (step, any_cell(ahead & board))
-            for thing, step, board in zip(family.things, to, things, strict=True)
-        },
-        "explore": (explore, any_cell(ahead & closed_doors)),
-        "drop": (drop, any_cell(ahead & jnp.where(spare[None], empty, aside))),
+    scene = scene_of(obs["cells"])
+    boards = compute_once(boards_of(family, missions, scene, obs["mission"]))
+    ways = ways_of(family, scene, boards)
+    beside = {
+        thing.name: any_cell(around(boards[thing.name]) & scene.here)
+        for thing in family.things
+        if t.BESIDE in thing.values
     }
-    doing = [_act(option, places, nothing, holds_key) for option in family.options]
+    code = _code(family, scene, boards, ways, beside)
+    doing = [_act(option, ways, beside, scene) for option in family.options]
     actions, over = zip(*doing, strict=True)
     return code, Options(jnp.stack(actions), jnp.stack(over))
 
 
+def ways_of(family: Family, scene: Scene, boards: dict[str, Array]) -> dict[str, Way]:
+    """The ways to each thing, by its name, and of options without one by their verb."""
+    passable = scene.of_kind(k.EMPTY, k.FLOOR, k.GOAL) | scene.opened
+    unseen, empty = scene.of_kind(0), scene.of_kind(k.EMPTY)
+    entered = scene.closed if family.opens_doors else jnp.zeros_like(scene.closed)
+    wanted = {**boards, EXPLORE.kind: unseen | entered}
+    toggled = {EXPLORE.kind: entered}  # where walking there ends with something else than the cell itself
+    if LOOK_BACK in family.options:
+        west = west_of(scene.here)[None]
+        wanted |= {EXPLORE.kind: (unseen | entered) & ~west, LOOK_BACK.kind: unseen & west}
+        toggled[LOOK_BACK.kind] = entered & west
+    if t.PLACE in boards:
+        wanted["put near"] = next_to(boards[t.PLACE]) & empty
+    aside = _aside(passable | scene.here, empty, scene.doors)
+    wanted |= {DROP.kind: aside, "anywhere": empty}
+    steps = compute_once(
+        first_steps(compute_once(passable), scene.here, scene.direction, compute_once(tuple(wanted.values())))
+    )
+    ahead = compute_once(ahead_of(scene.here, scene.direction))
+    ways = {
+        name: Way(step, any_cell(ahead & toggled.get(name, cells)))
+        for (name, cells), step in zip(wanted.items(), steps, strict=True)
+    }
+    # Where no place is out of the way, anywhere will do but where the way leads on.
+    anywhere, drop = ways.pop("anywhere"), ways[DROP.kind]
+    spare = drop.step == NOWHERE
+    elsewhere = _elsewhere(anywhere.step, [ways[thing].step for thing in family.names])
+    ways[DROP.kind] = Way(
+        jnp.where(spare, elsewhere, drop.step), jnp.where(spare, anywhere.facing, drop.facing)
+    )
+    return ways
+
+
 def _code(
-    family: f.Family, to: list[Array], things: tuple[Array, ...], held: Array, unexplored: Array
+    family: Family,
+    scene: Scene,
+    boards: dict[str, Array],
+    ways: dict[str, Way],
+    beside: dict[str, Array],
 ) -> Array:
     """The state as one number, i32[N]; see `families.Family.code`."""
     digits = []
-    for thing, step, board in zip(family.things, to, things, strict=True):
-        known = jnp.where(step != NOWHERE, f.NEAR, jnp.where(any_cell(board), f.FAR, f.UNKNOWN))
-        digits.append((known == f.NEAR).astype(jnp.int32) if thing in family.near_only else known)
-    digits += [jnp.minimum(held, family.hands - 1), unexplored.astype(jnp.int32)]
+    for thing in family.things:
+        seen, near = any_cell(boards[thing.name]), ways[thing.name].step != NOWHERE
+        holds = {t.SEEN: seen, t.FAR: seen, t.NEAR: near, t.BESIDE: beside.get(thing.name, near)}
+        digit = jnp.zeros(seen.shape, jnp.int32)
+        for value, known in enumerate(thing.values[1:], 1):
+            digit = jnp.where(holds[known], value, digit)
+        digits.append(digit)
+    held = jnp.where(scene.held_kind == k.EMPTY, 0, len(family.hands) - 1)
+    if t.KEY in family.hands:
+        held = jnp.where(scene.holds_key, family.hands.index(t.KEY), held)
     code = jnp.zeros_like(held)
-    for digit, size in zip(digits, family.sizes, strict=True):
+    for digit, size in zip((*digits, held, ways[EXPLORE.kind].step != NOWHERE), family.sizes, strict=True):
         code = code * size + digit
     return code
-
-
-def _boards(
-    family: f.Family, missions: tuple[str, ...], mission: Array, cells: Any, usable: Array
-) -> dict[str, Array]:
-    """The cells of the things that kind and colour alone tell."""
-    kind, colour, elsewhere = cells
-    boards: dict[str, Array] = {}
-    if f.GOAL in family.things:
-        boards[f.GOAL] = pack((kind == k.GOAL) & elsewhere)
-    if f.TARGET in family.things:
-        target = jnp.asarray(targets_of(missions), jnp.uint32)[mission]
-        alike = (kind == target[None, None, :, 0]) & (colour == target[None, None, :, 1])
-        boards[f.TARGET] = pack(alike & elsewhere)
-    if f.KEY in family.things:
-        boards[f.KEY] = pack((kind == k.KEY) & (((usable[None, None] >> colour) & 1) != 0) & elsewhere)
-    if f.BOX in family.things:
-        boards[f.BOX] = pack((kind == k.BOX) & elsewhere)
-    return boards
 
 
 def _aside(passable: Array, empty: Array, doors: Array) -> Array:
@@ -163,31 +139,30 @@ def _elsewhere(beside: Array, to: list[Array]) -> Array:
     return jnp.where(taken, NOWHERE, beside)
 
 
-def _act(
-    option: Option, places: dict[str, tuple[Array, Array]], nothing: Array, holds_key: Array
-) -> tuple[Array, Array]:
-    """What one option does, i32[N], and whether it has ended or cannot begin, bool[N].
+def _act(option: Option, ways: dict[str, Way], beside: dict[str, Array], scene: Scene) -> tuple[Array, Array]:
+    """What one option does, i32[N], and whether it has ended or cannot begin, bool[N]."""
+    nothing = scene.held_kind == k.EMPTY
+    if option == FINISH:
+        return jnp.full(nothing.shape, k.DONE, jnp.int32), jnp.zeros(nothing.shape, bool)
+    thing = option.object
+    way = ways["put near" if option.kind == "put near" else thing or option.kind]
+    lost = way.step == NOWHERE
+    match option.kind:
+        case "explore" | "look back":
+            there, over = k.TOGGLE, lost
+        case "drop" | "put near":
+            there, over = k.DROP, lost | nothing
+        case "pick up":
+            there, over = k.PICKUP, lost | ~nothing
+        case "open":
+            there, over = k.TOGGLE, (lost | ~scene.holds_key) if thing == t.LOCKED else lost
+        case _:  # a goal is walked onto
+            arrived = way.facing if thing != t.GOAL else jnp.zeros_like(lost)
+            there, over = k.FORWARD, lost | arrived | beside.get(thing or "", arrived)
+    return _walk(way, there), over
 
-    Args:
-        option: which.
-        places: of each thing, of "explore" and of "drop", the first step there, and whether it is ahead.
-        nothing: bool[N], the hands are free.
-        holds_key: bool[N], a key of use is held.
-    """
-    step, facing = places[option.object or option.kind]
-    lost = step == NOWHERE
-    if option.kind == "explore":
-        return _walk(step, facing, k.TOGGLE), lost
-    if option.kind == "drop":
-        return _walk(step, facing, k.DROP), lost | nothing
-    if option.kind == "pick up":
-        return _walk(step, facing, k.PICKUP), lost | ~nothing
-    if option.kind == "open":
-        return _walk(step, facing, k.TOGGLE), lost | (~holds_key if option.object == f.LOCKED else False)
-    return _walk(step, facing, k.FORWARD), lost | (facing if option.object != f.GOAL else False)
 
-
-def _walk(step: Array, facing: Array, there: int) -> Array:
+def _walk(way: Way, there: int) -> Array:
     """The action that leads on: a turn, a step forward, or what is done on arrival."""
-    turn = jnp.where(step == LEFT_HAND, k.LEFT, k.RIGHT)
-    return jnp.where(step == AHEAD, jnp.where(facing, there, k.FORWARD), turn).astype(jnp.int32)
+    turn = jnp.where(way.step == LEFT_HAND, k.LEFT, k.RIGHT)
+    return jnp.where(way.step == AHEAD, jnp.where(way.facing, there, k.FORWARD), turn).astype(jnp.int32)
