@@ -35,6 +35,7 @@ def segment(n_updates, first=0, n_seeds=3):
         **{name: np.full(shape, i, np.float32) for i, name in enumerate(LOSSES)},
         "env_steps": np.broadcast_to(steps, shape).astype(np.int32),
         "started": np.full(shape, 6, np.int32),
+        "unlisted": np.full(shape, 2, np.int32),
         "alive": np.ones(shape, bool),
         "outcomes": outcomes,
     }
@@ -61,6 +62,7 @@ def test_log_by_hand(log):
     assert row["succeeded"] == [3, 3, 1]
     np.testing.assert_allclose(row["return"], [2 / 6, 2 / 6, 0.5 / 4])
     np.testing.assert_allclose(row["length"], [50 / 6, 50 / 6, 40 / 4])
+    assert row["unlisted"] == [2, 2, 2]
     assert [row[name][0] for name in LOSSES] == list(range(len(LOSSES)))
     assert {array.dtype.kind for name, array in arrays.items() if name in ARRAYS[:4]} == {"i"}
 

@@ -20,6 +20,11 @@ def report(summary: dict[str, Any]) -> None:
             f"{point['label'] or 'student'}: IQM success {success['iqm']:.3f} [{low:.3f}, {high:.3f}] over "
             f"{success['n']} seeds, {episodes} fresh episodes each; {steps_to_95(point)}"
         )
+        if point.get("unlisted_steps"):
+            print(
+                f"{point['unlisted_steps']:,} environment steps were in states that the table does not list: "
+                "nothing was taught there"
+            )
         if point["diverged"]:
             seeds = ", ".join(str(seed["seed"]) for seed in point["diverged"])
             print(f"diverged and frozen, but counted: seeds {seeds}")

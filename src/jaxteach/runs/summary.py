@@ -12,6 +12,7 @@ from jaxteach.runs.shards import Shard
 from jaxteach.teacher.corruption import AnyTeacher
 from jaxteach.teacher.table import PlanTable
 from jaxteach.training.evaluation import summarise, teacher_success
+from jaxteach.training.metrics import UNLISTED
 from jaxteach.training.state import Plan
 from jaxteach.training.train import Training
 
@@ -26,7 +27,7 @@ SHARED = (
     "eval_episodes",
 )
 """What is the same at every point of a sweep."""
-TOLD = ("decay", "diverged", "env_steps_to_success", "success_rate", "return", "length")
+TOLD = ("decay", "diverged", "unlisted_steps", "env_steps_to_success", "success_rate", "return", "length")
 """What a sweep's summary tells of each point."""
 
 
@@ -160,6 +161,7 @@ def summarise_run(
         "diverged": training.diverged,
         "env_steps": [int(steps) for steps in env_steps],
         "teacher_success_rate": teacher_rate,
+        "unlisted_steps": None if table is None or UNLISTED not in metrics else int(metrics[UNLISTED].sum()),
         "env_steps_to_success": median_env_steps(reached),
         "eval_episodes": config.eval_episodes,
         **summarise(training.final),

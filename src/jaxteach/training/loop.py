@@ -142,11 +142,27 @@ def run_update(
         **losses,
         "alive": state.alive,
         "lambda": weight,
+        "unlisted": unlisted(taught, rollout.rows.valid, weight),
         "env_steps": state.env_steps,
         "started": rollout.started,
         "outcomes": rollout.outcomes,
     }
     return state, metrics
+
+
+def unlisted(taught: Array, valid: Array, weight: Array) -> Array:
+    """Environment steps in states that the table does not list: the teacher says nothing there.
+
+    Args:
+        taught: f32[seed, time, env, A], see `ask_teacher`.
+        valid: bool[seed, time, env].
+        weight: f32[seed], lambda.
+
+    Returns:
+        i32[seed]; 0 where lambda is 0.
+    """
+    silent = valid & ~jnp.any(taught > 0.0, axis=-1)
+    return jnp.sum(silent & (weight > 0.0)[:, None, None], axis=(1, 2), dtype=jnp.int32)
 
 
 def progress_of(plan: Plan, update: Array, env_steps: Array) -> Array:

@@ -10,7 +10,9 @@ from jaxteach.analysis.curves import WINDOW, success_while_learning
 FloatArray = npt.NDArray[np.float64]
 
 LOSSES = ("lambda", "distill", "entropy", "approx_kl", "policy_loss", "value_loss")
-ARRAYS = ("env_steps", "started", "finished", "succeeded", "return", "length", *LOSSES)
+UNLISTED = "unlisted"
+"""Environment steps of an update, while lambda was positive, in states that the table does not list."""
+ARRAYS = ("env_steps", "started", "finished", "succeeded", "return", "length", *LOSSES, UNLISTED)
 
 
 class MetricsLog:
@@ -100,6 +102,8 @@ class MetricsLog:
             "return": means[..., 0],
             "length": means[..., 1],
             **{name: np.where(took_part, joined[name].astype(np.float64), np.nan) for name in LOSSES},
+            # A run begun before this was counted continues without.
+            **({UNLISTED: np.rint(joined[UNLISTED]).astype(np.int64)} if UNLISTED in joined else {}),
         }
 
 
