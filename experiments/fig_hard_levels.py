@@ -1,0 +1,81 @@
+"""MiniGrid's hard levels: LLM4Teach with a rule's table, RL only and hierarchical RL, at equal budget."""
+
+from common import FIRST_SEED, Options, Scale, main
+from drawing import Dot, DotPanel, dots_figure, save, seeds_note, steps_dot, success_dot
+from reporting import Result, summary_row
+from running import Job, carry_out
+
+from jaxteach.config import Config, Decay
+
+OURS = "LLM4Teach"
+DECAY = Decay("adaptive", off_at=0.9)
+"""Lambda follows the student: the levels take very different numbers of steps to learn."""
+N_SEEDS = 8
+ENV_STEPS = {
+    "DoorKey-8x8-v0": 131_072,
+    "DoorKey-16x16-v0": 524_288,
+    "Unlock-v0": 131_072,
+    "UnlockPickup-v0": 262_144,
+    "BlockedUnlockPickup-v0": 524_288,
+    "MultiRoom-N4-S5-v0": 262_144,
+    "MultiRoom-N6-v0": 524_288,
+    "KeyCorridorS3R3-v0": 262_144,
+    "KeyCorridorS6R3-v0": 1_048_576,
+    "LockedRoom-v0": 524_288,
+    "ObstructedMaze-1Dlhb-v0": 524_288,
+    "ObstructedMaze-2Dlhb-v1": 1_048_576,
+    "ObstructedMaze-Full-v1": 1_048_576,
+    "RedBlueDoors-8x8-v0": 262_144,
+    "Fetch-8x8-N3-v0": 262_144,
+    "PutNear-8x8-N3-v0": 524_288,
+    "GoToDoor-8x8-v0": 131_072,
+    "MemoryS17Random-v0": 262_144,
+}
+"""What a seed of every method takes, in environment steps."""
+QUICK = ("Unlock-v0", "GoToDoor-8x8-v0")
+
+
+def methods(scale: Scale, level: str) -> dict[str, Config]:
+    """The methods compared: the same hyperparameters, budget and network size for each."""
+    own = {} if scale.quick else {"seeds": N_SEEDS, "env_steps": ENV_STEPS[level]}
+    task = f"MiniGrid-{level}"
+    return {
+        OURS: scale.config(task, teacher="rule-ideal", decay=DECAY, **own),
+        "RL only": scale.config(task, teacher="none", decay=Decay("none"), **own),
+        "hierarchical RL": scale.config(task, teacher="none", method="hierarchical", **own),
+    }
+
+
+def figure(options: Options) -> None:
+    """Train, draw, write."""
+    scale = options.scale
+    levels = QUICK if scale.quick else tuple(ENV_STEPS)
+    by_method = [methods(scale, level) for level in levels]
+    # The taught students first: what is asked of them is what the others are compared with.
+    jobs = [Job(label, configs[label]) for label in by_method[0] for configs in by_method]
+    results = carry_out(jobs, options)
+    by_level = {level: [r for r in results if r.task == f"MiniGrid-{level}"] for level in levels}
+    panels = [panel for level, runs in by_level.items() for panel in panels_of(level, runs, scale.window)]
+    title = f"Hard levels of MiniGrid, {seeds_note(results)} each, from {FIRST_SEED} on"
+    note = (
+        "Success in the end: IQM over seeds with its 95 % bootstrap interval; grey: the teacher alone. "
+        "Steps to 0.8 while learning: the median over seeds with its interval."
+    )
+    rows = [summary_row(r, scale.window) for runs in by_level.values() for r in runs]
+    save(options, results, {options.figure: dots_figure(title, note, panels, columns=4)}, rows)
+
+
+def panels_of(level: str, runs: list[Result], window: int) -> tuple[DotPanel, DotPanel]:
+    """A level's two panels."""
+    name = level.rsplit("-v", 1)[0]
+    success: tuple[Dot, ...] = tuple(success_dot(run, strong=run.label == OURS) for run in runs)
+    steps = tuple(steps_dot(run, 0.8, window, strong=run.label == OURS) for run in runs)
+    right = max(float(run.run.metrics["env_steps"].max()) for run in runs)
+    return (
+        DotPanel(f"{name}: success", "success rate of the final evaluation", success),
+        DotPanel(f"{name}: steps to 0.8", "environment steps per seed", steps, right),
+    )
+
+
+if __name__ == "__main__":
+    main(__doc__, figure)
