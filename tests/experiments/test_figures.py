@@ -17,8 +17,8 @@ SCRIPTS = sorted(path.stem for path in (Path(__file__).parents[2] / "experiments
 
 
 def test_all_figures_are_there():
-    wanted = "corruption decay generalization learning_curves students teacher_quality uncertainty"
-    assert [f"fig_{name}" for name in wanted.split()] == SCRIPTS
+    wanted = "corruption decay generalization hard_levels learning_curves students teacher_quality"
+    assert [f"fig_{name}" for name in (*wanted.split(), "uncertainty")] == SCRIPTS
 
 
 def jobs_of(script, scale, monkeypatch):
@@ -48,12 +48,12 @@ def test_plans(script, scale, monkeypatch):
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_the_default_has_32_seeds_behind_every_point(script, monkeypatch):
+def test_the_default_has_as_many_seeds_behind_every_point(script, monkeypatch):
     seeds: dict[tuple[str, str], int] = {}
     for job in jobs_of(script, "default", monkeypatch):
         name = (job.config.task, job.label.partition("/")[0])
         seeds[name] = seeds.get(name, 0) + job.config.seeds
-    assert set(seeds.values()) == {32}
+    assert set(seeds.values()) == {8 if script == "fig_hard_levels" else 32}
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
