@@ -32,11 +32,12 @@ def main() -> None:
         known: dict[str, list[int]] = json.loads(STATES.read_text(encoding="utf-8"))
         from jaxteach.worlds.minigrid.levels import LEVELS
         from jaxteach.worlds.minigrid.taught.families import FAMILIES, family_of
+        from jaxteach.worlds.navix import TAUGHT
 
         for family in FAMILIES.values():
             if given.family not in (None, family.name):
                 continue
-            names = [name for name in LEVELS if family_of(name) is family]
+            names = [name for name in (*LEVELS, *TAUGHT) if family_of(name) is family]
             before, found = set(known.get(family.name, ())), set()
             for name in names:
                 counts = reached(name, given.steps, given.seed)
@@ -58,12 +59,12 @@ def reached(name: str, n_steps: int, seed: int) -> dict[int, int]:
     import jax.numpy as jnp
     import numpy as np
 
-    from jaxteach.worlds.minigrid.task import LevelMaker
-    from jaxteach.worlds.minigrid.taught.families import family_of
+    from jaxteach.tasks import make_task
     from jaxteach.worlds.minigrid.taught.perceive import perceive
 
-    task, family, n = LevelMaker(name, 1).make(), family_of(name), 1024
-    assert family is not None
+    # Taught tasks have a family and missions besides the protocol.
+    task: Any = make_task(name)
+    family, n = task.family, 1024
     n_codes = family.n_codes
 
     @functools.partial(jax.jit, static_argnums=1)
@@ -71,7 +72,7 @@ def reached(name: str, n_steps: int, seed: int) -> dict[int, int]:
         def step(carry: Any, _: Any) -> Any:
             state, option, key, counts = carry
             key, k1, k2, k3, k4, k5 = jax.random.split(key, 6)
-            code, options = perceive(family, task.level.missions, jax.vmap(task.observe)(state))
+            code, options = perceive(family, task.missions, jax.vmap(task.observe)(state))
             counts = counts.at[code].add(1)
             # A third wanders, a third follows options at random, a third does the sensible thing mostly.
             new = jax.random.randint(k1, (n,), 0, len(family.options))

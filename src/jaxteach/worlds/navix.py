@@ -11,12 +11,20 @@ from navix.environments.environment import StepType
 
 from jaxteach.tasks.language import AbstractState
 from jaxteach.tasks.protocol import Features
-from jaxteach.utils.errors import UserError
+from jaxteach.utils.errors import UserError, nearest
 from jaxteach.worlds.gymnax import Abstract, GymnaxTask
 from jaxteach.worlds.vectors import Map, Symbols
 
 ACTION_NAMES = ("left", "right", "forward", "pick up", "drop", "toggle", "done")
 """navix's default actions, which are MiniGrid's."""
+
+TAUGHT = (
+    "Navix-DoorKey-8x8-v0",
+    "Navix-DoorKey-16x16-v0",
+    "Navix-KeyCorridorS3R3-v0",
+    "Navix-LockedRoom-v0",
+)
+"""navix's levels that have a teacher: in all of them a key opens a locked door on the way to a goal."""
 
 
 def check_navix_name(name: str) -> None:
@@ -110,25 +118,42 @@ class NavixTask(GymnaxTask):
 class _Maker:
     """What builds the task of one navix id; see `tasks.registry.Maker`."""
 
-    variants: ClassVar[dict[str, dict[str, Any]]] = {}
     env_steps: ClassVar[int] = 983_040
 
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def make(self, max_steps: int | None = None) -> NavixTask:
+    @property
+    def variants(self) -> dict[str, dict[str, Any]]:
+        """Of a level that is taught, the one that shows navix's own observation."""
+        return {"symbolic": {"observation": "symbolic"}} if self.name in TAUGHT else {}
+
+    def make(self, max_steps: int | None = None, observation: str | None = None) -> NavixTask:
         """The task.
 
         Args:
             max_steps: environment steps an episode may last; by default navix's.
+            observation: "symbolic", navix's; "seen", the seen-map that teachers read: by default where
+                the level is taught.
+
+        Raises:
+            UserError: the level has no such observation.
         """
-        return _make(self.name, **({} if max_steps is None else {"max_steps": max_steps}))
+        known = ("seen", "symbolic") if self.name in TAUGHT else ("symbolic",)
+        shown = known[0] if observation is None else observation
+        if shown not in known:
+            raise UserError(f"unknown observation '{shown}' of {self.name}: {nearest(shown, known)}")
+        return _make(self.name, shown == "seen", **({} if max_steps is None else {"max_steps": max_steps}))
 
 
 @functools.cache
-def _make(name: str, **parameters: Any) -> NavixTask:
+def _make(name: str, seen: bool, **parameters: Any) -> NavixTask:
     """One task object an id, so that programs compiled for it are found again."""
-    return NavixTask(name, **parameters)
+    if not seen:
+        return NavixTask(name, **parameters)
+    from jaxteach.worlds.navix_seen import SeenNavixTask
+
+    return SeenNavixTask(name, **parameters)
 
 
 def task_maker(name: str) -> _Maker:

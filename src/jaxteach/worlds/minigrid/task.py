@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Literal, get_args
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import struct
 from jax import Array
 
@@ -26,7 +25,7 @@ from jaxteach.worlds.minigrid.level import Level
 from jaxteach.worlds.minigrid.levels import level_of
 from jaxteach.worlds.minigrid.palette import palette_of
 from jaxteach.worlds.minigrid.taught.families import Family, family_of
-from jaxteach.worlds.minigrid.taught.perceive import Options, perceive
+from jaxteach.worlds.minigrid.taught.perceive import Options, carry_out, rows_of
 from jaxteach.worlds.minigrid.view import image_of, map_of
 
 Observed = Literal["seen", "view"]
@@ -189,6 +188,11 @@ class LevelTask(Defaults):
         return family_of(self.name) if self.remembers else None
 
     @property
+    def missions(self) -> tuple[str, ...]:
+        """The level's, in words."""
+        return self.level.missions
+
+    @property
     def facts(self) -> str:
         """The world in a few sentences."""
         if self.family is not None:
@@ -216,18 +220,11 @@ class LevelTask(Defaults):
         """See `Teachable.perceive`; no state is listed of a level that is not taught."""
         if self.family is None:
             return jnp.full(obs["mission"].shape, -1, jnp.int32), None
-        code, options = perceive(self.family, self.level.missions, obs)
-        row = np.full(self.family.n_codes, -1, np.int32)
-        row[list(self.family.codes)] = np.arange(len(self.family.codes))
-        return jnp.asarray(row)[code], options
+        return rows_of(self.family, self.level.missions, obs)
 
     def act(self, view: Options, group: int, option: Array) -> tuple[Array, Array]:
         """See `Teachable.act`."""
-        action, over = jnp.full(option.shape, self.no_op, jnp.int32), jnp.ones(option.shape, bool)
-        for number in range(view.action.shape[0]):
-            action = jnp.where(option == number, view.action[number][None], action)
-            over = jnp.where(option == number, view.over[number][None], over)
-        return action, over
+        return carry_out(view, option, self.no_op)
 
     def fixed_action(self, state: int, option: Option) -> int | None:
         """Waiting; of a level that is not taught, the action of that name."""

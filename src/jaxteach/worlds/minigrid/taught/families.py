@@ -200,6 +200,14 @@ FAMILIES = {
             _ROOMS,
         ),
         Family(
+            "Navix-DoorKey",
+            ("Navix-DoorKey-", "Navix-KeyCorridor", "Navix-LockedRoom-"),
+            "use <key> to open <locked door> and then get to <goal>",
+            (t.goal, t.key, t.locked),
+            _KEY,
+            _ROOMS + " A key is used up by the door it opens.",
+        ),
+        Family(
             "MiniGrid-Unlock",
             ("MiniGrid-Unlock-",),
             "open <locked door> with its <key>",
@@ -302,7 +310,7 @@ FAMILIES = {
 
 
 def family_of(name: str) -> Family | None:
-    """The family of one of Farama's ids; None for a level that is not taught."""
+    """The family of an id of Farama's or navix's; None for a level that is not taught."""
     for family in FAMILIES.values():
         if name.startswith(family.levels):
             return family

@@ -3,6 +3,7 @@
 import functools
 
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 from jax import Array
 
@@ -65,6 +66,32 @@ def perceive(family: Family, missions: tuple[str, ...], obs: dict[str, Array]) -
     doing = [_act(option, ways, beside, scene) for option in family.options]
     actions, over = zip(*doing, strict=True)
     return code, Options(jnp.stack(actions), jnp.stack(over))
+
+
+def rows_of(family: Family, missions: tuple[str, ...], obs: dict[str, Array]) -> tuple[Array, Options]:
+    """As `perceive`, with rows i32[N] of the family's tables for codes; -1 for a state not listed."""
+    code, options = perceive(family, missions, obs)
+    row = np.full(family.n_codes, -1, np.int32)
+    row[list(family.codes)] = np.arange(len(family.codes))
+    return jnp.asarray(row)[code], options
+
+
+def carry_out(view: Options, option: Array, no_op: int) -> tuple[Array, Array]:
+    """What options do; see `tasks.protocol.Teachable.act`.
+
+    Args:
+        view: of N observations.
+        option: i32[K, N], numbers of options, -1 for none.
+        no_op: the action of no option.
+
+    Returns:
+        Actions i32[K, N], and whether they have ended bool[K, N].
+    """
+    action, over = jnp.full(option.shape, no_op, jnp.int32), jnp.ones(option.shape, bool)
+    for number in range(view.action.shape[0]):
+        action = jnp.where(option == number, view.action[number][None], action)
+        over = jnp.where(option == number, view.over[number][None], over)
+    return action, over
 
 
 def ways_of(family: Family, scene: Scene, boards: dict[str, Array]) -> dict[str, Way]:
