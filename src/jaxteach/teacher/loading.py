@@ -78,5 +78,6 @@ def find_table(name_or_path: str | os.PathLike[str], task_name: str) -> Path:
         return cache_folder() / task_name / f"{given}.json"
     choice = nearest(given, names) if names else "(none ships for this task)"
     raise UserError(
-        f"no teacher table {given!r} for task {task_name}: {choice}; or give the path of a .json file"
+        f"no teacher table {given!r} for task {task_name}: {choice}; or give the path of a .json file, or "
+        "--teacher none"
     )
