@@ -2,12 +2,15 @@
 
 import dataclasses
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxteach import load_policy
 from jaxteach.config import resolve
 from jaxteach.config.sweep import grid
+from jaxteach.runs.checkpoints import placed
 from jaxteach.runs.chunk_files import read_chunk, write_chunk, write_params
 from jaxteach.runs.run_folder import RunFolder, flatten, unflatten
 from jaxteach.tasks import make_task
@@ -110,3 +113,15 @@ def test_a_run_stopped_within_a_chunk(tmp_path, long_program):
 def test_a_folder_holds_one_run(folder):
     with pytest.raises(UserError, match="already holds a run"):
         RunFolder.create(folder.path)
+
+
+def test_typed_keys_are_kept_by_their_words():
+    """States of environments of others hold such keys; NumPy and orbax take none."""
+    state = {"env": {"key": jax.random.split(jax.random.key(1, impl="rbg"), 3)}, "clock": jnp.arange(3)}
+    arrays = flatten(state)
+    assert arrays["env/key"].dtype == np.uint32 and arrays["env/key"].shape == (3, 4)
+    again = placed(arrays, jax.tree.map(jnp.copy, state))
+    assert again["env"]["key"].dtype == state["env"]["key"].dtype
+    assert jnp.array_equal(again["env"]["key"], state["env"]["key"])
+    with pytest.raises(ValueError, match="its state differs in env/key"):
+        placed({**arrays, "env/key": arrays["env/key"][:, :2]}, state)

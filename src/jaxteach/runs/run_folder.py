@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
@@ -197,9 +198,19 @@ def describe(table: PlanTable | None) -> dict[str, str] | None:
 
 
 def flatten(params: Any) -> dict[str, npt.NDArray[Any]]:
-    """Parameters, or any tree of arrays, by path, such as `dense_0/kernel`."""
+    """Parameters, or any tree of arrays, by path, such as `dense_0/kernel`; of typed keys their words."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(params)
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in leaves}
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(
+            jax.random.key_data(leaf) if is_key(leaf) else leaf
+        )
+        for path, leaf in leaves
+    }
+
+
+def is_key(leaf: Any) -> bool:
+    """Whether an array is of typed random keys, as environments of others keep them; NumPy has no such."""
+    return bool(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key))
 
 
 def unflatten(arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
