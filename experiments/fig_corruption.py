@@ -153,7 +153,7 @@ def row_of(task: str, point: Point, window: int) -> dict[str, Any]:
         "teacher_high": teacher_high,
         "above_teacher": float(np.mean(above, axis=0)[0]),
         "above_0.8": float(np.mean(above, axis=0)[1]),
-        "reached_0.8": float(np.isfinite(steps).mean()),
+        "confirmed_0.8": float(np.isfinite(steps).mean()),
     }
 
 

@@ -78,7 +78,7 @@ def test_dots_are_drawn_where_they_belong():
     assert ((0.25, 0.75), (0, 0), "None") in points
     assert ((0.5,), (0,), "o") in points and ((0.4,), (2,), "s") in points
     assert ((0.3, 1.0), (2, 2), "None") in points and ((1.0,), (2,), ">") in points
-    assert [text.get_text().strip() for text in axes.texts] == ["not reached"]
+    assert [text.get_text().strip() for text in axes.texts] == ["not confirmed"]
     assert max(len(line) for line in figure._supxlabel.get_text().splitlines()) < 150
 
 
@@ -94,7 +94,7 @@ def test_wrong_tables_are_drawn_not_their_seeds():
     row = corruption.row_of("simple_door_key", point, 100)
     assert (row["tables"], row["seeds"], row["success_mean"]) == (2, 4, 0.5)
     assert (row["success_low"], row["success_high"]) == (0.05, 0.95)  # both draws the one table, or the other
-    assert (row["above_teacher"], row["above_0.8"], row["reached_0.8"]) == (0.5, 0.5, 0.5)
+    assert (row["above_teacher"], row["above_0.8"], row["confirmed_0.8"]) == (0.5, 0.5, 0.5)
     curve = corruption.curve_of("students", [point], "students")
     assert (curve.env_steps[0], curve.centre[0], curve.low[0], curve.seeds) == (1 / 3, 0.5, 0.05, 2)
 

@@ -18,7 +18,7 @@ def report(summary: dict[str, Any]) -> None:
         low, high = success["ci95"]
         print(
             f"{point['label'] or 'student'}: IQM success {success['iqm']:.3f} [{low:.3f}, {high:.3f}] over "
-            f"{success['n']} seeds, {episodes} fresh episodes each; {steps_to_95(point)}"
+            f"{success['n']} seeds, {episodes} fresh episodes each; {crossing_of_95(point)}"
         )
         if point["diverged"]:
             seeds = ", ".join(str(seed["seed"]) for seed in point["diverged"])
@@ -34,7 +34,10 @@ def report(summary: dict[str, Any]) -> None:
     )
 
 
-def steps_to_95(point: dict[str, Any]) -> str:
-    """When success while learning reached 0.95, in words."""
-    steps = point["env_steps_to_success"]["0.95"]
-    return "0.95 while learning " + ("not reached" if steps is None else f"after {steps:,.0f} steps (median)")
+def crossing_of_95(point: dict[str, Any]) -> str:
+    """When success while learning crossed 0.95, confirmed by later episodes, in words."""
+    crossing, seeds = point["confirmed_crossings"]["0.95"], point["success_rate"]["n"]
+    steps = crossing["env_steps"]
+    if steps is not None:
+        return f"0.95 while learning after {steps:,.0f} steps (median, confirmed)"
+    return f"0.95 while learning confirmed for {crossing['seeds']} of {seeds} seeds"

@@ -25,7 +25,8 @@ from jaxteach.utils.files import write_atomic
 from jaxteach.utils.jax_setup import versions
 from jaxteach.utils.numerics import settings
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Of summary.json. Version 2 added `confirmed_crossings`; what version 1 held means the same."""
 
 
 @dataclasses.dataclass(frozen=True)

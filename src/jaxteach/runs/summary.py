@@ -26,7 +26,15 @@ SHARED = (
     "eval_episodes",
 )
 """What is the same at every point of a sweep."""
-TOLD = ("decay", "diverged", "env_steps_to_success", "success_rate", "return", "length")
+TOLD = (
+    "decay",
+    "diverged",
+    "env_steps_to_success",
+    "confirmed_crossings",
+    "success_rate",
+    "return",
+    "length",
+)
 """What a sweep's summary tells of each point."""
 
 
@@ -141,12 +149,15 @@ def summarise_run(
         training: complete, of one point.
         teacher_rate: success of the teacher alone, 0 to 1; None without a teacher.
     """
-    from jaxteach.analysis import env_steps_to_success, median_env_steps
+    from jaxteach.analysis import (
+        confirmed_crossings,
+        describe_crossings,
+        env_steps_to_success,
+        median_env_steps,
+    )
 
     metrics = training.metrics
-    reached = env_steps_to_success(
-        metrics["env_steps"], metrics["started"], metrics["finished"], metrics["succeeded"]
-    )
+    episodes = metrics["env_steps"], metrics["started"], metrics["finished"], metrics["succeeded"]
     env_steps = metrics["env_steps"][:, -1]
     return {
         "task": config.task,
@@ -160,7 +171,8 @@ def summarise_run(
         "diverged": training.diverged,
         "env_steps": [int(steps) for steps in env_steps],
         "teacher_success_rate": teacher_rate,
-        "env_steps_to_success": median_env_steps(reached),
+        "env_steps_to_success": median_env_steps(env_steps_to_success(*episodes)),
+        "confirmed_crossings": describe_crossings(confirmed_crossings(*episodes)),
         "eval_episodes": config.eval_episodes,
         **summarise(training.final),
         "env_steps_per_second": float(np.sum(env_steps)) / training.seconds,
