@@ -67,9 +67,9 @@ class DotPanel:
 
 
 def title_of(task: str) -> str:
-    """A task as figures call it: SimpleDoorKey, or SimpleDoorKey, small rooms."""
+    """A task as figures call it: SimpleDoorKey, or SimpleDoorKey, small rooms; a level by its id."""
     base, _, variant = task.partition(":")
-    return task_class(base).__name__ + (f", {variant.replace('_', ' ')}" if variant else "")
+    return getattr(task_class(base), "__name__", base) + (f", {variant.replace('_', ' ')}" if variant else "")
 
 
 def seeds_note(results: Sequence[Result]) -> str:

@@ -112,9 +112,12 @@ def transfer_cells(row: Row) -> dict[str, str]:
 
 def error_cells(row: Row) -> dict[str, str]:
     """Success of students and of their teachers, whose tables err."""
+    wrong = share(row["share"])
+    if row.get("n_wrong"):
+        wrong = f"{row['n_wrong']} of {row['n_states']} states"
     return {
         "tables": row["tables"],
-        "wrong": share(row["share"]),
+        "wrong": wrong,
         "students, mean [95 %]": rates(row, "success_mean", "success_low", "success_high"),
         "teachers alone, mean [95 %]": rates(row, "teacher_success", "teacher_low", "teacher_high"),
         "tables with students above": percent(row["above_teacher"]),

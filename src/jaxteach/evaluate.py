@@ -127,6 +127,7 @@ def wanted_teacher(options: Options, config: "Config | None") -> Wanted:
     from jaxteach.config import Corrupt
     from jaxteach.tasks import task_facts
     from jaxteach.teacher.loading import load_teacher
+    from jaxteach.teacher.wrong import wrong_states
 
     name = options.task or (config.task if config else "")
     # The run's own task is the one it was trained on, changes and all.
@@ -138,6 +139,7 @@ def wanted_teacher(options: Options, config: "Config | None") -> Wanted:
         raise UserError("--teacher none: there is no teacher to evaluate")
     # The errors a run put into its teacher belong to that teacher, not to another one.
     corrupt = config.corrupt if config and options.teacher is None else Corrupt()
+    wrong_states(table, corrupt)  # refuses more than there are
     return Wanted(name, changes, table, corrupt)
 
 
@@ -173,6 +175,7 @@ def evaluate_teacher(options: Options, config: "Config | None") -> dict[str, Any
 
     from jaxteach.tasks import make_task
     from jaxteach.teacher.corruption import make_teacher
+    from jaxteach.teacher.wrong import describe_errors
     from jaxteach.training import as_arrays, play_teacher, summarise
 
     wanted = wanted_teacher(options, config)
@@ -182,7 +185,7 @@ def evaluate_teacher(options: Options, config: "Config | None") -> dict[str, Any
     return {
         "who": "teacher",
         "teacher": {"name": table.name, "sha256": table.sha256},
-        "corrupt": dataclasses.asdict(corrupt) if corrupt.share else None,
+        "corrupt": describe_errors(table, corrupt),
         **asked(options, wanted.task),
         **summarise(as_arrays(played)),
     }

@@ -121,14 +121,17 @@ def task_of(options: Options, config: "Config") -> str:
 
 def table_of(options: Options, config: "Config", name: str, task: "Teachable") -> "PlanTable | None":
     """The teacher to show, if any; by default the run's own, with the errors the run put into it."""
-    from jaxteach.teacher.corruption import other_options, systematic
     from jaxteach.teacher.loading import load_teacher
+    from jaxteach.teacher.wrong import describe_errors, in_words, other_options, systematic
 
     table = load_teacher(options.teacher or config.teacher, name)
     share, said = config.corrupt.share, task.language.options
-    if table is None or options.teacher is not None or not share:
+    if table is None or options.teacher is not None:
         return table
-    shown = f"{table.name} ({share:.0%} wrong)"
+    errors = describe_errors(table, config.corrupt)
+    if errors is None:
+        return table
+    shown = f"{table.name} ({in_words(errors)})"
     if config.corrupt.mode == "systematic":
         return dataclasses.replace(systematic(table, said, config.corrupt), name=shown)
     wrong = other_options(table, said)

@@ -5,6 +5,7 @@ import pytest
 from jaxteach.cli.results import report
 
 SUMMARY = {
+    "corrupt": None,
     "success_rate": {"iqm": 0.9, "ci95": [0.8, 1.0], "n": 8},
     "env_steps_to_success": {"0.95": 1000.0},  # noise alone can have this
     "diverged": [],

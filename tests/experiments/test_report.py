@@ -56,6 +56,19 @@ def test_confirmed_crossings_are_named_and_preferred(tmp_path):
     assert report.per_seed(tmp_path / "rows.gz")["t", "r"][1].tolist() == [150000.0]
 
 
+def test_errors_are_told_by_the_number_of_states(tmp_path):
+    old = {"task": "t", "run": "systematic 0.3", "seeds": 32, "tables": 16, "share": 0.292}
+    ends = ("success_mean", "success_low", "success_high", "teacher_success", "teacher_low", "teacher_high")
+    old |= dict.fromkeys((*ends, "above_teacher", "above_0.8"), 0.5)
+    states = old | {"run": "states 3", "n_wrong": 3, "n_states": 14}
+    noise = old | {"run": "noise 0.9", "n_wrong": None, "n_states": 14, "share": 0.9}
+    (tmp_path / "fig_x").mkdir()
+    for rows, expected in (([old], ["0.292"]), ([states, noise], ["3 of 14 states", "0.900"])):
+        (tmp_path / "fig_x" / "summary.csv").write_text(csv_text(rows))
+        lines = report.fill("<!-- table fig_x -->\n<!-- end -->\n", tmp_path).splitlines()[3:-1]
+        assert [line.split(" | ")[4] for line in lines] == expected
+
+
 def test_a_table_without_results_is_empty(tmp_path):
     page = "<!-- table fig_x -->\nold\n<!-- end -->\n"
     assert report.fill(page, tmp_path) == "<!-- table fig_x -->\n<!-- end -->\n"

@@ -3,6 +3,8 @@
 import sys
 from typing import Any
 
+from jaxteach.teacher.wrong import in_words
+
 
 def say(line: str) -> None:
     """Tell the user one thing, on stderr."""
@@ -24,10 +26,9 @@ def report(summary: dict[str, Any]) -> None:
             seeds = ", ".join(str(seed["seed"]) for seed in point["diverged"])
             print(f"diverged and frozen, but counted: seeds {seeds}")
     if summary["teacher_success_rate"] is not None:
-        print(
-            f"teacher: success {summary['teacher_success_rate']:.3f} over 1000 episodes "
-            f"({summary['teacher']['name']})"
-        )
+        errors = summary["corrupt"]
+        name = summary["teacher"]["name"] + ("" if errors is None else f", {in_words(errors)}")
+        print(f"teacher: success {summary['teacher_success_rate']:.3f} over 1000 episodes ({name})")
     print(
         f"trained in {wall['train']:.1f} s ({summary['env_steps_per_second']:,.0f} environment steps/s; "
         f"compile {wall['compile']:.1f} s, evaluate {wall['evaluate']:.1f} s)"

@@ -1,6 +1,5 @@
 """The results of a run: metrics.npz and summary.json, and with a sweep those of every point."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from jaxteach.runs.run_folder import RunFolder, describe
 from jaxteach.runs.shards import Shard
 from jaxteach.teacher.corruption import AnyTeacher
 from jaxteach.teacher.table import PlanTable
+from jaxteach.teacher.wrong import describe_errors
 from jaxteach.training.evaluation import summarise, teacher_success
 from jaxteach.training.state import Plan
 from jaxteach.training.train import Training
@@ -166,7 +166,7 @@ def summarise_run(
         "decay": config.decay.name,
         "preset": config.preset,
         "teacher": describe(table),
-        "corrupt": dataclasses.asdict(config.corrupt) if config.corrupt.share else None,
+        "corrupt": describe_errors(table, config.corrupt),
         "seeds": [int(seed) for seed in training.seed_ids],
         "diverged": training.diverged,
         "env_steps": [int(steps) for steps in env_steps],

@@ -1,7 +1,5 @@
 """Error injection: a teacher that, for a share of its instructions, says some other option at random."""
 
-import dataclasses
-import hashlib
 from typing import Any
 
 import jax
@@ -10,10 +8,10 @@ from flax import struct
 from jax import Array
 
 from jaxteach.config import Corrupt
-from jaxteach.tasks.language import Option
 from jaxteach.tasks.protocol import Teachable
 from jaxteach.teacher.policy import Teacher, compile_teacher, teacher_policy
-from jaxteach.teacher.table import Plan, PlanTable
+from jaxteach.teacher.table import PlanTable
+from jaxteach.teacher.wrong import other_options, systematic
 
 
 class NoisyTeacher(struct.PyTreeNode):
@@ -48,62 +46,14 @@ def make_teacher(
         task: the task.
         corrupt: how many instructions are replaced, and how.
         room: see `compile_teacher`.
+
+    Raises:
+        UserError: more states are to be wrong than the table has.
     """
     if corrupt.mode == "noise" and corrupt.share > 0.0:
         other = compile_teacher(other_options(table, task.language.options), task)
         return NoisyTeacher(compile_teacher(table, task, room), other, jnp.float32(corrupt.share))
     return compile_teacher(systematic(table, task.language.options, corrupt), task, room)
-
-
-def systematic(table: PlanTable, options: tuple[Option, ...], corrupt: Corrupt) -> PlanTable:
-    """Replace what a table says in a share of its states, each time by one other option, always the same.
-
-    Which states, and which options, follows from the seed by hashing: a larger share adds states to
-    those of a smaller one. A share that is no whole number of states is rounded up or down, by
-    seed, so that on average over seeds it is exact.
-
-    Args:
-        table: the true one.
-        options: the task's.
-        corrupt: share and seed.
-
-    Returns:
-        The table, its provenance saying what was done; the same table if nothing was.
-    """
-    ranked = sorted(table.states, key=lambda state: _draw(corrupt.seed, "state", state.text))
-    count = int(corrupt.share * len(ranked) + _draw(corrupt.seed, "rounding", table.task))
-    wrong = ranked[:count]
-    if not wrong:
-        return table
-    plans = []
-    for state, before in zip(table.states, table.plans, strict=True):
-        others = _others(before, options)
-        chosen = others[int(_draw(corrupt.seed, "option", state.text) * len(others))]
-        plans.append((Plan((chosen,), 1.0),) if state in wrong else before)
-    note = {**dataclasses.asdict(corrupt), "of": table.sha256, "states": [state.text for state in wrong]}
-    provenance = {**table.provenance, "corruption": note}
-    return dataclasses.replace(table, plans=tuple(plans), provenance=provenance, sha256="")
-
-
-def other_options(table: PlanTable, options: tuple[Option, ...]) -> PlanTable:
-    """In every state each option that none of the table's plans begins with, equally likely."""
-    plans = []
-    for before in table.plans:
-        others = _others(before, options)
-        plans.append(tuple(Plan((option,), 1.0 / len(others)) for option in others))
-    return dataclasses.replace(table, plans=tuple(plans), sha256="")
-
-
-def _others(plans: tuple[Plan, ...], options: tuple[Option, ...]) -> list[Option]:
-    """The options no plan begins with; all of them if there is none."""
-    said = {plan.options[0] for plan in plans}
-    return [option for option in options if option not in said] or list(options)
-
-
-def _draw(seed: int, what: str, name: str) -> float:
-    """A number in [0, 1) that depends on nothing but the arguments, the same for ever."""
-    digest = hashlib.sha256(f"{seed}/{what}/{name}".encode()).digest()
-    return int.from_bytes(digest[:6], "big") / 2**48
 
 
 def mean_policy(teacher: AnyTeacher, task: Teachable, obs: Any, memory: Any) -> Array:
