@@ -119,8 +119,8 @@ def counted(result: Result, what: str) -> int:
 
 def panel_of(task: str, mode: str, points: list[Point]) -> Panel:
     """Students and their teachers alone, against the number of errors."""
-    states = f"states always wrong, of {points[0].n_states}"
-    what = states if mode == "systematic" else "share of answers wrong at random"
+    states = f"states wrong, of {points[0].n_states}"
+    what = states if mode == "systematic" else "share wrong at random"
     curves = tuple(curve_of(who, points, who) for who in ("students", "teachers"))
     return Panel(f"{title_of(task)}: {what}", curves, along="errors")
 

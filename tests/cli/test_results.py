@@ -29,3 +29,28 @@ def test_the_headline_is_the_confirmed_crossing(capsys, steps, seeds, words):
     report({**SUMMARY, "confirmed_crossings": {"0.95": crossing}})
     first = capsys.readouterr().out.splitlines()[0]
     assert first.endswith(f"8 seeds, 100 fresh episodes each; {words}")
+
+
+@pytest.mark.parametrize(
+    ("plans", "errors", "words"),
+    [
+        ("soft", None, "(chatglm)"),
+        ("hard", None, "(chatglm)"),
+        (
+            "held",
+            {"mode": "systematic", "n_wrong": 0, "n_states": 6},
+            "(chatglm, plans: held, 0 of 6 states wrong)",
+        ),
+        ("argmax", {"mode": "noise", "share": 0.5}, "(chatglm, plans: argmax, 50% wrong at random)"),
+    ],
+)
+def test_the_teacher_alone_is_named_with_its_plans_and_errors(capsys, plans, errors, words):
+    crossing = {"env_steps": None, "known_after": None, "seeds": 0}
+    own = {
+        "teacher": {"name": "chatglm"},
+        "teacher_success_rate": 0.25,
+        "teacher_plans": plans,
+        "corrupt": errors,
+    }
+    report({**SUMMARY, **own, "confirmed_crossings": {"0.95": crossing}})
+    assert f"teacher: success 0.250 over 1000 episodes {words}\n" in capsys.readouterr().out

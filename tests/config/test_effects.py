@@ -26,6 +26,16 @@ from jaxteach.utils.errors import UserError
         ("--corrupt.mode noise", "--corrupt.mode", "--corrupt.share 0 --corrupt.states 0"),
         ("--corrupt.share 0.1 --corrupt.mode noise --corrupt.states 2", "--corrupt.states", "--corrupt.mode"),
         ("--decay none --distill.teacher hard", "--distill.teacher", "--decay none"),
+        (
+            "--distill.teacher held --distill.weighting entropy",
+            "--distill.weighting",
+            "--distill.teacher held",
+        ),
+        (
+            "--distill.teacher argmax --distill.weighting none",
+            "--distill.weighting",
+            "--distill.teacher argmax",
+        ),
         ("--method hierarchical --teacher chatglm", "--teacher", "--method hierarchical"),
         ("--rollout.min-env-steps 300", "--rollout.min-env-steps", "--rollout.collect steps"),
         ("--preset paper --rollout.steps 5", "--rollout.steps", "--rollout.collect episodes"),

@@ -124,7 +124,7 @@ def test_wrong_states_are_those_that_the_summaries_count():
     ]
     assert [p.amount for p in corruption.points_of("noise", runs)] == [0, 0.9]
     panel = corruption.panel_of("colored_door_key", "systematic", points)
-    assert panel.name == "ColoredDoorKey: states always wrong, of 14"
+    assert panel.name == "ColoredDoorKey: states wrong, of 14"
     assert [curve.label for curve in panel.curves] == ["students", "teachers"]
 
 

@@ -26,9 +26,13 @@ def report(summary: dict[str, Any]) -> None:
             seeds = ", ".join(str(seed["seed"]) for seed in point["diverged"])
             print(f"diverged and frozen, but counted: seeds {seeds}")
     if summary["teacher_success_rate"] is not None:
-        errors = summary["corrupt"]
-        name = summary["teacher"]["name"] + ("" if errors is None else f", {in_words(errors)}")
-        print(f"teacher: success {summary['teacher_success_rate']:.3f} over 1000 episodes ({name})")
+        errors, plans = summary["corrupt"], summary["teacher_plans"]
+        parts = [summary["teacher"]["name"]]
+        parts += [f"plans: {plans}"] if plans in ("argmax", "held") else []  # hard acts as soft does
+        parts += [in_words(errors)] if errors is not None else []
+        print(
+            f"teacher: success {summary['teacher_success_rate']:.3f} over 1000 episodes ({', '.join(parts)})"
+        )
     print(
         f"trained in {wall['train']:.1f} s ({summary['env_steps_per_second']:,.0f} environment steps/s; "
         f"compile {wall['compile']:.1f} s, evaluate {wall['evaluate']:.1f} s)"

@@ -21,6 +21,8 @@ _Name = tyro.conf.arg(name="")
 SCHEMA_VERSION = 2
 """Of config.json; see `migration.as_now`."""
 DECAYS = ("linear_plateau", "linear", "constant", "exponential", "cosine", "step", "none", "adaptive")
+PlanMode = Literal["soft", "hard", "argmax", "held"]
+"""Which of a state's plans the teacher speaks of; see `Distill.teacher`."""
 _NO_TARGETS = ({"ppo.policy_weight": 0, "ppo.value_weight": 0},)
 _UNTAUGHT = (*while_("method", "hierarchical"), *while_("teacher", "none"))
 _NO_ERRORS = ({"corrupt.share": 0, "corrupt.states": 0},)
@@ -75,9 +77,12 @@ class Distill:
 
     name: Annotated[str, _Name] = "forward_kl"
     """Divergence of student and teacher: forward_kl (the paper's cross-entropy), reverse_kl or js."""
-    teacher: Literal["soft", "hard"] = "soft"
-    """soft: the teacher's distribution; hard: one plan sampled at every step."""
-    weighting: Literal["none", "entropy"] = static("none", idle=while_("distill.teacher", "hard"))
+    teacher: PlanMode = "soft"
+    """Which of a state's plans counts. soft: all, the teacher's distribution; hard: one sampled at every
+    step; argmax: always the most probable; held: one sampled for each abstract state and episode."""
+    weighting: Literal["none", "entropy"] = static(
+        "none", idle=while_("distill.teacher", "hard", "argmax", "held")
+    )
     """none: all rows count alike; entropy: by the teacher's certainty, 1 - H(q) / log 7."""
 
 

@@ -26,7 +26,8 @@ from jaxteach.utils.jax_setup import versions
 from jaxteach.utils.numerics import settings
 
 SCHEMA_VERSION = 2
-"""Of summary.json. Version 2 added `confirmed_crossings`; what version 1 held means the same."""
+"""Of summary.json. Version 2 added `confirmed_crossings`, `teacher_plans` and, in `corrupt`, the wrong
+states; what version 1 held means the same."""
 
 
 @dataclasses.dataclass(frozen=True)
