@@ -67,9 +67,9 @@ class DotPanel:
 
 
 def title_of(task: str) -> str:
-    """A task as figures call it: SimpleDoorKey, or SimpleDoorKey, small rooms."""
+    """A task as figures call it: SimpleDoorKey, or SimpleDoorKey, small rooms; a level by its id."""
     base, _, variant = task.partition(":")
-    return task_class(base).__name__ + (f", {variant.replace('_', ' ')}" if variant else "")
+    return getattr(task_class(base), "__name__", base) + (f", {variant.replace('_', ' ')}" if variant else "")
 
 
 def seeds_note(results: Sequence[Result]) -> str:
@@ -117,7 +117,7 @@ def success_dot(result: Result, label: str | None = None, mark: bool = True, str
 def steps_dot(
     result: Result, threshold: float, window: int, label: str | None = None, strong: bool = False
 ) -> Dot:
-    """Environment steps to a success rate: the median over seeds with its interval."""
+    """Confirmed environment steps to a success rate: the median over seeds with its interval."""
     found = sample_efficiency(result.steps_to(threshold, window))
     ends = [math.inf if end is None else end for end in (found["median"], *found["ci95"])]
     return Dot(label or result.label, *ends, strong=strong)
@@ -130,12 +130,12 @@ def success_dots(name: str, results: Sequence[Result], **settings: Any) -> DotPa
 
 
 def steps_dots(name: str, results: Sequence[Result], window: int, **settings: Any) -> DotPanel:
-    """Environment steps of some results to a success rate of 0.8, a row each, up to the longest run's."""
+    """Confirmed environment steps of some results to 0.8, a row each, up to the longest run's."""
     dots = tuple(
         steps_dot(result, 0.8, window, **{k: f(result) for k, f in settings.items()}) for result in results
     )
     right = max(float(result.run.metrics["env_steps"].max()) for result in results)
-    return DotPanel(f"{name}: steps to 0.8", "environment steps per seed", dots, right)
+    return DotPanel(f"{name}: confirmed steps to 0.8", "environment steps per seed", dots, right)
 
 
 @own_style()
@@ -177,7 +177,7 @@ def draw_dots(axes: Any, panel: DotPanel) -> None:
     right = panel.right
     for row, dot in enumerate(panel.dots):
         if not math.isfinite(dot.centre):
-            axes.text(right, row, "not reached ", ha="right", va="center", fontsize=8.5, color=GREY)
+            axes.text(right, row, "not confirmed ", ha="right", va="center", fontsize=8.5, color=GREY)
             continue
         axes.plot(
             [dot.low, min(dot.high, right)], [row, row], color=INK, linewidth=1.6, solid_capstyle="butt"

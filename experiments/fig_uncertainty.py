@@ -1,8 +1,17 @@
-"""What the teacher's uncertainty is worth: soft against hard, and the ways to get it from a model."""
+"""What the teacher's uncertainty is worth: soft against single plans, and the ways to get it from a model."""
 
 from common import Options, Scale, main
-from drawing import BAND, learning_figure, save, seeds_note, success_panel, teacher_level, title_of
-from reporting import summary_row
+from drawing import (
+    BAND,
+    Level,
+    learning_figure,
+    save,
+    seeds_note,
+    success_panel,
+    teacher_level,
+    title_of,
+)
+from reporting import Result, summary_row
 from running import Job, carry_out
 
 from jaxteach.config import Config, Distill
@@ -18,6 +27,8 @@ def answers(scale: Scale, task: str) -> dict[str, Config]:
     ways = {
         "soft": Distill(),
         "hard": Distill(teacher="hard"),
+        "argmax": Distill(teacher="argmax"),
+        "held": Distill(teacher="held"),
         "soft, by certainty": Distill(weighting="entropy"),
     }
     if scale.quick:
@@ -47,10 +58,17 @@ def figure(options: Options) -> None:
         runs = [result for result in results if result.task == task and result.label in part]
         if runs:
             what = "ChatGLM" if "soft" in part else "estimators"
-            panels.append(success_panel(f"{title_of(task)}, {what}", runs, scale.window, teacher_level(runs)))
+            levels = teacher_levels(runs) if "soft" in part else teacher_level(runs)
+            panels.append(success_panel(f"{title_of(task)}, {what}", runs, scale.window, levels))
     title = f"The teacher's uncertainty, {seeds_note(results)} a curve"
     figures = {options.figure: learning_figure(title, BAND, panels, columns=2)}
     save(options, results, figures, [summary_row(result, scale.window) for result in results], panels)
+
+
+def teacher_levels(runs: list[Result]) -> tuple[Level, ...]:
+    """The success of the teacher alone, by which of its plans count; hard acts as soft does."""
+    alone = [result for result in runs if result.label in ("soft", "argmax", "held")]
+    return tuple(level for run in alone for level in teacher_level([run], f"teacher alone, {run.label}"))
 
 
 if __name__ == "__main__":

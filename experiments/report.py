@@ -76,14 +76,29 @@ def markdown(rows: list[Row], against: dict[tuple[str, str], list[str]] | None =
 
 
 def cells(row: Row) -> dict[str, str]:
-    """What most figures show: success in the end, and steps to 0.8."""
-    steps = (steps_text(row[f"env_steps_to_0.8{end}"]) for end in ("", "_low", "_high"))
+    """What most figures show: success in the end, and steps to 0.8, see `steps_column`."""
+    steps = interval(*(steps_text(row[f"{steps_column(row)}{end}"]) for end in ("", "_low", "_high")))
+    if "confirmed_0.8" in row:
+        crossing = {
+            "confirmed steps to 0.8, median [95 %]": steps,
+            "seeds confirmed at 0.8": percent(row["confirmed_0.8"]),
+        }
+    else:
+        crossing = {
+            "steps to 0.8, median [95 %]": steps,
+            "seeds that reach 0.8": percent(row["reached_0.8"]),
+        }
     return {
         "success, IQM [95 %]": rates(row, "success_iqm", "success_low", "success_high"),
         "teacher alone": share(row["teacher_success"]),
-        "steps to 0.8, median [95 %]": interval(*steps),
-        "seeds that reach 0.8": percent(row["reached_0.8"]),
+        **crossing,
     }
+
+
+def steps_column(row: Row) -> str:
+    """Where a row tells of steps to 0.8: confirmed; in older results, to the first window at 0.8."""
+    confirmed = "confirmed_env_steps_to_0.8"
+    return confirmed if confirmed in row else "env_steps_to_0.8"
 
 
 def transfer_cells(row: Row) -> dict[str, str]:
@@ -97,9 +112,12 @@ def transfer_cells(row: Row) -> dict[str, str]:
 
 def error_cells(row: Row) -> dict[str, str]:
     """Success of students and of their teachers, whose tables err."""
+    wrong = share(row["share"])
+    if row.get("n_wrong"):
+        wrong = f"{row['n_wrong']} of {row['n_states']} states"
     return {
         "tables": row["tables"],
-        "wrong": share(row["share"]),
+        "wrong": wrong,
         "students, mean [95 %]": rates(row, "success_mean", "success_low", "success_high"),
         "teachers alone, mean [95 %]": rates(row, "teacher_success", "teacher_low", "teacher_high"),
         "tables with students above": percent(row["above_teacher"]),
@@ -110,7 +128,7 @@ def error_cells(row: Row) -> dict[str, str]:
 def compared(rows: list[Row], reference: str, folder: Path) -> dict[tuple[str, str], list[str]]:
     """How each run compares with one of the same task, from the committed metrics of every seed.
 
-    A run that never reached 0.8 needs at least its whole budget: what it needs is then a lower bound.
+    A run that never got to 0.8 needs at least its whole budget: what it needs is then a lower bound.
 
     Args:
         rows: of summary.csv.
@@ -148,7 +166,7 @@ def per_seed(file: Path) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]
     rows = csv.DictReader(gzip.decompress(file.read_bytes()).decode().splitlines())
     found: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for row in rows:
-        pair = float(row["success_rate"]), float(row["env_steps_to_0.8"] or "inf")
+        pair = float(row["success_rate"]), float(row[steps_column(row)] or "inf")
         found.setdefault((row["task"], row["run"]), []).append(pair)
     return {
         name: (pairs[:, 0], pairs[:, 1]) for name, values in found.items() for pairs in [np.array(values)]

@@ -84,12 +84,15 @@ def test_config_is_resolved(run):
 
 def test_summary_has_every_key(run):
     summary = json.loads((run[0] / "summary.json").read_text())
-    facts = {"schema_version": 1, "task": "simple_door_key", "student": "ego", "decay": "linear_plateau"}
+    facts = {"schema_version": 2, "task": "simple_door_key", "student": "ego", "decay": "linear_plateau"}
     assert facts.items() <= summary.items()
     assert summary["teacher"]["name"] == "chatglm" and len(summary["teacher"]["sha256"]) == 64
     assert (summary["seeds"], summary["env_steps"]) == ([5, 6, 7], [4096] * 3)
     assert 0.1 < summary["teacher_success_rate"] < 0.9  # it knows nothing of lava
     assert {"0.5", "0.8", "0.9", "0.95"} <= set(summary["env_steps_to_success"])
+    crossings = summary["confirmed_crossings"]
+    assert list(crossings) == list(summary["env_steps_to_success"])
+    assert all(set(crossing) == {"env_steps", "known_after", "seeds"} for crossing in crossings.values())
     assert summary["env_steps_per_second"] > 0
     wall = summary["wall_seconds"]
     assert set(wall) == {"compile", "train", "evaluate", "total"}
@@ -139,7 +142,8 @@ def test_a_run_repeated_gives_the_same_numbers(run, tmp_path):
             for array in one.files:
                 np.testing.assert_array_equal(one[array], other[array])
     first, second = (json.loads((path / "summary.json").read_text()) for path in (run[0], folder))
-    for name in ("success_rate", "return", "length", "env_steps_to_success", "teacher_success_rate"):
+    measures = "success_rate return length env_steps_to_success confirmed_crossings teacher_success_rate"
+    for name in measures.split():
         assert first[name] == second[name]
 
 

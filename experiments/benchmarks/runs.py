@@ -35,7 +35,8 @@ class Run:
         metrics_bytes: of its metrics, uncompressed: results that stay in memory until the run ends.
         params_bytes: of its parameters, uncompressed: results that leave memory with their chunk.
         compiled: training programs added to the cache.
-        env_steps_to_95: environment steps a seed to a success of 0.95 (median); None if not reached.
+        confirmed_env_steps_to_95: environment steps a seed to a success of 0.95, confirmed (median); None if
+            it is not.
     """
 
     flags: str
@@ -49,7 +50,7 @@ class Run:
     metrics_bytes: int
     params_bytes: int
     compiled: int
-    env_steps_to_95: float | None
+    confirmed_env_steps_to_95: float | None
 
     @property
     def seconds_a_seed(self) -> float:
@@ -59,9 +60,9 @@ class Run:
     @property
     def seconds_a_solved_seed(self) -> float | None:
         """Seconds of training a seed until its success was 0.95; None if it never was."""
-        if self.env_steps_to_95 is None:
+        if self.confirmed_env_steps_to_95 is None:
             return None
-        return self.train_seconds * self.env_steps_to_95 / self.env_steps
+        return self.train_seconds * self.confirmed_env_steps_to_95 / self.env_steps
 
     def __str__(self) -> str:
         memory = "" if self.peak_bytes is None else f", {self.peak_bytes / 1e6:.0f} MB"
@@ -121,7 +122,7 @@ def run(out: Path, cache: Path, flags: Sequence[str]) -> Run:
         metrics_bytes=array_bytes(out / "metrics.npz"),
         params_bytes=sum(array_bytes(file) for file in out.glob("params/*.npz")),
         compiled=programs(cache) - before,
-        env_steps_to_95=summary["env_steps_to_success"]["0.95"],
+        confirmed_env_steps_to_95=summary["confirmed_crossings"]["0.95"]["env_steps"],
     )
 
 

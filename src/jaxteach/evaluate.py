@@ -15,7 +15,7 @@ from jaxteach.utils.errors import UserError, cli
 from jaxteach.utils.signals import Stopping
 
 if TYPE_CHECKING:
-    from jaxteach.config import Config, Corrupt
+    from jaxteach.config import Config, Corrupt, PlanMode
     from jaxteach.teacher.table import PlanTable
 
 
@@ -110,12 +110,14 @@ class Wanted:
         changes: to the task's numbers.
         table: its table.
         corrupt: the errors put into it.
+        mode: which of its plans count.
     """
 
     task: str
     changes: dict[str, Any]
     table: "PlanTable"
     corrupt: "Corrupt"
+    mode: "PlanMode"
 
 
 def wanted_teacher(options: Options, config: "Config | None") -> Wanted:
@@ -124,9 +126,10 @@ def wanted_teacher(options: Options, config: "Config | None") -> Wanted:
     Raises:
         UserError: there is no such task or teacher.
     """
-    from jaxteach.config import Corrupt
+    from jaxteach.config import Config
     from jaxteach.tasks import task_facts
     from jaxteach.teacher.loading import load_teacher
+    from jaxteach.teacher.wrong import wrong_states
 
     name = options.task or (config.task if config else "")
     # The run's own task is the one it was trained on, changes and all.
@@ -136,9 +139,11 @@ def wanted_teacher(options: Options, config: "Config | None") -> Wanted:
     table = load_teacher(teacher, name)
     if table is None:
         raise UserError("--teacher none: there is no teacher to evaluate")
-    # The errors a run put into its teacher belong to that teacher, not to another one.
-    corrupt = config.corrupt if config and options.teacher is None else Corrupt()
-    return Wanted(name, changes, table, corrupt)
+    # The errors a run put into its teacher belong to that teacher, not to another one; so do its plans.
+    own = config if config and options.teacher is None else Config()
+    corrupt, mode = own.corrupt, own.distill.teacher
+    wrong_states(table, corrupt)  # refuses more than there are
+    return Wanted(name, changes, table, corrupt, mode)
 
 
 def wanted_files(options: Options, config: "Config | None") -> list[Path]:
@@ -173,16 +178,17 @@ def evaluate_teacher(options: Options, config: "Config | None") -> dict[str, Any
 
     from jaxteach.tasks import make_task
     from jaxteach.teacher.corruption import make_teacher
+    from jaxteach.teacher.wrong import describe_errors
     from jaxteach.training import as_arrays, play_teacher, summarise
 
     wanted = wanted_teacher(options, config)
     task, table, corrupt = make_task(wanted.task, **wanted.changes), wanted.table, wanted.corrupt
-    teacher = make_teacher(table, task, corrupt)
+    teacher = make_teacher(table, task, corrupt, mode=wanted.mode)
     played = play_teacher(task, teacher, np.uint32(options.seed), options.episodes, options.greedy)
     return {
         "who": "teacher",
         "teacher": {"name": table.name, "sha256": table.sha256},
-        "corrupt": dataclasses.asdict(corrupt) if corrupt.share else None,
+        "corrupt": describe_errors(table, corrupt),
         **asked(options, wanted.task),
         **summarise(as_arrays(played)),
     }

@@ -137,7 +137,7 @@ def check_jobs(out: Path, commands: dict[Shard, list[str]]) -> None:
     for line in idle_flags(read_options(command)[0].config, command):
         say(line)
     from jaxteach.tasks import needs_jax
-    from jaxteach.teacher.loading import load_teacher
+    from jaxteach.teacher.wrong import teacher_of
     from jaxteach.utils.jax_setup import start_jax
 
     begun = first_begun(out, commands)
@@ -146,7 +146,7 @@ def check_jobs(out: Path, commands: dict[Shard, list[str]]) -> None:
         if needs_jax(options.config.task):
             start_jax(platforms="cpu")
         config = resolve(options.config)
-        load_teacher(config.teacher, config.task)
+        teacher_of(config)
         if begun is not None:
             advice = "give the flags that it was started with, or choose another --out"
             check_unchanged(begun, config, options.own, advice)

@@ -83,7 +83,8 @@ def merge(out: Path, shards: list[Shard]) -> dict[str, Any]:
     from jaxteach.training.train import Training, split
 
     plan, points, folder = make_plan(config, table is not None), grid(config), RunFolder(out)
-    teacher = make_teacher(table, plan.task, config.corrupt) if table is not None else None
+    mode = config.distill.teacher
+    teacher = make_teacher(table, plan.task, config.corrupt, mode=mode) if table is not None else None
     (out / "summary.json").unlink(missing_ok=True)
     write_atomic(out / "config.json", (shards[0].folder(out) / "config.json").read_bytes())
     chunks = split(config, config.seeds_per_chunk)

@@ -120,23 +120,28 @@ def task_of(options: Options, config: "Config") -> str:
 
 
 def table_of(options: Options, config: "Config", name: str, task: "Teachable") -> "PlanTable | None":
-    """The teacher to show, if any; by default the run's own, with the errors the run put into it."""
-    from jaxteach.teacher.corruption import other_options, systematic
+    """The teacher to show, if any; by default the run's own, with the errors and plans the run gave it."""
     from jaxteach.teacher.loading import load_teacher
+    from jaxteach.teacher.table import likeliest_plans
+    from jaxteach.teacher.wrong import describe_errors, in_words, other_options, systematic
 
     table = load_teacher(options.teacher or config.teacher, name)
-    share, said = config.corrupt.share, task.language.options
-    if table is None or options.teacher is not None or not share:
+    if table is None or options.teacher is not None:
         return table
-    shown = f"{table.name} ({share:.0%} wrong)"
-    if config.corrupt.mode == "systematic":
-        return dataclasses.replace(systematic(table, said, config.corrupt), name=shown)
-    wrong = other_options(table, said)
-    mixed = tuple(
-        scaled(right, 1 - share) + scaled(other, share)
-        for right, other in zip(table.plans, wrong.plans, strict=True)
-    )
-    return dataclasses.replace(table, plans=mixed, name=shown)
+    corrupt, said = config.corrupt, task.language.options
+    errors, wrong = describe_errors(table, corrupt), other_options(table, said)
+    remarks = [] if errors is None else [in_words(errors)]
+    shown = systematic(table, said, corrupt)
+    if config.distill.teacher == "argmax":
+        remarks.append("likeliest plans")
+        shown = likeliest_plans(shown)
+    if corrupt.mode == "noise" and errors is not None:
+        mixed = tuple(
+            scaled(right, 1 - corrupt.share) + scaled(other, corrupt.share)
+            for right, other in zip(shown.plans, wrong.plans, strict=True)
+        )
+        shown = dataclasses.replace(shown, plans=mixed)
+    return dataclasses.replace(shown, name=f"{table.name} ({', '.join(remarks)})") if remarks else table
 
 
 def scaled(plans: "tuple[Plan, ...]", by: float) -> "tuple[Plan, ...]":

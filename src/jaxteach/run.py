@@ -144,9 +144,9 @@ def read_request(args: list[str]) -> Request:
         check_unchanged(then, config, options.own)
         # Flags may write its numbers in another way, 1980.0 for 1980: the run keeps its own, and its digest.
         config = dataclasses.replace(from_json(then), out=config.out)
-    from jaxteach.teacher.loading import load_teacher
+    from jaxteach.teacher.wrong import teacher_of
 
-    table = load_teacher(config.teacher, config.task)
+    table = teacher_of(config)
     out = options.folder or default_folder(config)
     if then is not None and options.folder is not None:
         check_table(options.folder, then, table, config.teacher)

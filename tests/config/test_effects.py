@@ -23,7 +23,19 @@ from jaxteach.utils.errors import UserError
         ("--teacher none --decay.start 1", "--decay.start", "--teacher none"),
         ("--teacher none --corrupt.share 0.1", "--corrupt.share", "--teacher none"),
         ("--corrupt.seed 1", "--corrupt.seed", "--corrupt.share 0"),
+        ("--corrupt.mode noise", "--corrupt.mode", "--corrupt.share 0 --corrupt.states 0"),
+        ("--corrupt.share 0.1 --corrupt.mode noise --corrupt.states 2", "--corrupt.states", "--corrupt.mode"),
         ("--decay none --distill.teacher hard", "--distill.teacher", "--decay none"),
+        (
+            "--distill.teacher held --distill.weighting entropy",
+            "--distill.weighting",
+            "--distill.teacher held",
+        ),
+        (
+            "--distill.teacher argmax --distill.weighting none",
+            "--distill.weighting",
+            "--distill.teacher argmax",
+        ),
         ("--method hierarchical --teacher chatglm", "--teacher", "--method hierarchical"),
         ("--rollout.min-env-steps 300", "--rollout.min-env-steps", "--rollout.collect steps"),
         ("--preset paper --rollout.steps 5", "--rollout.steps", "--rollout.collect episodes"),
@@ -41,7 +53,16 @@ def test_a_flag_without_effect_is_told_of(line, flag, because):
     assert said.startswith(f"{flag} has no effect") and because in said
 
 
-@pytest.mark.parametrize("line", ["", "--decay.floor 0.1", "--teacher none --decay none", "--preset paper"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "--corrupt.states 2 --corrupt.seed 1",
+        "--decay.floor 0.1",
+        "--teacher none --decay none",
+        "--preset paper",
+    ],
+)
 def test_flags_with_effect_are_not(line):
     assert idle_flags(read_options(line.split())[0].config, line.split()) == []
 

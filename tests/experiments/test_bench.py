@@ -37,7 +37,7 @@ def ran(seeds: int, **changes: object) -> Run:
         "metrics_bytes": 10 * seeds,
         "params_bytes": 90 * seeds,
         "compiled": 0,
-        "env_steps_to_95": 25.0,
+        "confirmed_env_steps_to_95": 25.0,
     }
     return Run(**{**fields, **changes})
 
@@ -178,7 +178,7 @@ def test_shares_of_the_peak_by_hand():
 def test_ratios_of_runs_by_hand():
     found = {
         "cold": [ran(8, compile_seconds=61.0)],
-        "default": [ran(8), ran(64, env_steps_to_95=10.0)],
+        "default": [ran(8), ran(64, confirmed_env_steps_to_95=10.0)],
         "short": [
             ran(64, compiled=1, train_seconds=999.0),
             ran(64),
@@ -223,7 +223,7 @@ def test_vmap_and_map_are_measured_at_the_same_widths():
 
 
 def test_what_was_never_solved_or_run_has_no_ratio():
-    found = {"cold": [ran(8)], "default": [ran(8, env_steps_to_95=None)], "short": []}
+    found = {"cold": [ran(8)], "default": [ran(8, confirmed_env_steps_to_95=None)], "short": []}
     values = [ratio.value for ratio in ratios.run_ratios(found, peak=180e9)]
     assert values == [None, 5.0, 4.0, None, None, None]
 

@@ -11,7 +11,9 @@ from common import SCALES, Options
 from drawing import Dot, DotPanel, dots_figure, title_of
 from matplotlib.figure import Figure
 
-from jaxteach.config import check, resolve
+from jaxteach.config import Config, Corrupt, check, resolve
+from jaxteach.teacher.loading import load_teacher
+from jaxteach.teacher.wrong import wrong_states
 
 SCRIPTS = sorted(path.stem for path in (Path(__file__).parents[2] / "experiments").glob("fig_*.py"))
 
@@ -78,7 +80,7 @@ def test_dots_are_drawn_where_they_belong():
     assert ((0.25, 0.75), (0, 0), "None") in points
     assert ((0.5,), (0,), "o") in points and ((0.4,), (2,), "s") in points
     assert ((0.3, 1.0), (2, 2), "None") in points and ((1.0,), (2,), ">") in points
-    assert [text.get_text().strip() for text in axes.texts] == ["not reached"]
+    assert [text.get_text().strip() for text in axes.texts] == ["not confirmed"]
     assert max(len(line) for line in figure._supxlabel.get_text().splitlines()) < 150
 
 
@@ -90,25 +92,53 @@ def test_wrong_tables_are_drawn_not_their_seeds():
         for rates, teacher in (([1.0, 0.9], 0.5), ([0.0, 0.1], 0.3))
     ]
     means = np.array([0.95, 0.05])
-    point = corruption.Point("systematic", 0.3, 1 / 3, means, np.array([0.5, 0.3]), tuple(runs))
+    point = corruption.Point("systematic", 2, 6, means, np.array([0.5, 0.3]), tuple(runs))
     row = corruption.row_of("simple_door_key", point, 100)
+    assert (row["run"], row["n_wrong"], row["n_states"], row["share"]) == ("states 2", 2, 6, 1 / 3)
     assert (row["tables"], row["seeds"], row["success_mean"]) == (2, 4, 0.5)
     assert (row["success_low"], row["success_high"]) == (0.05, 0.95)  # both draws the one table, or the other
-    assert (row["above_teacher"], row["above_0.8"], row["reached_0.8"]) == (0.5, 0.5, 0.5)
+    assert (row["above_teacher"], row["above_0.8"], row["confirmed_0.8"]) == (0.5, 0.5, 0.5)
     curve = corruption.curve_of("students", [point], "students")
-    assert (curve.env_steps[0], curve.centre[0], curve.low[0], curve.seeds) == (1 / 3, 0.5, 0.05, 2)
+    assert (curve.env_steps[0], curve.centre[0], curve.low[0], curve.seeds) == (2, 0.5, 0.05, 2)
 
 
-def test_the_share_of_a_table_is_that_of_its_states():
-    corruption, scale = importlib.import_module("fig_corruption"), SCALES["default"]
-    tables = [
-        c for name, c in corruption.errors(scale, "simple_door_key").items() if "systematic 0.5" in name
+def test_wrong_states_are_those_that_the_summaries_count():
+    corruption = importlib.import_module("fig_corruption")
+
+    def result(rates, **errors):
+        count = {"n_wrong": errors.get("states", 0), "n_states": 14} if errors else None
+        return SimpleNamespace(
+            config=Config(corrupt=Corrupt(**errors)),
+            run=SimpleNamespace(summary={"corrupt": count}),
+            success=np.array(rates),
+            teacher_success=0.5,
+        )
+
+    noise = result([0.4, 0.6], share=0.9, mode="noise")
+    draws = [result(rates, states=3, seed=seed) for seed, rates in enumerate(([0.2, 0.4], [0.6, 0.8]))]
+    runs = [result([1.0, 0.9]), *draws, noise]
+    points = corruption.points_of("systematic", runs)
+    assert [(p.amount, p.n_states, p.students.tolist()) for p in points] == [
+        (0, 14, [1.0, 0.9]),
+        (3, 14, pytest.approx([0.3, 0.7])),
     ]
-    assert len(tables) == corruption.TABLES
-    assert {corruption.wrong_share(resolve(config)) for config in tables} == {0.5}  # 3 of 6 states
-    assert corruption.wrong_share(resolve(corruption.errors(scale, "simple_door_key")["noise 0.3"])) == 0.3
+    assert [p.amount for p in corruption.points_of("noise", runs)] == [0, 0.9]
+    panel = corruption.panel_of("colored_door_key", "systematic", points)
+    assert panel.name == "ColoredDoorKey: states wrong, of 14"
+    assert [curve.label for curve in panel.curves] == ["students", "teachers"]
+
+
+def test_numbers_of_wrong_states_can_be_had_of_the_tables():
+    corruption, scale = importlib.import_module("fig_corruption"), SCALES["default"]
+    for task, teacher in corruption.TEACHERS.items():
+        table, plans = load_teacher(teacher, task), corruption.errors(scale, task)
+        for number in corruption.STATES[task]:
+            own = [c for name, c in plans.items() if name.startswith(f"states {number}/")]
+            assert len(own) == corruption.TABLES
+            assert {len(wrong_states(table, config.corrupt)) for config in own} == {number}
 
 
 def test_titles():
     assert title_of("lava_door_key") == "LavaDoorKey"
+    assert title_of("MiniGrid-DoorKey-5x5-v0") == "MiniGrid-DoorKey-5x5-v0"
     assert title_of("simple_door_key:small_rooms") == "SimpleDoorKey, small rooms"

@@ -1,5 +1,7 @@
 """Tests of the tables in docs/results.md: they say what the committed results say."""
 
+import gzip
+
 import report
 from reporting import csv_text
 
@@ -38,6 +40,33 @@ def test_a_table_by_hand(tmp_path):
     assert lines[5].endswith("| - | never | 0% |")
     again = report.fill("\n".join(lines) + "\n", tmp_path)
     assert again.splitlines() == lines
+
+
+def test_confirmed_crossings_are_named_and_preferred(tmp_path):
+    first = {name: value for name, value in ROW.items() if "0.8" in name}
+    confirmed = {f"confirmed_{name.removeprefix('reached_')}": value for name, value in first.items()}
+    confirmed["confirmed_env_steps_to_0.8"] = 150000.0
+    (tmp_path / "fig_x").mkdir()
+    (tmp_path / "fig_x" / "summary.csv").write_text(csv_text([{**ROW, **confirmed}]))
+    lines = report.fill("<!-- table fig_x -->\n<!-- end -->\n", tmp_path).splitlines()
+    assert lines[1].endswith("| confirmed steps to 0.8, median [95 %] | seeds confirmed at 0.8 |")
+    assert lines[3].endswith("| 150.0k [100.0k, never] | 75% |")
+    rows = [{"task": "t", "run": "r", "success_rate": 1.0, **first, **confirmed}]
+    (tmp_path / "rows.gz").write_bytes(gzip.compress(csv_text(rows).encode()))
+    assert report.per_seed(tmp_path / "rows.gz")["t", "r"][1].tolist() == [150000.0]
+
+
+def test_errors_are_told_by_the_number_of_states(tmp_path):
+    old = {"task": "t", "run": "systematic 0.3", "seeds": 32, "tables": 16, "share": 0.292}
+    ends = ("success_mean", "success_low", "success_high", "teacher_success", "teacher_low", "teacher_high")
+    old |= dict.fromkeys((*ends, "above_teacher", "above_0.8"), 0.5)
+    states = old | {"run": "states 3", "n_wrong": 3, "n_states": 14}
+    noise = old | {"run": "noise 0.9", "n_wrong": None, "n_states": 14, "share": 0.9}
+    (tmp_path / "fig_x").mkdir()
+    for rows, expected in (([old], ["0.292"]), ([states, noise], ["3 of 14 states", "0.900"])):
+        (tmp_path / "fig_x" / "summary.csv").write_text(csv_text(rows))
+        lines = report.fill("<!-- table fig_x -->\n<!-- end -->\n", tmp_path).splitlines()[3:-1]
+        assert [line.split(" | ")[4] for line in lines] == expected
 
 
 def test_a_table_without_results_is_empty(tmp_path):

@@ -144,7 +144,7 @@ def test_rows_by_hand(results):
     assert (row["task"], row["run"], row["extra"], row["seeds"]) == ("simple_door_key", "taught", "x", 2)
     assert row["success_mean"] == pytest.approx(results[0].success.mean())
     assert row["success_low"] <= row["success_iqm"] <= row["success_high"]
-    assert row["reached_0.8"] == 0 and row["env_steps_to_0.8"] is None
+    assert row["confirmed_0.8"] == 0 and row["confirmed_env_steps_to_0.8"] is None
     assert 0 <= row["teacher_success"] <= 1
 
 

@@ -71,7 +71,13 @@ def test_a_teacher_with_errors_is_shown_with_them(mode, wrong):
     config = Config(corrupt=Corrupt(0.5, mode))
     task, true = make_task(config.task), load_teacher(config.teacher, config.task)
     table = table_of(Options(Path("run")), config, config.task, task)
-    assert table.name == "chatglm (50% wrong)"
+    assert (
+        table.name
+        == {
+            "systematic": "chatglm (3 of 6 states wrong)",
+            "noise": "chatglm (50% wrong at random)",
+        }[mode]
+    )
     assert sum(a != b for a, b in zip(table.plans, true.plans, strict=True)) == wrong
     for state in table.plans:
         assert sum(plan.probability for plan in state) == pytest.approx(1)

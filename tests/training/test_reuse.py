@@ -64,6 +64,8 @@ def test_adaptive_decay_comes_with_the_teachers_success(program, table):
         {"rollout": Rollout("steps", envs=8, steps=16)},
         {"distill": Distill("js")},
         {"distill": Distill(teacher="hard")},
+        {"distill": Distill(teacher="argmax")},
+        {"distill": Distill(teacher="held")},
         {"variant": dataclasses.replace(STEPS.variant, n_lava=1)},
         {"task": "lava_door_key"},
         {"corrupt": Corrupt(0.5, "noise")},

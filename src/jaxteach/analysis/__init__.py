@@ -1,5 +1,10 @@
 """Statistics over seeds, learning curves and figures: reads files and arrays only, and never needs JAX."""
 
+from jaxteach.analysis.crossings import (
+    Crossing,
+    confirmed_crossings,
+    describe_crossings,
+)
 from jaxteach.analysis.curves import (
     Curve,
     env_steps_to_success,
@@ -42,6 +47,7 @@ from jaxteach.analysis.statistics import (
 )
 
 __all__ = [
+    "Crossing",
     "Curve",
     "Level",
     "Panel",
@@ -50,6 +56,8 @@ __all__ = [
     "SampleEfficiency",
     "Statistic",
     "bootstrap_interval",
+    "confirmed_crossings",
+    "describe_crossings",
     "draw_panel",
     "env_steps_to_success",
     "iqm",

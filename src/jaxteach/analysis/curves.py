@@ -63,7 +63,7 @@ def success_while_learning(
     Raises:
         ValueError: if the shapes differ or are not [seed, update], or the window is not positive.
     """
-    begun, ended, won = _counts(started, finished, succeeded)
+    begun, ended, won = counts_of(started, finished, succeeded)
     return _windowed_mean(begun, ended, won.astype(np.float64), window)
 
 
@@ -84,7 +84,7 @@ def return_while_learning(
     Raises:
         ValueError: if the shapes differ or are not [seed, update], or the window is not positive.
     """
-    begun, ended = _counts(started, finished)
+    begun, ended = counts_of(started, finished)
     means = np.asarray(returns, dtype=np.float64)
     if means.shape != begun.shape:
         raise ValueError(f"returns must be {begun.shape}, [seed, update], not {means.shape}")
@@ -101,6 +101,8 @@ def env_steps_to_success(
     window: int = WINDOW,
 ) -> dict[str, FloatArray]:
     """Environment steps of each seed at the first update where success while learning reaches a threshold.
+
+    Noise can cross a window's threshold: what is claimed of learning rests on `confirmed_crossings`.
 
     Args:
         env_steps: [seed, update] environment steps of the seed up to and including the update.
@@ -184,7 +186,7 @@ def learning_curve(
     return Curve(label, known.shape[0], band, grid, centre, low, high)
 
 
-def _counts(*arrays: npt.ArrayLike) -> list[IntArray]:
+def counts_of(*arrays: npt.ArrayLike) -> list[IntArray]:
     """Convert counts to int64 and check that all are [seed, update]."""
     counts = [np.asarray(array).astype(np.int64) for array in arrays]
     if counts[0].ndim != 2 or any(array.shape != counts[0].shape for array in counts):
@@ -210,7 +212,7 @@ def _window_starts(started: IntArray, window: int) -> IntArray:
     """
     if window < 1:
         raise ValueError(f"the window must be at least one episode, not {window}")
-    before = _cumulative(started)
+    before = cumulative(started)
     row = np.arange(started.shape[0])[:, None]
     rise = row * (before.max(initial=0) + window + 1)
     wanted = before[:, 1:] - window + rise
@@ -219,7 +221,7 @@ def _window_starts(started: IntArray, window: int) -> IntArray:
     return latest
 
 
-def _cumulative[Number: (np.float64, np.int64)](counts: npt.NDArray[Number]) -> npt.NDArray[Number]:
+def cumulative[Number: (np.float64, np.int64)](counts: npt.NDArray[Number]) -> npt.NDArray[Number]:
     """Sums over all updates before each, and at the end over all: [seed, update] to [seed, update + 1]."""
     zero = np.zeros((counts.shape[0], 1), dtype=counts.dtype)
     return np.concatenate([zero, np.cumsum(counts, axis=1)], axis=1)
@@ -229,7 +231,7 @@ def _since[Number: (np.float64, np.int64)](
     first: IntArray, counts: npt.NDArray[Number]
 ) -> npt.NDArray[Number]:
     """Sums over the updates from `first` to each update, both included: [seed, update]."""
-    before = _cumulative(counts)
+    before = cumulative(counts)
     return before[:, 1:] - np.take_along_axis(before, np.maximum(first, 0), axis=1)
 
 

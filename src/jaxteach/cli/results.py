@@ -3,6 +3,8 @@
 import sys
 from typing import Any
 
+from jaxteach.teacher.wrong import in_words
+
 
 def say(line: str) -> None:
     """Tell the user one thing, on stderr."""
@@ -18,7 +20,7 @@ def report(summary: dict[str, Any]) -> None:
         low, high = success["ci95"]
         print(
             f"{point['label'] or 'student'}: IQM success {success['iqm']:.3f} [{low:.3f}, {high:.3f}] over "
-            f"{success['n']} seeds, {episodes} fresh episodes each; {steps_to_95(point)}"
+            f"{success['n']} seeds, {episodes} fresh episodes each; {crossing_of_95(point)}"
         )
         if point.get("unlisted_steps"):
             print(
@@ -29,9 +31,12 @@ def report(summary: dict[str, Any]) -> None:
             seeds = ", ".join(str(seed["seed"]) for seed in point["diverged"])
             print(f"diverged and frozen, but counted: seeds {seeds}")
     if summary["teacher_success_rate"] is not None:
+        errors, plans = summary["corrupt"], summary["teacher_plans"]
+        parts = [summary["teacher"]["name"]]
+        parts += [f"plans: {plans}"] if plans in ("argmax", "held") else []  # hard acts as soft does
+        parts += [in_words(errors)] if errors is not None else []
         print(
-            f"teacher: success {summary['teacher_success_rate']:.3f} over 1000 episodes "
-            f"({summary['teacher']['name']})"
+            f"teacher: success {summary['teacher_success_rate']:.3f} over 1000 episodes ({', '.join(parts)})"
         )
     print(
         f"trained in {wall['train']:.1f} s ({summary['env_steps_per_second']:,.0f} environment steps/s; "
@@ -39,7 +44,10 @@ def report(summary: dict[str, Any]) -> None:
     )
 
 
-def steps_to_95(point: dict[str, Any]) -> str:
-    """When success while learning reached 0.95, in words."""
-    steps = point["env_steps_to_success"]["0.95"]
-    return "0.95 while learning " + ("not reached" if steps is None else f"after {steps:,.0f} steps (median)")
+def crossing_of_95(point: dict[str, Any]) -> str:
+    """When success while learning crossed 0.95, confirmed by later episodes, in words."""
+    crossing, seeds = point["confirmed_crossings"]["0.95"], point["success_rate"]["n"]
+    steps = crossing["env_steps"]
+    if steps is not None:
+        return f"0.95 while learning after {steps:,.0f} steps (median, confirmed)"
+    return f"0.95 while learning confirmed for {crossing['seeds']} of {seeds} seeds"

@@ -27,7 +27,12 @@ def check(config: Config) -> None:
     _choose("distillation", config.distill.name, DISTILLATIONS.names())
     for leaf in leaves(Config).values():
         _check_value(leaf, leaf.of(config))
-    rollout = config.rollout
+    corrupt, rollout = config.corrupt, config.rollout
+    if corrupt.mode == "systematic" and corrupt.share > 0.0 and corrupt.states:
+        raise UserError(
+            f"--corrupt.share {corrupt.share:g} and --corrupt.states {corrupt.states} both say how many "
+            "abstract states are wrong: give one of them"
+        )
     if rollout.collect == "steps" and rollout.envs * rollout.steps > MOST:
         raise UserError(
             f"--rollout.envs {rollout.envs} --rollout.steps {rollout.steps}: {rollout.envs * rollout.steps} "

@@ -42,6 +42,8 @@ class About:
         moment: whether it is a point of a schedule, see `share_of_run`.
         idle: settings under which it has no effect: other fields and the values that they all have then.
         off: the value that asks for nothing, and therefore is never without effect.
+        later: whether the field was added when runs had been fingerprinted without it: at its default it is
+            left out of fingerprints, so that those runs can be continued and joined.
     """
 
     use: Literal["traced", "static", "host"] = "static"
@@ -51,6 +53,7 @@ class About:
     moment: bool = False
     idle: Idle = ()
     off: str | None = None
+    later: bool = False
 
 
 PLAIN = About()

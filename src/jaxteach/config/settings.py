@@ -4,6 +4,8 @@ How a field is added, and all that follows from it, is said in `config.fields`.
 """
 
 import dataclasses
+import functools
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from jaxteach.config.fields import MOST, MOST_ENV_STEPS, Moment, group, host, static, traced, while_
+from jaxteach.config.fields import MOST, MOST_ENV_STEPS, Moment, group, host, leaves, static, traced, while_
 from jaxteach.config.migration import as_now
 from jaxteach.utils.json_file import own_fields, typed
 
@@ -19,8 +21,11 @@ _Name = tyro.conf.arg(name="")
 SCHEMA_VERSION = 2
 """Of config.json; see `migration.as_now`."""
 DECAYS = ("linear_plateau", "linear", "constant", "exponential", "cosine", "step", "none", "adaptive")
+PlanMode = Literal["soft", "hard", "argmax", "held"]
+"""Which of a state's plans the teacher speaks of; see `Distill.teacher`."""
 _NO_TARGETS = ({"ppo.policy_weight": 0, "ppo.value_weight": 0},)
 _UNTAUGHT = (*while_("method", "hierarchical"), *while_("teacher", "none"))
+_NO_ERRORS = ({"corrupt.share": 0, "corrupt.states": 0},)
 
 
 def share_of_run(at: Moment) -> float | None:
@@ -72,9 +77,12 @@ class Distill:
 
     name: Annotated[str, _Name] = "forward_kl"
     """Divergence of student and teacher: forward_kl (the paper's cross-entropy), reverse_kl or js."""
-    teacher: Literal["soft", "hard"] = "soft"
-    """soft: the teacher's distribution; hard: one plan sampled at every step."""
-    weighting: Literal["none", "entropy"] = static("none", idle=while_("distill.teacher", "hard"))
+    teacher: PlanMode = "soft"
+    """Which of a state's plans counts. soft: all, the teacher's distribution; hard: one sampled at every
+    step; argmax: always the most probable; held: one sampled for each abstract state and episode."""
+    weighting: Literal["none", "entropy"] = static(
+        "none", idle=while_("distill.teacher", "hard", "argmax", "held")
+    )
     """none: all rows count alike; entropy: by the teacher's certainty, 1 - H(q) / log 7."""
 
 
@@ -84,12 +92,17 @@ class Corrupt:
 
     share: float = host(0.0, low=0.0, high=1.0)
     """Share of the instructions that a random other option replaces, 0 to 1."""
-    mode: Literal["systematic", "noise"] = host("systematic", idle=while_("corrupt.share", 0))
+    mode: Literal["systematic", "noise"] = host("systematic", idle=_NO_ERRORS)
     """systematic: that share of the abstract states, always wrong in one way; noise: anew at every step."""
-    seed: int = host(
-        0, low=0, high=2**32 - 1, idle=while_("corrupt.share", 0) + while_("corrupt.mode", "noise")
-    )
+    seed: int = host(0, low=0, high=2**32 - 1, idle=_NO_ERRORS + while_("corrupt.mode", "noise"))
     """Which states and options (systematic); noise follows from the students' seeds."""
+    states: int = host(0, low=0, high=MOST, idle=while_("corrupt.mode", "noise"), later=True)
+    """How many abstract states are always wrong, in place of a share of them (systematic only)."""
+
+    @property
+    def any(self) -> bool:
+        """Whether any errors are asked for."""
+        return self.share > 0.0 or (self.states > 0 and self.mode == "systematic")
 
 
 @dataclass(frozen=True)
@@ -221,6 +234,20 @@ def to_json(config: Config) -> dict[str, Any]:
     """A configuration as JSON values, for config.json."""
     values = dataclasses.asdict(config)
     return {**values, "sweep": list(config.sweep), "out": None if config.out is None else str(config.out)}
+
+
+def identity(config: Config) -> dict[str, Any]:
+    """What tells a configuration from others, for its fingerprint: `to_json` without the folder.
+
+    Fields that were added later are left out at their default, see `fields.About.later`.
+    """
+    values = {**to_json(config), "out": None}
+    for leaf in leaves(Config).values():
+        if leaf.about.later and leaf.of(config) == leaf.default:
+            *groups, name = leaf.path
+            # `asdict` has copied the groups.
+            del functools.reduce(operator.getitem, groups, values)[name]
+    return values
 
 
 def from_json(values: Mapping[str, Any], file: str = "config.json") -> Config:

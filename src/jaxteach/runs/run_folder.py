@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaxteach.config import SCHEMA_VERSION as CONFIG_VERSION
-from jaxteach.config import Config, to_json
+from jaxteach.config import Config, identity, to_json
 from jaxteach.config.sweep import Point
 from jaxteach.runs.folders import check_new, make_folder
 from jaxteach.student.deployed import read_params
@@ -26,7 +26,9 @@ from jaxteach.utils.files import write_atomic
 from jaxteach.utils.jax_setup import versions
 from jaxteach.utils.numerics import settings
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Of summary.json. Version 2 added `confirmed_crossings`, `teacher_plans` and, in `corrupt`, the wrong
+states; what version 1 held means the same."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,7 +172,7 @@ class RunFolder:
 
 def fingerprint(config: Config, table: PlanTable | None, deterministic: bool) -> str:
     """A digest of everything that decides a run's results, whatever its folder."""
-    facts = {**to_json(config), "out": None, "table": describe(table), "deterministic": deterministic}
+    facts = {**identity(config), "table": describe(table), "deterministic": deterministic}
     numerics = settings(deterministic)
     if numerics:
         facts["numerics"] = numerics

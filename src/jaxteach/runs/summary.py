@@ -1,6 +1,5 @@
 """The results of a run: metrics.npz and summary.json, and with a sweep those of every point."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from jaxteach.runs.run_folder import RunFolder, describe
 from jaxteach.runs.shards import Shard
 from jaxteach.teacher.corruption import AnyTeacher
 from jaxteach.teacher.table import PlanTable
+from jaxteach.teacher.wrong import describe_errors
 from jaxteach.training.evaluation import summarise, teacher_success
 from jaxteach.training.metrics import UNLISTED
 from jaxteach.training.state import Plan
@@ -22,12 +22,22 @@ SHARED = (
     "student",
     "preset",
     "teacher",
+    "teacher_plans",
     "corrupt",
     "teacher_success_rate",
     "eval_episodes",
 )
 """What is the same at every point of a sweep."""
-TOLD = ("decay", "diverged", "unlisted_steps", "env_steps_to_success", "success_rate", "return", "length")
+TOLD = (
+    "decay",
+    "diverged",
+    "unlisted_steps",
+    "env_steps_to_success",
+    "confirmed_crossings",
+    "success_rate",
+    "return",
+    "length",
+)
 """What a sweep's summary tells of each point."""
 
 
@@ -142,12 +152,15 @@ def summarise_run(
         training: complete, of one point.
         teacher_rate: success of the teacher alone, 0 to 1; None without a teacher.
     """
-    from jaxteach.analysis import env_steps_to_success, median_env_steps
+    from jaxteach.analysis import (
+        confirmed_crossings,
+        describe_crossings,
+        env_steps_to_success,
+        median_env_steps,
+    )
 
     metrics = training.metrics
-    reached = env_steps_to_success(
-        metrics["env_steps"], metrics["started"], metrics["finished"], metrics["succeeded"]
-    )
+    episodes = metrics["env_steps"], metrics["started"], metrics["finished"], metrics["succeeded"]
     env_steps = metrics["env_steps"][:, -1]
     return {
         "task": config.task,
@@ -156,13 +169,15 @@ def summarise_run(
         "decay": config.decay.name,
         "preset": config.preset,
         "teacher": describe(table),
-        "corrupt": dataclasses.asdict(config.corrupt) if config.corrupt.share else None,
+        "teacher_plans": None if table is None else config.distill.teacher,
+        "corrupt": describe_errors(table, config.corrupt),
         "seeds": [int(seed) for seed in training.seed_ids],
         "diverged": training.diverged,
         "env_steps": [int(steps) for steps in env_steps],
         "teacher_success_rate": teacher_rate,
         "unlisted_steps": None if table is None or UNLISTED not in metrics else int(metrics[UNLISTED].sum()),
-        "env_steps_to_success": median_env_steps(reached),
+        "env_steps_to_success": median_env_steps(env_steps_to_success(*episodes)),
+        "confirmed_crossings": describe_crossings(confirmed_crossings(*episodes)),
         "eval_episodes": config.eval_episodes,
         **summarise(training.final),
         "env_steps_per_second": float(np.sum(env_steps)) / training.seconds,

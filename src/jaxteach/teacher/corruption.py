@@ -1,7 +1,5 @@
 """Error injection: a teacher that, for a share of its instructions, says some other option at random."""
 
-import dataclasses
-import hashlib
 from typing import Any
 
 import jax
@@ -9,11 +7,11 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
-from jaxteach.config import Corrupt
-from jaxteach.tasks.language import Option
+from jaxteach.config import Corrupt, PlanMode
 from jaxteach.tasks.protocol import Teachable
-from jaxteach.teacher.policy import Teacher, compile_teacher, teacher_policy
-from jaxteach.teacher.table import Plan, PlanTable
+from jaxteach.teacher.policy import SinglePlans, Teacher, compile_teacher, teacher_policy
+from jaxteach.teacher.table import PlanTable, likeliest_plans
+from jaxteach.teacher.wrong import other_options, systematic
 
 
 class NoisyTeacher(struct.PyTreeNode):
@@ -34,12 +32,21 @@ class NoisyTeacher(struct.PyTreeNode):
         """Candidates of each option group that there is room for in every state; see `Teacher`."""
         return self.true.room
 
+    @property
+    def plans(self) -> SinglePlans | None:
+        """The true teacher's, if it holds on to them; see `Teacher`."""
+        return self.true.plans
+
 
 type AnyTeacher = Teacher | NoisyTeacher
 
 
 def make_teacher(
-    table: PlanTable, task: Teachable, corrupt: Corrupt, room: tuple[int, ...] = ()
+    table: PlanTable,
+    task: Teachable,
+    corrupt: Corrupt,
+    room: tuple[int, ...] = (),
+    mode: PlanMode = "soft",
 ) -> AnyTeacher:
     """Compile a table for a task, with the errors a configuration asks for.
 
@@ -48,65 +55,26 @@ def make_teacher(
         task: the task.
         corrupt: how many instructions are replaced, and how.
         room: see `compile_teacher`.
+        mode: which plans count. For hard the teacher is that of soft: what is drawn at every step is drawn by
+            who asks.
+
+    Raises:
+        UserError: more states are to be wrong than the table has.
     """
+    options = task.language.options
+    said = systematic(table, options, corrupt)
+    if mode == "argmax":
+        said = likeliest_plans(said)
+    teacher = compile_teacher(said, task, room, held=mode == "held")
     if corrupt.mode == "noise" and corrupt.share > 0.0:
-        other = compile_teacher(other_options(table, task.language.options), task)
-        return NoisyTeacher(compile_teacher(table, task, room), other, jnp.float32(corrupt.share))
-    return compile_teacher(systematic(table, task.language.options, corrupt), task, room)
+        other = compile_teacher(other_options(table, options), task)
+        return NoisyTeacher(teacher, other, jnp.float32(corrupt.share))
+    return teacher
 
 
-def systematic(table: PlanTable, options: tuple[Option, ...], corrupt: Corrupt) -> PlanTable:
-    """Replace what a table says in a share of its states, each time by one other option, always the same.
-
-    Which states, and which options, follows from the seed by hashing: a larger share adds states to
-    those of a smaller one. A share that is no whole number of states is rounded up or down, by
-    seed, so that on average over seeds it is exact.
-
-    Args:
-        table: the true one.
-        options: the task's.
-        corrupt: share and seed.
-
-    Returns:
-        The table, its provenance saying what was done; the same table if nothing was.
-    """
-    ranked = sorted(table.states, key=lambda state: _draw(corrupt.seed, "state", state.text))
-    count = int(corrupt.share * len(ranked) + _draw(corrupt.seed, "rounding", table.task))
-    wrong = ranked[:count]
-    if not wrong:
-        return table
-    plans = []
-    for state, before in zip(table.states, table.plans, strict=True):
-        others = _others(before, options)
-        chosen = others[int(_draw(corrupt.seed, "option", state.text) * len(others))]
-        plans.append((Plan((chosen,), 1.0),) if state in wrong else before)
-    note = {**dataclasses.asdict(corrupt), "of": table.sha256, "states": [state.text for state in wrong]}
-    provenance = {**table.provenance, "corruption": note}
-    return dataclasses.replace(table, plans=tuple(plans), provenance=provenance, sha256="")
-
-
-def other_options(table: PlanTable, options: tuple[Option, ...]) -> PlanTable:
-    """In every state each option that none of the table's plans begins with, equally likely."""
-    plans = []
-    for before in table.plans:
-        others = _others(before, options)
-        plans.append(tuple(Plan((option,), 1.0 / len(others)) for option in others))
-    return dataclasses.replace(table, plans=tuple(plans), sha256="")
-
-
-def _others(plans: tuple[Plan, ...], options: tuple[Option, ...]) -> list[Option]:
-    """The options no plan begins with; all of them if there is none."""
-    said = {plan.options[0] for plan in plans}
-    return [option for option in options if option not in said] or list(options)
-
-
-def _draw(seed: int, what: str, name: str) -> float:
-    """A number in [0, 1) that depends on nothing but the arguments, the same for ever."""
-    digest = hashlib.sha256(f"{seed}/{what}/{name}".encode()).digest()
-    return int.from_bytes(digest[:6], "big") / 2**48
-
-
-def mean_policy(teacher: AnyTeacher, task: Teachable, obs: Any, memory: Any) -> Array:
+def mean_policy(
+    teacher: AnyTeacher, task: Teachable, obs: Any, memory: Any, held: Array | None = None
+) -> Array:
     """The distribution of the teacher's next action, over its errors too.
 
     Args:
@@ -114,17 +82,20 @@ def mean_policy(teacher: AnyTeacher, task: Teachable, obs: Any, memory: Any) -> 
         task: the task (static).
         obs: [N, ...].
         memory: [N, ...], what the teacher remembers besides.
+        held: f32[N, S], for a teacher that holds its plans, see `teacher_policy`.
 
     Returns:
         f32[N, A].
     """
     if not isinstance(teacher, NoisyTeacher):
-        return teacher_policy(teacher, task, obs, memory)
-    true = teacher_policy(teacher.true, task, obs, memory)
+        return teacher_policy(teacher, task, obs, memory, held)
+    true = teacher_policy(teacher.true, task, obs, memory, held)
     return true + teacher.share * (teacher_policy(teacher.other, task, obs, memory) - true)
 
 
-def answers(teacher: AnyTeacher, task: Teachable, obs: Any, memory: Any, keys: Array) -> Array:
+def answers(
+    teacher: AnyTeacher, task: Teachable, obs: Any, memory: Any, keys: Array, held: Array | None = None
+) -> Array:
     """What the teacher says on each row: its distribution, or where an error strikes a wrong option's action.
 
     Args:
@@ -133,14 +104,15 @@ def answers(teacher: AnyTeacher, task: Teachable, obs: Any, memory: Any, keys: A
         obs: [S * M, ...], M rows for each of S keys.
         memory: [S * M, ...].
         keys: PRNG keys [S]; read only by a teacher with noise.
+        held: [S * M, ...], for a teacher that holds its plans, see `teacher_policy`.
 
     Returns:
         f32[S, M, A].
     """
     shape = (keys.shape[0], -1, len(task.action_names))
     if not isinstance(teacher, NoisyTeacher):
-        return teacher_policy(teacher, task, obs, memory).reshape(shape)
-    true = teacher_policy(teacher.true, task, obs, memory).reshape(shape)
+        return teacher_policy(teacher, task, obs, memory, held).reshape(shape)
+    true = teacher_policy(teacher.true, task, obs, memory, held).reshape(shape)
     other = teacher_policy(teacher.other, task, obs, memory).reshape(shape)
     return jax.vmap(strike, in_axes=(0, 0, 0, None))(keys, true, other, teacher.share)
 

@@ -23,6 +23,19 @@ from jaxteach.teacher.table import PlanTable
 from jaxteach.utils.errors import UserError
 
 
+class SinglePlans(struct.PyTreeNode):
+    """The plans of a table one by one, to hold on to one of them.
+
+    Attributes:
+        outcome: i32[S + 1, P, 2**K], the outcome of each plan, by abstract state, plan and ended candidates,
+            see `Teacher`; -1 for none, as in the last row, for states not listed.
+        up_to: f32[S + 1, P], probability of each plan and those before it; 1 from the state's last plan on.
+    """
+
+    outcome: Array
+    up_to: Array
+
+
 class Teacher(struct.PyTreeNode):
     """A teacher's table, compiled for one task.
 
@@ -35,10 +48,12 @@ class Teacher(struct.PyTreeNode):
             the last row, for states not listed, is zero.
         candidates: for each of the task's option groups i32[S + 1, K_g], the state's candidates in it, -1 for
             none; K is the sum of all K_g.
+        plans: for a teacher that holds on to one plan for each abstract state and episode; else None.
     """
 
     outcome: Array
     candidates: tuple[Array, ...]
+    plans: SinglePlans | None = None
 
     @property
     def room(self) -> tuple[int, ...]:
@@ -51,7 +66,9 @@ BLOCK = 1056
 boards should fit the cache; no power of two, for then all rows of a board share the same cache lines."""
 
 
-def compile_teacher(table: PlanTable, task: Teachable, room: tuple[int, ...] = ()) -> Teacher:
+def compile_teacher(
+    table: PlanTable, task: Teachable, room: tuple[int, ...] = (), held: bool = False
+) -> Teacher:
     """Resolve a table's plans for a task.
 
     Args:
@@ -59,6 +76,7 @@ def compile_teacher(table: PlanTable, task: Teachable, room: tuple[int, ...] = (
         task: the task.
         room: room for at least so many candidates of each group, so that tables compile to arrays of
             one shape; by default for one.
+        held: whether one plan is held for each abstract state and episode.
 
     Returns:
         The arrays `teacher_policy` reads.
@@ -77,6 +95,7 @@ def compile_teacher(table: PlanTable, task: Teachable, room: tuple[int, ...] = (
     n_states, n_candidates = len(table.states), sum(room)
     outcome = np.zeros((n_states + 1, 2**n_candidates, n_candidates + len(task.action_names)), np.float64)
     candidates = [np.full((n_states + 1, width), -1, np.int32) for width in room]
+    single = np.full((n_states + 1, max(map(len, table.plans)), 2**n_candidates), -1, np.int32)
     for s, plans in enumerate(table.plans):
         slots: dict[int, int] = {}  # option -> candidate
         for g, group in enumerate(task.option_groups):
@@ -84,13 +103,23 @@ def compile_teacher(table: PlanTable, task: Teachable, room: tuple[int, ...] = (
                 candidates[g][s, k] = option
                 slots[option] = sum(room[:g]) + k
         for ended in range(2**n_candidates):
-            for plan in plans:
-                outcome[s, ended, _outcome_of(plan.options, task, s, ended, slots, n_candidates)] += (
-                    plan.probability
-                )
+            for p, plan in enumerate(plans):
+                single[s, p, ended] = _outcome_of(plan.options, task, s, ended, slots, n_candidates)
+                outcome[s, ended, single[s, p, ended]] += plan.probability
     return Teacher(
-        outcome=jnp.asarray(outcome, jnp.float32), candidates=tuple(jnp.asarray(c) for c in candidates)
+        outcome=jnp.asarray(outcome, jnp.float32),
+        candidates=tuple(jnp.asarray(c) for c in candidates),
+        plans=SinglePlans(jnp.asarray(single), jnp.asarray(_up_to(table, single.shape[1]))) if held else None,
     )
+
+
+def _up_to(table: PlanTable, n_plans: int) -> np.ndarray:
+    """`SinglePlans.up_to`: f32[S + 1, P]."""
+    up_to = np.ones((len(table.plans) + 1, n_plans), np.float32)
+    for s, plans in enumerate(table.plans):
+        sums = np.cumsum([plan.probability for plan in plans])
+        up_to[s, : len(plans) - 1] = sums[:-1] / sums[-1]
+    return up_to
 
 
 def _named(table: PlanTable, task: Teachable, state: int) -> list[int]:
@@ -127,7 +156,9 @@ def _outcome_of(
     return n_candidates + task.no_op
 
 
-def teacher_policy(teacher: Teacher, task: Teachable, obs: Any, memory: Any) -> Array:
+def teacher_policy(
+    teacher: Teacher, task: Teachable, obs: Any, memory: Any, held: Array | None = None
+) -> Array:
     """The teacher's distribution over actions, for a batch of observations.
 
     Args:
@@ -135,12 +166,16 @@ def teacher_policy(teacher: Teacher, task: Teachable, obs: Any, memory: Any) -> 
         task: the task (static).
         obs: [N, ...].
         memory: [N, ...], what the teacher remembers besides.
+        held: f32[N, S], of each row's episode a number for each abstract state, uniform in [0, 1), that stays
+            as long as the episode; for a teacher that holds its plans, else None.
 
     Returns:
         q(a|s), f32[N, A], rows sum to 1 (paper: the mixture over plans of their first action), or are zero
-        where the state is not listed.
+        where the state is not listed. Of a teacher that holds its plans, the action of the one plan that it
+        holds in the row's state and episode.
     """
-    seen = (obs, memory)
+    chex.assert_equal(held is None, teacher.plans is None)
+    seen = (obs, memory, held)
     chex.assert_equal_shape_prefix(jax.tree.leaves(seen), 1)
     n = jax.tree.leaves(obs)[0].shape[0]
     if n <= BLOCK:
@@ -157,7 +192,7 @@ def teacher_policy(teacher: Teacher, task: Teachable, obs: Any, memory: Any) -> 
     return q.reshape(rows, len(task.action_names))[:n]
 
 
-def _policy_of_block(teacher: Teacher, task: Teachable, obs: Any, memory: Any) -> Array:
+def _policy_of_block(teacher: Teacher, task: Teachable, obs: Any, memory: Any, held: Array | None) -> Array:
     """`teacher_policy` for observations few enough for their boards to stay in the cache."""
     state, view = task.perceive(obs, memory)
     state = jnp.where(state < 0, teacher.outcome.shape[0] - 1, state)
@@ -168,7 +203,12 @@ def _policy_of_block(teacher: Teacher, task: Teachable, obs: Any, memory: Any) -
         for k in range(action.shape[0]):
             ended = ended + (over[k].astype(jnp.int32) << len(actions))
             actions.append(action[k])
-    weights = teacher.outcome[state, ended]  # [n, K + A]
+    if teacher.plans is None:
+        weights = teacher.outcome[state, ended]  # [n, K + A]
+    else:
+        assert held is not None
+        plan = held_plans(teacher.plans, state, held)
+        weights = jax.nn.one_hot(teacher.plans.outcome[state, plan, ended], teacher.outcome.shape[-1])
     # Barrier: otherwise XLA recomputes actions and weights for each of the A sums.
     actions, weights = jax.lax.optimization_barrier((actions, weights))
     mixed = []
@@ -177,3 +217,19 @@ def _policy_of_block(teacher: Teacher, task: Teachable, obs: Any, memory: Any) -
         parts.append(weights[:, len(actions) + a])
         mixed.append(sum(parts[1:], parts[0]))
     return jnp.stack(mixed, axis=1)  # [n, A]
+
+
+def held_plans(plans: SinglePlans, state: Array, held: Array) -> Array:
+    """The plan that is held in a state throughout an episode.
+
+    Args:
+        plans: of the teacher.
+        state: i32[n], S where it is not listed.
+        held: f32[n, S], see `teacher_policy`.
+
+    Returns:
+        i32[n], the number of the plan in its state, by inverting the distribution function of the plans.
+    """
+    chex.assert_shape(held, (*state.shape, plans.up_to.shape[0] - 1))
+    drawn = jnp.take_along_axis(held, jnp.minimum(state, held.shape[1] - 1)[:, None], axis=1)
+    return jnp.sum(plans.up_to[state] <= drawn, axis=-1, dtype=jnp.int32)

@@ -72,6 +72,13 @@ def read_table(path: Path, task_name: str, language: Language) -> PlanTable:
     )
 
 
+def likeliest_plans(table: PlanTable) -> PlanTable:
+    """A table that says in each state only its most probable plan, the first of equally probable ones."""
+    plans = (max(plans, key=lambda plan: plan.probability) for plans in table.plans)
+    certain = tuple((dataclasses.replace(plan, probability=1.0),) for plan in plans)
+    return dataclasses.replace(table, plans=certain, sha256="")
+
+
 def save_table(table: PlanTable, path: str | os.PathLike[str]) -> PlanTable:
     """Write a table as JSON: the same table gives the same bytes, one line a plan, whole or not at all.
 

@@ -22,6 +22,7 @@ from jaxteach.training.streams import (
     first_layouts_key,
     parameters_key,
     play_keys,
+    played_plans,
     pool_key,
 )
 from jaxteach.utils.numerics import as_fixed
@@ -206,15 +207,19 @@ def play_teacher(
         greedy: take the likeliest action instead of sampling (static).
     """
     lanes = min(SIDE_BY_SIDE, n_episodes)
+    holds = teacher.plans is not None
+    n_states = len(task.language.states) if holds else 0
 
     def choose(key: Array, env: State, first: Array, memory: Array) -> tuple[Array, Array]:
         obs = jax.lax.optimization_barrier(jax.vmap(task.observe)(env))
-        q = mean_policy(teacher, task, obs, jax.vmap(task.recall)(env))
+        if holds:
+            memory = jnp.where(first[:, None], played_plans(key, lanes, n_states), memory)
+        q = mean_policy(teacher, task, obs, jax.vmap(task.recall)(env), memory if holds else None)
         if greedy:
             return jnp.argmax(q, axis=-1).astype(jnp.int32), memory
         return jax.random.categorical(key, jnp.log(q)).astype(jnp.int32), memory
 
-    return play(task, choose, jnp.zeros((lanes, 0)), evaluation_key(seed), n_episodes)
+    return play(task, choose, jnp.zeros((lanes, n_states)), evaluation_key(seed), n_episodes)
 
 
 TEACHER_EPISODES = 1000

@@ -16,7 +16,7 @@ from jaxteach.training.divergence import keep_finite
 from jaxteach.training.ppo import learn, targets
 from jaxteach.training.rollout import Rollout, collect
 from jaxteach.training.state import Plan, SeedState, init_seed
-from jaxteach.training.streams import teacher_keys, update_keys
+from jaxteach.training.streams import held_draws, teacher_keys, update_keys
 
 Metrics = dict[str, Array]
 
@@ -131,7 +131,8 @@ def run_update(
     weight = weigh(update, decay, state.success, hyper.teacher_success)  # [seed]
     # Without a teacher the schedule weighs nothing.
     weight = weight if plan.taught else jnp.zeros_like(weight)
-    taught = ask_teacher(plan, teacher, rollout, weight, keys.teacher)
+    held = held_of(plan, rollout, seed_ids, update)
+    taught = ask_teacher(plan, teacher, rollout, weight, keys.teacher, held)
     batch: Batch = jax.vmap(functools.partial(targets, plan))(rollout, taught, hyper)
     hyper = hyper.changed({"ppo.lr": learning_rate(progress, hyper)})
     learnt, losses = jax.vmap(functools.partial(learn, plan))(
@@ -211,8 +212,35 @@ def learning_rate(progress: Array, hyper: Hyper) -> Array:
     return ppo.lr + (ppo.lr_end - ppo.lr) * progress
 
 
+def held_of(plan: Plan, rollout: Rollout, seed_ids: Array, update: Array) -> Array | None:
+    """What a teacher that holds its plans draws in the episode of each row; None for any other teacher.
+
+    Args:
+        plan: static.
+        rollout: [seed, time, env, ...].
+        seed_ids: u32[seed].
+        update: i32[], the update's number.
+
+    Returns:
+        f32[seed, time, env, S], see `teacher_policy`.
+    """
+    clock = rollout.rows.clock
+    if clock is None:
+        return None
+    # An environment's rows are numbered through all updates: an episode goes by the number of its first.
+    row = update.astype(jnp.uint32) * plan.n_steps + jnp.arange(clock.shape[1], dtype=jnp.uint32)
+    episodes = row[None, :, None] - clock.astype(jnp.uint32)
+    draw = functools.partial(held_draws, n_states=len(plan.task.language.states))
+    return jax.vmap(draw)(seed_ids, episodes)
+
+
 def ask_teacher(
-    plan: Plan, teacher: AnyTeacher | None, rollout: Rollout, weight: Array, keys: Array
+    plan: Plan,
+    teacher: AnyTeacher | None,
+    rollout: Rollout,
+    weight: Array,
+    keys: Array,
+    held: Array | None = None,
 ) -> Array:
     """The teacher's distribution on every row, computed only while some seed's lambda is positive.
 
@@ -222,6 +250,7 @@ def ask_teacher(
         rollout: [seed, time, env, ...].
         weight: f32[seed], lambda.
         keys: one for each seed, for a hard teacher's samples and for noise.
+        held: f32[seed, time, env, S], for a teacher that holds its plans, see `held_of`.
 
     Returns:
         f32[seed, time, env, A]; zeros where lambda is 0.
@@ -233,14 +262,17 @@ def ask_teacher(
         return silence
     n = shape[0] * shape[1] * shape[2]
     # [seed, time, env, ...] -> [seed * time * env, ...]
-    obs, memory = jax.tree.map(lambda x: x.reshape(n, *x.shape[3:]), (rows.obs, rows.memory))
+    seen = rows.obs, rows.memory, held
+    obs, memory, held = jax.tree.map(lambda x: x.reshape(n, *x.shape[3:]), seen)
+
+    say = functools.partial(answers, held=held) if plan.holds_plans else answers
 
     def speak() -> Array:
         streams = jax.vmap(teacher_keys)(keys)
-        q = answers(teacher, plan.task, obs, memory, streams.errors).reshape(silence.shape)
+        q = say(teacher, plan.task, obs, memory, streams.errors).reshape(silence.shape)
         # Zero q where lambda is 0: a seed's result must not depend on its chunk-mates.
         q = jnp.where(weight[:, None, None, None] > 0.0, q, 0.0)
-        if plan.config.distill.teacher == "soft":
+        if plan.config.distill.teacher != "hard":
             return q
         # A plan drawn by its probability acts as an action drawn from the mixture over plans.
         drawn = jax.vmap(lambda key, p: jax.random.categorical(key, jnp.log(p)))(streams.plans, q)

@@ -181,7 +181,8 @@ def traced_parts(
         The teacher, or None, on every device; and the hyperparameters of the points, [point], on the host.
     """
     corrupt = plan.config.corrupt
-    teacher = make_teacher(table, plan.task, corrupt, room) if table is not None else None
+    mode = plan.config.distill.teacher
+    teacher = make_teacher(table, plan.task, corrupt, room, mode) if table is not None else None
     goal = 0.0
     if teacher is not None and any(point.config.decay.name in REACTIVE for point in points):
         goal = teacher_success(plan.task, teacher)

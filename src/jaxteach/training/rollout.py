@@ -30,6 +30,8 @@ class Rows(struct.PyTreeNode):
             waits for the others), and at it, if options are chosen among, a choice.
         obs: [T, E, ...], what the teacher reads; None without a teacher.
         memory: [T, E, ...], what the teacher remembers besides; None without a teacher.
+        clock: i32[T, E], environment steps of the episode before this one; None unless the teacher holds its
+            plans for an episode.
     """
 
     features: Array
@@ -43,6 +45,7 @@ class Rows(struct.PyTreeNode):
     valid: Array
     obs: Obs | None
     memory: Memory | None
+    clock: Array | None
 
 
 class Rollout(struct.PyTreeNode):
@@ -227,6 +230,7 @@ def _step(
         valid=valid,
         obs=obs if plan.taught else None,
         memory=memory if plan.taught else None,
+        clock=carry.clock if plan.holds_plans else None,
     )
     ended_early = outcome.truncated & busy
     carry = _Carry(

@@ -72,6 +72,11 @@ class Plan:
         return self.config.method == "hierarchical"
 
     @property
+    def holds_plans(self) -> bool:
+        """Whether there is a teacher that holds one plan for each abstract state and episode."""
+        return self.taught and self.config.distill.teacher == "held"
+
+    @property
     def by_episodes(self) -> bool:
         """Whether updates collect whole episodes."""
         return self.config.rollout.collect == "episodes"

@@ -4,11 +4,13 @@ Keys name their generator, whatever JAX's default is: the default follows the en
 seed's randomness follows from its id, and from there from counters:
 
     key(0) -> seed -> 2**31: parameters; 2**31 + 1: the first layouts
+                   -> 2**31 + 2 -> environment -> episode: the plans that a teacher holds
                    -> update -> rollout -> layouts at its start; layouts by step; actions by step
                              -> learning -> shuffle by epoch
                              -> teacher -> plans drawn; errors drawn
     key(1) -> seed (a teacher's: the number asked for) -> step -> actions; layouts; 2**31: the first layouts
                                                                   -> layouts -> 2**31: a pool of starts
+                                                                  -> actions -> 2**31: plans held
     key(2) -> number of a drawn episode: its layout
 
 Actions of drawn episodes and everything else on the host follow from NumPy's generators, which no
@@ -25,7 +27,8 @@ IMPLEMENTATION = "threefry2x32"
 TRAINING, EVALUATION, RENDERING = 0, 1, 2
 PARAMETERS = FIRST_LAYOUTS = 2**31
 TRAINING_LAYOUTS = 2**31 + 1
-POOL = 2**31
+HELD_PLANS = 2**31 + 2
+POOL = PLAYED_PLANS = 2**31
 
 
 def root(number: int) -> Array:
@@ -120,6 +123,26 @@ def teacher_keys(key: Array) -> TeacherKeys:
     return TeacherKeys(plans, errors)
 
 
+def held_draws(seed_id: Array | int, episodes: Array, n_states: int) -> Array:
+    """What a teacher that holds its plans draws in each episode, for each abstract state.
+
+    Args:
+        seed_id: u32[].
+        episodes: u32[T, E], a number for each row that tells its environment's episodes apart.
+        n_states: S.
+
+    Returns:
+        f32[T, E, S], uniform in [0, 1), the same in all rows of an episode.
+    """
+    key = jax.random.fold_in(seed_key(seed_id), HELD_PLANS)
+
+    def draw(env: Array, episode: Array) -> Array:
+        return jax.random.uniform(jax.random.fold_in(jax.random.fold_in(key, env), episode), (n_states,))
+
+    envs = jax.numpy.arange(episodes.shape[1])
+    return jax.vmap(jax.vmap(draw), in_axes=(None, 0))(envs, episodes)
+
+
 def evaluation_key(seed_id: Array | int) -> Array:
     """The root of an evaluation, apart from training.
 
@@ -164,6 +187,20 @@ def pool_key(key: Array, t: Array | int) -> Array:
         t: i32[], the number of the pool's first step.
     """
     return jax.random.fold_in(play_keys(key, t).layouts, POOL)
+
+
+def played_plans(actions: Array, n_lanes: int, n_states: int) -> Array:
+    """What a teacher that holds its plans draws for episodes of an evaluation that begin at a step.
+
+    Args:
+        actions: from `play_keys`.
+        n_lanes: episodes side by side.
+        n_states: S.
+
+    Returns:
+        f32[lane, S], uniform in [0, 1).
+    """
+    return jax.random.uniform(jax.random.fold_in(actions, PLAYED_PLANS), (n_lanes, n_states))
 
 
 def drawn_episode_key(number: int) -> Array:
