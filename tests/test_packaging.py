@@ -55,6 +55,13 @@ def test_the_wheel_carries_every_table_and_module_of_the_checkout(installed: Pat
     assert files(installed / "jaxteach/teacher_cache", ".json") == files(ROOT / "teacher_cache", ".json")
 
 
+def test_the_console_command_is_installed(installed: Path, tmp_path: Path) -> None:
+    version = run(installed / "bin/jaxteach", "--version", cwd=tmp_path, PYTHONPATH=str(installed))
+    assert version.startswith("jaxteach ")
+    listed = run(installed / "bin/jaxteach", "tables", "--help", cwd=tmp_path, PYTHONPATH=str(installed))
+    assert listed.startswith("usage: jaxteach tables ")
+
+
 def test_citation_and_package_name_the_same_version() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     cited = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
