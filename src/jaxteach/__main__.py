@@ -14,6 +14,7 @@ COMMANDS = (
     "run",
     "evaluate",
     "plot",
+    "report",
     "render",
     "precompute",
     "tables",
