@@ -13,7 +13,7 @@ from jaxteach.utils.errors import UserError, cli
 if TYPE_CHECKING:
     from jaxteach.config import Config
     from jaxteach.tasks.protocol import Teachable
-    from jaxteach.teacher import Plan, PlanTable
+    from jaxteach.teacher import PlanTable
 
 
 @dataclass(frozen=True)
@@ -121,27 +121,13 @@ def task_of(options: Options, config: "Config") -> str:
 
 def table_of(options: Options, config: "Config", name: str, task: "Teachable") -> "PlanTable | None":
     """The teacher to show, if any; by default the run's own, with the errors the run put into it."""
-    from jaxteach.teacher.corruption import other_options, systematic
+    from jaxteach.teacher.corruption import as_heard
     from jaxteach.teacher.loading import load_teacher
 
     table = load_teacher(options.teacher or config.teacher, name)
-    share, said = config.corrupt.share, task.language.options
-    if table is None or options.teacher is not None or not share:
+    if table is None or options.teacher is not None:
         return table
-    shown = f"{table.name} ({share:.0%} wrong)"
-    if config.corrupt.mode == "systematic":
-        return dataclasses.replace(systematic(table, said, config.corrupt), name=shown)
-    wrong = other_options(table, said)
-    mixed = tuple(
-        scaled(right, 1 - share) + scaled(other, share)
-        for right, other in zip(table.plans, wrong.plans, strict=True)
-    )
-    return dataclasses.replace(table, plans=mixed, name=shown)
-
-
-def scaled(plans: "tuple[Plan, ...]", by: float) -> "tuple[Plan, ...]":
-    """Plans with their probabilities scaled."""
-    return tuple(dataclasses.replace(plan, probability=by * plan.probability) for plan in plans)
+    return as_heard(table, task.language.options, config.corrupt)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,6 @@
 
 from jaxteach.reporting.page import render_page
 from jaxteach.reporting.runs import Reported, describe_runs, read_runs
-from jaxteach.reporting.series import learning_series
+from jaxteach.reporting.series import learning_series, panel_as_json
 
-__all__ = ["Reported", "describe_runs", "learning_series", "read_runs", "render_page"]
+__all__ = ["Reported", "describe_runs", "learning_series", "panel_as_json", "read_runs", "render_page"]

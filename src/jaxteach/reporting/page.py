@@ -1,4 +1,4 @@
-"""The page itself: one HTML file that holds all it needs, its data as JSON beside the scripts that draw it."""
+"""The page: one HTML file that holds all it needs, its data as JSON beside the scripts that draw it."""
 
 import html
 import json

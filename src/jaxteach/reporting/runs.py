@@ -106,7 +106,7 @@ def describe_runs(reported: Sequence[Reported], notes: dict[str, list[str]]) -> 
 
 
 def how_to_repeat(one: Reported) -> list[str]:
-    """Commands that train the same run again: from its config.json, or by the flags that differ from a preset's.
+    """Commands that train the same run again: from its config.json, or by flags that differ from its preset.
 
     Args:
         one: the run.

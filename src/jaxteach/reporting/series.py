@@ -40,17 +40,17 @@ def learning_series(
             panels = learning_panels([run], window=window, band=band, labels=[label])
         except UserError:  # one run that is too short must not hide the others
             short[label] = (
-                f"too short to draw its success: at no update had the last {window} episodes of every seed ended"
+                f"too short to draw success: at no update had the last {window} episodes of all seeds ended"
             )
             continue
         for panel in panels:
             learnt[panel.name] += panel.curves
-    panels = (
+    drawn = (
         Panel("success rate", tuple(learnt["success rate"]), teacher_levels(runs)),
         Panel("return", tuple(learnt["return"])),
         *(_further(runs, labels, metric, name, band) for metric, name in FURTHER.items()),
     )
-    return [panel for panel in panels if panel.curves], short
+    return [panel for panel in drawn if panel.curves], short
 
 
 def _further(runs: Sequence[Run], labels: Sequence[str], metric: str, name: str, band: Band) -> Panel:
@@ -63,7 +63,7 @@ def _further(runs: Sequence[Run], labels: Sequence[str], metric: str, name: str,
     return Panel(name, tuple(curve for curve in curves if curve.env_steps.size and curve.centre.any()))
 
 
-def as_json(panel: Panel) -> dict[str, Any]:
+def panel_as_json(panel: Panel) -> dict[str, Any]:
     """A panel as JSON values, numbers to five digits: more cannot be seen, and would double the file."""
 
     def curve(one: Curve) -> dict[str, Any]:

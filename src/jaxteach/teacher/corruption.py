@@ -85,6 +85,35 @@ def systematic(table: PlanTable, options: tuple[Option, ...], corrupt: Corrupt) 
     return dataclasses.replace(table, plans=tuple(plans), provenance=provenance, sha256="")
 
 
+def as_heard(table: PlanTable, options: tuple[Option, ...], corrupt: Corrupt) -> PlanTable:
+    """The table as its students hear it, errors included, to be shown: noise is mixed into its plans.
+
+    Args:
+        table: the true one.
+        options: the task's.
+        corrupt: the errors.
+
+    Returns:
+        A table whose name tells the share of errors; the same table without any.
+    """
+    if not corrupt.share:
+        return table
+    shown = f"{table.name} ({corrupt.share:.0%} wrong)"
+    if corrupt.mode == "systematic":
+        return dataclasses.replace(systematic(table, options, corrupt), name=shown)
+    wrong = other_options(table, options)
+    mixed = tuple(
+        _scaled(right, 1 - corrupt.share) + _scaled(other, corrupt.share)
+        for right, other in zip(table.plans, wrong.plans, strict=True)
+    )
+    return dataclasses.replace(table, plans=mixed, name=shown)
+
+
+def _scaled(plans: tuple[Plan, ...], by: float) -> tuple[Plan, ...]:
+    """Plans with their probabilities scaled."""
+    return tuple(dataclasses.replace(plan, probability=by * plan.probability) for plan in plans)
+
+
 def other_options(table: PlanTable, options: tuple[Option, ...]) -> PlanTable:
     """In every state each option that none of the table's plans begins with, equally likely."""
     plans = []

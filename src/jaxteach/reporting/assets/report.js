@@ -104,7 +104,7 @@ function chart(panel, grid, colour) {
 }
 
 /* A table that turns into cards where the window is narrow. Columns: {title, cell, key}. */
-function table(columns, rows, id, order) {
+function table(columns, rows, id) {
   const body = el("tbody", {});
   const fill = () => body.replaceChildren(...rows.map(row => el("tr", row.attributes || {}, columns.map((column, i) =>
     el(i ? "td" : "th", {"data-label": column.title, scope: i ? null : "row", class: column.class}, column.cell(row))))));
@@ -118,7 +118,6 @@ function table(columns, rows, id, order) {
       rows.sort((a, b) => { const x = rank(a), y = rank(b); return (x < y ? -1 : x > y ? 1 : 0) * (up ? 1 : -1); });
       fill();
     }}, column.title) : column.title);
-    if (column.title === order) head.setAttribute("aria-sort", "ascending");
     return head;
   });
   fill();
@@ -145,44 +144,47 @@ function summary() {
 
 const plansOf = row => row.plans.map(plan => el("div", {}, el("span", {class: "teacher"}, percent(plan.probability)), ` ${plan.text}`));
 function bar(kind, share) { return el("span", {class: `bar ${kind}`}, el("i", {style: `width:${(100 * share).toFixed(1)}%`})); }
-function advantage(row) {
-  if (!row.pairs) return el("span", {class: "muted"}, "not measured");
-  const kind = {wrong: "bad", right: "good"}[row.verdict] || "";
-  return el("span", {class: kind}, `${signed(row.advantage.mean)} [${signed(row.advantage.low)}, ${signed(row.advantage.high)}]`);
+function gain(row, name) {
+  if (!row.pairs) return el("span", {class: "muted"}, "not played");
+  const {mean, low, high} = row[name];
+  return el("span", {class: high < 0 ? "bad" : low > 0 ? "good" : ""}, `${signed(mean)} [${signed(low)}, ${signed(high)}]`);
 }
+const arms = row => `${percent(row.follow.success)} following, ${percent(row.own.success)} its own way, ${percent(row.depart.success)} departing`;
 function audit() {
   if (!data.audits.length) return;
   const place = el("div", {});
-  const choice = el("select", {"aria-label": "Run to audit", onchange: () => show(data.audits[choice.selectedIndex])},
+  const choice = el("select", {"aria-label": "run to audit", onchange: () => show(data.audits[choice.selectedIndex])},
     data.audits.map(one => el("option", {}, one.label)));
   section("audit", "Teacher audit",
-    el("p", {}, "Where the teacher errs, and when the student corrects it. For each abstract state, episodes that reach it are played twice from the same layout with the same random numbers: once the student does as the teacher says while in that state, once anything but that; elsewhere it acts as it has learnt. The difference of their returns is the advantage of following: below zero the student does well to depart."),
-    data.audits.length > 1 ? choice : null, place);
+    el("p", {}, "Where the teacher errs, and whether its students correct it. Episodes that pass through an abstract state are played three times from the same layout with the same random numbers. While it is in that state the student does as the teacher says, acts as it has learnt, or does anything but what the teacher says; everywhere else it acts as it has learnt. The advantage of following is the difference of the returns: below zero, the teacher's row costs more than it gives."),
+    data.audits.length > 1 ? choice : null, place,
+    el("div", {class: "controls"}, download("audit.json", JSON.stringify({audits: data.audits}, null, 1), "application/json"), download("audit.csv", data.audit_csv, "text/csv")));
   function show(one) {
-    const wrong = one.rows.filter(row => row.verdict === "wrong");
+    const wrong = one.rows.filter(row => row.verdict === "wrong"), seen = one.rows.filter(row => row.visits);
     const cards = el("ol", {class: "cards", id: "wrong-rows"}, wrong.slice(0, 12).map(row => el("li", {"data-state": row.state},
       el("h4", {}, row.state),
-      el("p", {}, "The teacher says ", el("span", {class: "teacher"}, row.plans.slice(0, 2).map(p => `${p.text} (${percent(p.probability)})`).join(" or ")), row.corrupted ? " (an error that this run put in)" : "", "."),
-      el("p", {}, `Success ${percent(row.follow.success)} following, ${percent(row.depart.success)} departing (${row.pairs} pairs).`),
-      el("p", {}, `The student prefers ${row.student_action} (${percent(row.student_share)}), the teacher ${row.teacher_action} (${percent(row.teacher_share)}); KL ${number(row.kl, 2)}.`))));
+      el("p", {}, "The teacher says ", el("span", {class: "teacher"}, row.plans.slice(0, 2).map(p => `${p.text} (${percent(p.probability)})`).join(" or ")), row.corrupted ? " (an error that --corrupt put in)." : "."),
+      el("p", {}, "Advantage of following over the student's own way ", gain(row, "over_own"), ", over departing ", gain(row, "over_departing"), "."),
+      el("p", {}, `Success: ${arms(row)} (${row.pairs} episodes).`),
+      el("p", {}, `The student prefers ${row.student_action} (${percent(row.student_share)}), the teacher ${row.teacher_action} (${percent(row.teacher_share)}); KL ${number(row.kl, 2)}; ${whole(row.visits)} visits.`))));
     const columns = [
       {title: "state", cell: row => [row.state, row.corrupted ? el("div", {class: "bad"}, "changed by --corrupt") : null], key: row => row.state},
       {title: "teacher's plans", cell: plansOf},
-      {title: "advantage of following", cell: advantage, key: row => row.pairs ? row.advantage.mean : null, class: "plain"},
-      {title: "success follow / depart", cell: row => row.pairs ? `${percent(row.follow.success)} / ${percent(row.depart.success)}` : "–", key: row => row.pairs ? row.follow.success - row.depart.success : null},
+      {title: "following − own way", cell: row => gain(row, "over_own"), key: row => row.pairs ? row.over_own.mean : null},
+      {title: "following − departing", cell: row => gain(row, "over_departing"), key: row => row.pairs ? row.over_departing.mean : null},
+      {title: "success", cell: row => row.pairs ? arms(row) : "–", key: row => row.pairs ? row.follow.success : null},
       {title: "teacher prefers", cell: row => [`${row.teacher_action} ${percent(row.teacher_share)}`, bar("teacher", row.teacher_share)], key: row => row.teacher_action},
       {title: "student prefers", cell: row => [`${row.student_action} ${percent(row.student_share)}`, bar("student", row.student_share)], key: row => row.student_action},
       {title: "KL", cell: row => number(row.kl, 2), key: row => row.kl},
       {title: "departs", cell: row => percent(row.departs), key: row => row.departs},
       {title: "visits", cell: row => whole(row.visits), key: row => row.visits},
-      {title: "success through it", cell: row => `${percent(row.success)} of ${whole(row.episodes)}`, key: row => row.success},
+      {title: "episodes through it", cell: row => `${whole(row.episodes)}, ${percent(row.success)} succeed`, key: row => row.success},
     ];
     place.replaceChildren(
-      el("h3", {}, wrong.length ? `Rows that the student does better without: ${wrong.length}` : "No row was measured to be wrong"), cards,
-      el("h3", {}, `All ${one.rows.length} states that were visited, of ${one.listed}`),
-      table(columns, one.rows.slice(), "audit-table", "advantage of following"),
-      el("p", {class: "note"}, one.note),
-      el("div", {class: "controls"}, download(`${one.file}.json`, one.json, "application/json"), download(`${one.file}.csv`, one.csv, "text/csv")));
+      el("h3", {}, wrong.length ? `Rows of ${one.teacher} that students do better without: ${wrong.length}` : `No row of ${one.teacher} was measured to be wrong`), cards,
+      el("h3", {}, `The ${seen.length} states that were visited, of ${one.listed}: the most harmful row first`),
+      table(columns, seen, "audit-table"),
+      el("p", {class: "note"}, one.note));
   }
   show(data.audits[0]);
 }
