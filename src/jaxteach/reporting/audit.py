@@ -40,7 +40,8 @@ class Visits:
         teacher: f64[action], q(a|s) summed over the visits.
         student: f64[action], the student's probabilities summed over the visits.
         kl: KL(q || student) summed over the visits, in nats.
-        departures: visits at which the two prefer different actions.
+        departures: int[action, action], visits at which the two prefer different actions, by the teacher's
+            and the student's; zero where they agree.
     """
 
     visits: int
@@ -50,7 +51,7 @@ class Visits:
     teacher: npt.NDArray[np.float64]
     student: npt.NDArray[np.float64]
     kl: float
-    departures: int
+    departures: IntArray
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,10 @@ def visited(steps: Steps, numbers: IntArray) -> dict[int, Visits]:
         log_pi = steps.student[here].astype(np.float64)
         # 0 log 0 = 0
         gain = q * (np.log(np.where(q > 0, q, 1.0)) - log_pi)
+        preferred = q.argmax(axis=1), log_pi.argmax(axis=1)
+        departures = np.zeros((q.shape[1],) * 2, np.int64)
+        np.add.at(departures, preferred, 1)
+        np.fill_diagonal(departures, 0)
         found[int(state)] = Visits(
             visits=int(here.sum()),
             episodes=numbers[through],
@@ -89,7 +94,7 @@ def visited(steps: Steps, numbers: IntArray) -> dict[int, Visits]:
             teacher=q.sum(axis=0),
             student=np.exp(log_pi).sum(axis=0),
             kl=float(gain.sum()),
-            departures=int((q.argmax(axis=1) != log_pi.argmax(axis=1)).sum()),
+            departures=departures,
         )
     return found
 
@@ -104,7 +109,7 @@ def pooled(visits: Sequence[Visits]) -> Visits:
         teacher=np.sum([one.teacher for one in visits], axis=0),
         student=np.sum([one.student for one in visits], axis=0),
         kl=sum(one.kl for one in visits),
-        departures=sum(one.departures for one in visits),
+        departures=np.sum([one.departures for one in visits], axis=0),
     )
 
 
@@ -132,13 +137,16 @@ def audit_row(
         "corrupted": corrupted,
         "visits": 0 if found is None else found.visits,
         "episodes": 0 if found is None else len(found.episodes),
-        **dict.fromkeys(("success", "kl", "departs")),
+        **dict.fromkeys(("success", "kl", "departs", "departs_from", "departs_to")),
         **dict.fromkeys(("teacher_action", "teacher_share", "student_action", "student_share")),
     }
     if found is not None:
         row["success"] = float(found.succeeded.mean())
         row["kl"] = found.kl / found.visits
-        row["departs"] = found.departures / found.visits
+        row["departs"] = float(found.departures.sum() / found.visits)
+        if row["departs"]:
+            most = np.unravel_index(found.departures.argmax(), found.departures.shape)
+            row["departs_from"], row["departs_to"] = (task.action_names[a] for a in most)
         for who, sums in (("teacher", found.teacher), ("student", found.student)):
             best = int(sums.argmax())
             row[f"{who}_action"] = task.action_names[best]
@@ -209,6 +217,8 @@ COLUMNS = (
     "student_share",
     "kl",
     "departs",
+    "departs_from",
+    "departs_to",
     "pairs",
     *(f"{arm}_{name}" for arm in ARMS for name in ("success", "return")),
     *(f"{gain}_{name}" for gain in ("over_own", "over_departing") for name in ("mean", "low", "high")),

@@ -149,6 +149,7 @@ function gain(row, name) {
   const {mean, low, high} = row[name];
   return el("span", {class: high < 0 ? "bad" : low > 0 ? "good" : ""}, `${signed(mean)} [${signed(low)}, ${signed(high)}]`);
 }
+const departs = row => row.departs ? `${percent(row.departs)}, mostly ${row.departs_to} instead of ${row.departs_from}` : "0 %";
 const arms = row => `${percent(row.follow.success)} following, ${percent(row.own.success)} its own way, ${percent(row.depart.success)} departing`;
 function audit() {
   if (!data.audits.length) return;
@@ -166,18 +167,17 @@ function audit() {
       el("p", {}, "The teacher says ", el("span", {class: "teacher"}, row.plans.slice(0, 2).map(p => `${p.text} (${percent(p.probability)})`).join(" or ")), row.corrupted ? " (an error that --corrupt put in)." : "."),
       el("p", {}, "Advantage of following over the student's own way ", gain(row, "over_own"), ", over departing ", gain(row, "over_departing"), "."),
       el("p", {}, `Success: ${arms(row)} (${row.pairs} episodes).`),
-      el("p", {}, `The student prefers ${row.student_action} (${percent(row.student_share)}), the teacher ${row.teacher_action} (${percent(row.teacher_share)}); KL ${number(row.kl, 2)}; ${whole(row.visits)} visits.`))));
+      el("p", {}, `At ${whole(row.visits)} visits the student departs: ${departs(row)}; KL ${number(row.kl, 2)}.`))));
     const columns = [
       {title: "state", cell: row => [row.state, row.corrupted ? el("div", {class: "bad"}, "changed by --corrupt") : null], key: row => row.state},
       {title: "teacher's plans", cell: plansOf},
       {title: "following − own way", cell: row => gain(row, "over_own"), key: row => row.pairs ? row.over_own.mean : null},
       {title: "following − departing", cell: row => gain(row, "over_departing"), key: row => row.pairs ? row.over_departing.mean : null},
       {title: "success", cell: row => row.pairs ? arms(row) : "–", key: row => row.pairs ? row.follow.success : null},
-      {title: "teacher prefers", cell: row => [`${row.teacher_action} ${percent(row.teacher_share)}`, bar("teacher", row.teacher_share)], key: row => row.teacher_action},
-      {title: "student prefers", cell: row => [`${row.student_action} ${percent(row.student_share)}`, bar("student", row.student_share)], key: row => row.student_action},
-      {title: "KL", cell: row => number(row.kl, 2), key: row => row.kl},
-      {title: "departs", cell: row => percent(row.departs), key: row => row.departs},
-      {title: "visits", cell: row => whole(row.visits), key: row => row.visits},
+      {title: "prefers on average", cell: row => ["teacher", "student"].map(who => [el("span", {class: who}, `${row[who + "_action"]} ${percent(row[who + "_share"])}`), bar(who, row[who + "_share"])]).flat(), key: row => row.student_action},
+      {title: "KL", cell: row => number(row.kl, 2), key: row => row.kl, class: "plain"},
+      {title: "departs", cell: departs, key: row => row.departs},
+      {title: "visits", cell: row => whole(row.visits), key: row => row.visits, class: "plain"},
       {title: "episodes through it", cell: row => `${whole(row.episodes)}, ${percent(row.success)} succeed`, key: row => row.success},
     ];
     place.replaceChildren(
@@ -186,7 +186,9 @@ function audit() {
       table(columns, seen, "audit-table"),
       el("p", {class: "note"}, one.note));
   }
-  show(data.audits[0]);
+  const errs = data.audits.map(one => one.rows.filter(row => row.verdict === "wrong").length);
+  choice.selectedIndex = errs.indexOf(Math.max(...errs));
+  show(data.audits[choice.selectedIndex]);
 }
 
 /* The episode player. */
