@@ -103,7 +103,8 @@ def in_words(audit: dict[str, Any]) -> str:
     wrong = [row["state"] for row in audit["rows"] if row["verdict"] == "wrong"]
     if not wrong:
         return f"no row of {audit['teacher']} was measured to be wrong"
-    return f"{len(wrong)} rows of {audit['teacher']} that students do better without, first {wrong[0]!r}"
+    n = f"{len(wrong)} row{'s' if len(wrong) > 1 else ''}"
+    return f"{n} of {audit['teacher']} that students do better without, first {wrong[0]!r}"
 
 
 def check(options: Options) -> Path:
