@@ -52,6 +52,8 @@ def test_the_wheel_carries_every_table_and_module_of_the_checkout(installed: Pat
         return {path.relative_to(folder) for path in folder.rglob(f"*{ending}")}
 
     assert files(installed / "jaxteach", ".py") == files(ROOT / "src/jaxteach", ".py")
+    for assets in (".html", ".css", ".js", ".txt"):
+        assert files(installed / "jaxteach", assets) == files(ROOT / "src/jaxteach", assets)
     assert files(installed / "jaxteach/teacher_cache", ".json") == files(ROOT / "teacher_cache", ".json")
 
 
