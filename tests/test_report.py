@@ -58,9 +58,12 @@ def test_a_report_of_a_run_has_everything(runs, tmp_path):
             episode["moments"]
         ) - 1
     # The audit as files says the same.
-    assert json.loads((tmp_path / "x.json").read_text())["audits"] == data["audits"]
-    assert (tmp_path / "x.csv").read_text() == data["audit_csv"]
-    assert len(data["audit_csv"].splitlines()) == 1 + audit["listed"]
+    (whole,) = json.loads((tmp_path / "x.audit.json").read_text())["audits"]
+    assert [row for row in whole["rows"] if row["visits"]] == audit["rows"]
+    assert (
+        len(whole["rows"]) == audit["listed"] == len((tmp_path / "x.audit.csv").read_text().splitlines()) - 1
+    )
+    assert set(data["audit_csv"].splitlines()) <= set((tmp_path / "x.audit.csv").read_text().splitlines())
 
 
 def test_the_same_runs_give_the_same_page(runs, tmp_path):
@@ -88,7 +91,7 @@ def test_a_sweep_is_reported_point_by_point(runs, tmp_path):
     assert done.status == 0
     data = data_of(tmp_path / "x.html")
     assert len({run["label"] for run in data["runs"]}) == 2 and data["audits"] == []
-    assert not (tmp_path / "x.json").exists()
+    assert not (tmp_path / "x.audit.json").exists()
 
 
 def test_runs_of_the_first_version(tmp_path):
@@ -145,6 +148,12 @@ def changed(name: str, **values: object):
     return damage
 
 
+def not_finite(run: Path) -> None:
+    with np.load(run / "params/00000.npz") as file:
+        arrays = {name: x * np.nan if x.dtype.kind == "f" else x for name, x in file.items()}
+    np.savez(run / "params/00000.npz", **arrays)
+
+
 def other_network(run: Path) -> None:
     with np.load(run / "params/00000.npz") as file:
         arrays = dict(file)
@@ -162,6 +171,7 @@ DAMAGES = {
     "summary cut": (cut("summary.json"), "summary.json is damaged or cut short"),
     "parameters cut": (cut("params/00000.npz"), "params/00000.npz"),
     "another network": (other_network, "parameters of another network"),
+    "not a number": (not_finite, "every student's parameters hold NaN or infinity"),
     "foreign config": (lambda run: (run / "config.json").write_text('{"a": 1}'), "is missing"),
     "foreign summary": (lambda run: (run / "summary.json").write_text('{"a": 1}'), "is missing"),
     "a text for a rate": (
@@ -215,6 +225,29 @@ def test_bad_flags_are_one_line(monkeypatch, tmp_path, arguments, message):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_page_named_like_a_runs_file_overwrites_none_of_them(tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(OLD / "taught", run)
+    before = {path: path.read_bytes() for path in run.rglob("*.*")}
+    done = here("report", run, run, "--out", run / "config.html", "--episodes", 8, "--shown", 0)
+    assert done.status == 0 and {path: path.read_bytes() for path in before} == before
+    assert len(data_of(run / "config.html")["runs"]) == 1  # a folder named twice is one
+
+
+def test_what_a_diverged_seed_made_infinite_is_not_drawn(tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(OLD / "taught", run)
+    with np.load(run / "metrics.npz") as file:
+        arrays = dict(file)
+    arrays["distill"][0, 5:] = np.inf
+    arrays["entropy"][:] = np.inf
+    np.savez(run / "metrics.npz", **arrays)
+    assert here("report", run, *QUICK).status == 0
+    panels = {panel["name"]: panel for panel in data_of(run / "report.html")["panels"]}
+    assert "entropy of the student" not in panels
+    assert len(panels["distillation loss"]["curves"][0]["env_steps"]) == 5
+
+
 def test_episodes_stop_where_the_page_would_become_too_large(monkeypatch, tmp_path):
     monkeypatch.setattr("jaxteach.reporting.played.ROOM", 150_000)
     done = here("report", OLD / "taught", "--out", tmp_path / "x.html", "--episodes", 0, "--shown", 9)
@@ -240,7 +273,7 @@ def test_wrong_rows_of_a_corrupted_table_lead_the_audit(tmp_path):
     assert here("run", *run, "--out", tmp_path / "run").status == 0
     done = here("report", tmp_path / "run", "--episodes", 256, "--shown", 0)
     assert done.status == 0 and "1 row of chatglm (20% wrong) that students do better without" in done.out
-    (audit,) = json.loads((tmp_path / "run/report.json").read_text())["audits"]
+    (audit,) = json.loads((tmp_path / "run/report.audit.json").read_text())["audits"]
     from jaxteach.config import Corrupt
     from jaxteach.tasks import task_facts
     from jaxteach.teacher.loading import load_teacher

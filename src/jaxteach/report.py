@@ -54,7 +54,7 @@ def main() -> int:
     panels, short = learning_series(runs, options.window, options.band)
     notes = {one.label: [short[one.label]] if one.label in short else [] for one in reported}
     describe_runs(reported, notes)
-    played = play(reported, options, notes)
+    played, audits = play(reported, options, notes)
     data = {
         "panels": [panel_as_json(panel) for panel in panels],
         "note": run_note(options.window, options.band),
@@ -63,17 +63,21 @@ def main() -> int:
     }
     page = render_page(run_title(runs), versions()["jaxteach"], data)
     write_atomic(out, page)
-    for audit in data["audits"]:
+    for audit in audits:
         print(f"{audit['label']}: {in_words(audit)}")
-    if data["audits"]:
-        document = json.dumps({"audits": data["audits"]}, indent=1, allow_nan=False)
-        write_atomic(out.with_suffix(".json"), f"{document}\n".encode())
-        write_atomic(out.with_suffix(".csv"), data["audit_csv"].encode())
+    if audits:
+        from jaxteach.reporting.audit import as_csv
+
+        document = json.dumps({"audits": audits}, indent=1, allow_nan=False)
+        write_atomic(out.with_suffix(".audit.json"), f"{document}\n".encode())
+        write_atomic(out.with_suffix(".audit.csv"), as_csv(audits).encode())
     print(f"{out} ({len(page) / 1000:.0f} kB)")
     return 0
 
 
-def play(reported: "list[Reported]", options: Options, notes: dict[str, list[str]]) -> dict[str, Any]:
+def play(
+    reported: "list[Reported]", options: Options, notes: dict[str, list[str]]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Audit the teachers and play episodes, as far as the students are there.
 
     Args:
@@ -82,10 +86,10 @@ def play(reported: "list[Reported]", options: Options, notes: dict[str, list[str
         notes: by run; takes why something could not be played.
 
     Returns:
-        The page's part of it, as JSON values.
+        The page's part of it, as JSON values; and the audits, whole.
     """
     if not options.episodes and not options.shown:
-        return {"audits": [], "audit_csv": "", "episodes": [], "pictures": []}
+        return {"audits": [], "audit_csv": "", "episodes": [], "pictures": []}, []
     from jaxteach.utils.jax_setup import start_jax
 
     start_jax()

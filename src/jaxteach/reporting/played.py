@@ -15,8 +15,8 @@ from jaxteach.student.deployed import load_policy
 from jaxteach.teacher.corruption import as_heard
 from jaxteach.utils.errors import UserError
 
-ROOM = MAX_BYTES * 7 // 10
-"""Bytes that episodes may take: curves, audit and scripts need the rest."""
+ROOM = MAX_BYTES - 700_000
+"""Bytes that audits and episodes may take: curves, settings and scripts need the rest."""
 
 
 def play_runs(
@@ -25,7 +25,7 @@ def play_runs(
     shown: int,
     notes: dict[str, list[str]],
     tell: Callable[[str], None],
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Audit teachers and play episodes; what a run does not allow is noted, and left out.
 
     Args:
@@ -36,16 +36,18 @@ def play_runs(
         tell: told in one line what begins.
 
     Returns:
-        What the page draws of it, as JSON values.
+        What the page draws of it, as JSON values; and the audits, whole.
 
     Raises:
         UserError: parameters are damaged.
     """
-    audits, played, album, room = [], [], Album(), ROOM
+    audits: list[dict[str, Any]] = []
+    found: list[tuple[Reported, Students]] = []
     for one in reported:
         said = notes.setdefault(one.label, [])
         if (students := _students(one, said)) is None:
             continue
+        found.append((one, students))
         said += students.notes
         if episodes and students.table is not None:
             tell(f"{one.label}: auditing the teacher ...")
@@ -53,27 +55,20 @@ def play_runs(
                 audits.append(audit_teacher(one.label, students, episodes))
             except UserError as error:
                 said.append(f"no audit: {error}")
-        for number in range(shown):
-            tell(f"{one.label}: playing episode {number} ...")
-            before = len(album.uris)
-            try:
-                episode = _episode(one, students, number, album)
-            except UserError as error:
-                said.append(f"no episodes: {error}")
-                break
-            size = len(json.dumps(episode)) + sum(map(len, album.uris[before:]))
-            if size > room:
-                album.cut(before)
-                said.append(f"{shown - number} of {shown} episodes left out: the page would be too large")
-                break
-            room -= size
-            played.append(episode)
+    # The page saves what it shows; the files beside it hold states that were not visited, too.
+    visited = [{**audit, "rows": [row for row in audit["rows"] if row["visits"]]} for audit in audits]
+    album, room = Album(), ROOM - len(json.dumps(visited)) - len(as_csv(visited))
+    played = []
+    for one, students in found:
+        more = _episodes(one, students, shown, album, room, notes[one.label], tell)
+        room -= sum(size for _, size in more)
+        played += [episode for episode, _ in more]
     return {
-        "audits": [{**audit, "note": audit_note(audit)} for audit in audits],
-        "audit_csv": as_csv(audits),
+        "audits": [{**audit, "note": audit_note(audit)} for audit in visited],
+        "audit_csv": as_csv(visited),
         "episodes": played,
         "pictures": album.uris,
-    }
+    }, audits
 
 
 def _students(one: Reported, notes: list[str]) -> Students | None:
@@ -86,6 +81,35 @@ def _students(one: Reported, notes: list[str]) -> Students | None:
     except Unplayable as error:
         notes.append(f"no audit and no episodes: {error}")
         return None
+
+
+def _episodes(
+    one: Reported,
+    students: Students,
+    shown: int,
+    album: Album,
+    room: int,
+    notes: list[str],
+    tell: Callable[[str], None],
+) -> list[tuple[dict[str, Any], int]]:
+    """Episodes of a run as far as there is room, with the bytes each takes."""
+    played: list[tuple[dict[str, Any], int]] = []
+    for number in range(shown):
+        tell(f"{one.label}: playing episode {number} ...")
+        before = len(album.uris)
+        try:
+            episode = _episode(one, students, number, album)
+        except UserError as error:
+            notes.append(f"no episodes: {error}")
+            break
+        size = len(json.dumps(episode)) + sum(map(len, album.uris[before:]))
+        if size > room:
+            album.cut(before)
+            notes.append(f"{shown - number} of {shown} episodes left out: the page would be too large")
+            break
+        room -= size
+        played.append((episode, size))
+    return played
 
 
 def _episode(one: Reported, students: Students, number: int, album: Album) -> dict[str, Any]:

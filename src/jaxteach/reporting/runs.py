@@ -65,7 +65,8 @@ def read_runs(folders: Sequence[Path]) -> list[Reported]:
     Raises:
         UserError: one is no run folder, or a file in it (named) is damaged or half-written.
     """
-    runs = [load_run(folder) for given in folders for folder in _points(given)]
+    given = {folder.resolve(): folder for folder in folders}  # one that is named twice is one
+    runs = [load_run(folder) for each in given.values() for folder in _points(each)]
     read = []
     for run, label in zip(runs, run_labels(runs), strict=True):
         file = str(run.path / "config.json")

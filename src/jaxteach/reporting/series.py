@@ -18,6 +18,9 @@ FURTHER = {
 }
 """Metrics drawn besides success and return, by their names in metrics.npz."""
 
+ARRAYS = ("env_steps", "centre", "low", "high")
+"""Of a curve."""
+
 
 def learning_series(
     runs: Sequence[Run], window: int = WINDOW, band: Band = "iqr"
@@ -33,7 +36,7 @@ def learning_series(
         The panels, those without a curve left out; and for each run, by label, that its success cannot be
         drawn, if so.
     """
-    labels, short = run_labels(runs), {}
+    labels, short, runs = run_labels(runs), {}, [_finite(run) for run in runs]
     learnt: dict[str, list[Curve]] = {"success rate": [], "return": []}
     for run, label in zip(runs, labels, strict=True):
         try:
@@ -53,6 +56,15 @@ def learning_series(
     return [panel for panel in drawn if panel.curves], short
 
 
+def _finite(run: Run) -> Run:
+    """The run with what a diverged seed has made infinite left unknown: no axis can show it."""
+    known = {
+        name: np.where(np.isfinite(x), x, np.nan) if x.dtype.kind == "f" else x
+        for name, x in run.metrics.items()
+    }
+    return dataclasses.replace(run, metrics=known)
+
+
 def _further(runs: Sequence[Run], labels: Sequence[str], metric: str, name: str, band: Band) -> Panel:
     """A metric of every update, of the runs that have it and know it for all seeds at once."""
     curves = [
@@ -67,7 +79,7 @@ def panel_as_json(panel: Panel) -> dict[str, Any]:
     """A panel as JSON values, numbers to five digits: more cannot be seen, and would double the file."""
 
     def curve(one: Curve) -> dict[str, Any]:
-        arrays = {name: getattr(one, name) for name in ("env_steps", "centre", "low", "high")}
+        arrays = {name: getattr(one, name) for name in ARRAYS}
         return {"label": one.label, **{name: [short(x) for x in array] for name, array in arrays.items()}}
 
     return {

@@ -85,12 +85,19 @@ def _params(folder: Path, student: Student) -> dict[int, Any]:
         }:
             raise UserError(f"{file} holds parameters of another network than config.json names")
         rows |= {int(seed): (arrays, row) for row, seed in enumerate(ids)}
-    seeds = sorted(rows)
+    seeds = [seed for seed, (arrays, row) in sorted(rows.items()) if _finite(arrays, row)]
+    if not seeds:
+        raise UserError(f"{folder}/params: every student's parameters hold NaN or infinity")
     chosen = np.unique(np.linspace(0, len(seeds) - 1, MOST_STUDENTS).round().astype(int))
     return {
         seeds[i]: unflatten({path: x[rows[seeds[i]][1]] for path, x in rows[seeds[i]][0].items()})
         for i in chosen
     }
+
+
+def _finite(arrays: dict[str, Any], row: int) -> bool:
+    """Whether a student can be played."""
+    return all(np.isfinite(x[row]).all() for x in arrays.values())
 
 
 def flatten_shapes(student: Student) -> dict[str, Any]:
