@@ -19,6 +19,7 @@ WORLD_FREE = (
     "runs",
     "analysis",
     "rendering",
+    "reporting",
     "config",
     "cli",
     "utils",

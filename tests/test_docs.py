@@ -25,6 +25,11 @@ case "$1 $2" in
     *) exec "{sys.executable}" "$@" ;;
 esac
 """
+CONSOLE = """#!/bin/sh
+command="$1"
+shift
+exec python -m "jaxteach.$command" "$@"
+"""
 
 
 def test_the_readme_is_tested():
@@ -33,14 +38,16 @@ def test_the_readme_is_tested():
 
 @pytest.mark.parametrize("page", TESTED, ids=lambda page: page.name)
 def test_commands_work_as_they_stand(page, tmp_path):
-    shim = tmp_path / "bin" / "python"
-    shim.parent.mkdir()
-    shim.write_text(PYTHON)
-    shim.chmod(shim.stat().st_mode | stat.S_IXUSR)
+    shims = tmp_path / "bin"
+    shims.mkdir()
+    for name, text in (("python", PYTHON), ("jaxteach", CONSOLE)):
+        shim = shims / name
+        shim.write_text(text)
+        shim.chmod(shim.stat().st_mode | stat.S_IXUSR)
     folder = tmp_path / "there"
     folder.mkdir()
     environment = os.environ | {
-        "PATH": f"{shim.parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": f"{shims}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT / "src"),
     }
     for language, code in BLOCK.findall(page.read_text(encoding="utf-8")):

@@ -52,7 +52,16 @@ def test_the_wheel_carries_every_table_and_module_of_the_checkout(installed: Pat
         return {path.relative_to(folder) for path in folder.rglob(f"*{ending}")}
 
     assert files(installed / "jaxteach", ".py") == files(ROOT / "src/jaxteach", ".py")
+    for assets in (".html", ".css", ".js", ".txt"):
+        assert files(installed / "jaxteach", assets) == files(ROOT / "src/jaxteach", assets)
     assert files(installed / "jaxteach/teacher_cache", ".json") == files(ROOT / "teacher_cache", ".json")
+
+
+def test_the_console_command_is_installed(installed: Path, tmp_path: Path) -> None:
+    version = run(installed / "bin/jaxteach", "--version", cwd=tmp_path, PYTHONPATH=str(installed))
+    assert version.startswith("jaxteach ")
+    listed = run(installed / "bin/jaxteach", "tables", "--help", cwd=tmp_path, PYTHONPATH=str(installed))
+    assert listed.startswith("usage: jaxteach tables ")
 
 
 def test_citation_and_package_name_the_same_version() -> None:

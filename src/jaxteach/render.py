@@ -13,7 +13,7 @@ from jaxteach.utils.errors import UserError, cli
 if TYPE_CHECKING:
     from jaxteach.config import Config
     from jaxteach.tasks.protocol import Teachable
-    from jaxteach.teacher import Plan, PlanTable
+    from jaxteach.teacher import PlanTable
 
 
 @dataclass(frozen=True)
@@ -122,31 +122,12 @@ def task_of(options: Options, config: "Config") -> str:
 def table_of(options: Options, config: "Config", name: str, task: "Teachable") -> "PlanTable | None":
     """The teacher to show, if any; by default the run's own, with the errors and plans the run gave it."""
     from jaxteach.teacher.loading import load_teacher
-    from jaxteach.teacher.table import likeliest_plans
-    from jaxteach.teacher.wrong import describe_errors, in_words, other_options, systematic
+    from jaxteach.teacher.wrong import as_heard
 
     table = load_teacher(options.teacher or config.teacher, name)
     if table is None or options.teacher is not None:
         return table
-    corrupt, said = config.corrupt, task.language.options
-    errors, wrong = describe_errors(table, corrupt), other_options(table, said)
-    remarks = [] if errors is None else [in_words(errors)]
-    shown = systematic(table, said, corrupt)
-    if config.distill.teacher == "argmax":
-        remarks.append("likeliest plans")
-        shown = likeliest_plans(shown)
-    if corrupt.mode == "noise" and errors is not None:
-        mixed = tuple(
-            scaled(right, 1 - corrupt.share) + scaled(other, corrupt.share)
-            for right, other in zip(shown.plans, wrong.plans, strict=True)
-        )
-        shown = dataclasses.replace(shown, plans=mixed)
-    return dataclasses.replace(shown, name=f"{table.name} ({', '.join(remarks)})") if remarks else table
-
-
-def scaled(plans: "tuple[Plan, ...]", by: float) -> "tuple[Plan, ...]":
-    """Plans with their probabilities scaled."""
-    return tuple(dataclasses.replace(plan, probability=by * plan.probability) for plan in plans)
+    return as_heard(table, task.language.options, config.corrupt, config.distill.teacher)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from jaxteach.cli import parse
+from jaxteach.cli.config_file import ConfigFile, read_config_file
 from jaxteach.cli.flags import check_devices, check_unchanged, idle_flags
+from jaxteach.cli.parsing import in_full
 from jaxteach.cli.results import report, say
 from jaxteach.config import CHUNK, Config, check, from_json, preset, resolve
 from jaxteach.config.effects import check_sweep, out_of_reach
@@ -40,6 +42,8 @@ class Options:
     """Train students on a task with a cached teacher, many seeds in one compiled program."""
 
     config: Annotated[Config, tyro.conf.arg(name="")] = field(default_factory=Config)
+    start: Annotated[Path | None, tyro.conf.arg(name="config")] = None
+    """Start from the settings in a file, a run's config.json or some in TOML; flags change them."""
     resume: bool = False
     """Continue with the run in --out, to the result it would have had uninterrupted; begin if there is none.
     Other flags need not be repeated."""
@@ -169,7 +173,7 @@ def read_options(args: list[str]) -> tuple[Options, dict[str, Any] | None]:
     Raises:
         UserError: naming the flag at fault.
     """
-    options = parse(Options, "run", default=Options(preset(preset_named(args))), args=args)
+    options = parse(Options, "run", default=defaults(args), args=args)
     if options.checkpoint_every is not None and options.checkpoint_every < 0:
         raise UserError(f"--checkpoint-every {options.checkpoint_every}: must be at least 0")
     if options.part is not None and options.config.out is None:
@@ -189,6 +193,8 @@ def read_options(args: list[str]) -> tuple[Options, dict[str, Any] | None]:
             host_devices=device["count"] if device["platform"] == "cpu" else None,
             keep_params=then.get("keep_params", "all"),
         )
+        if options.start is not None:
+            before = started_from(read_config_file(options.start), before)
         options = parse(Options, "run", default=before, args=args)
     if options.host_devices is not None and options.host_devices < 1:
         raise UserError(f"--host-devices {options.host_devices}: must be at least 1")
@@ -200,14 +206,46 @@ def read_options(args: list[str]) -> tuple[Options, dict[str, Any] | None]:
     return options, then
 
 
-def preset_named(args: list[str]) -> str:
-    """The preset a command line names, before the rest of it is parsed."""
+def defaults(args: list[str]) -> Options:
+    """What flags change: a preset's values, changed by the file that --config names.
+
+    Args:
+        args: the command line.
+
+    Raises:
+        UserError: there is no such preset, the file is at fault, or was made with another preset.
+    """
+    named, start = value_of("--preset", args), value_of("--config", args)
+    if start is None:
+        return Options(preset(named or "fast"))
+    file = read_config_file(Path(in_full(start)))
+    if named is not None and file.preset is not None and named != file.preset:
+        raise UserError(
+            f"--preset {named}: {file.path} holds settings of the preset {file.preset}, leave the flag out"
+        )
+    base = preset(named or file.preset or "fast") if isinstance(file.preset, str | None) else Config()
+    return started_from(file, Options(base))
+
+
+def started_from(file: ConfigFile, options: Options) -> Options:
+    """Options changed by a file."""
+    return dataclasses.replace(
+        options,
+        config=file.over(options.config),
+        host_devices=options.host_devices if file.devices is None else file.devices,
+        **file.own,
+    )
+
+
+def value_of(flag: str, args: list[str]) -> str | None:
+    """The value of a flag before the rest of the command line is parsed: the last one, as it is there."""
+    value = None
     for i, arg in enumerate(args):
-        if arg == "--preset" and i + 1 < len(args):
-            return args[i + 1]
-        if arg.startswith("--preset="):
-            return arg.removeprefix("--preset=")
-    return "fast"
+        if arg == flag and i + 1 < len(args):
+            value = args[i + 1]
+        elif arg.startswith(f"{flag}="):
+            value = arg.removeprefix(f"{flag}=")
+    return value
 
 
 def run(request: Request, bar: "Bar") -> int:

@@ -6,11 +6,12 @@ import io
 import os
 import re
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import tyro
 
-from jaxteach.utils.errors import UserError
+from jaxteach.utils.errors import UserError, nearest
 
 # What tyro says of a mistake, and what is said instead.
 PHRASES = (
@@ -24,6 +25,10 @@ PHRASES = (
     (r"Missing value for argument '(\S+)'.*", r"\1: its value is missing"),
     (r"invalid choice (.*) for argument '(\S+)'\. Expected one of \((.*)\)\.", r"\2: \1 is not one of \3"),
 )
+
+COMPLETION = ("--tyro-print-completion", "--tyro-write-completion")
+"""Flags that tyro answers with a shell's completion script, where they come first."""
+SHELLS = ("bash", "zsh", "tcsh", "fish")
 
 
 def parse[T](options: type[T], module: str, default: T | None = None, args: list[str] | None = None) -> T:
@@ -45,14 +50,51 @@ def parse[T](options: type[T], module: str, default: T | None = None, args: list
     """
     arguments = [in_full(argument) for argument in (sys.argv[1:] if args is None else args)]
     extra: dict[str, Any] = {} if default is None else {"default": default}
+    prog = program(module)
+    check_shell(arguments)
+    with complaining(prog):
+        return tyro.cli(options, prog=prog, args=arguments, **extra)
+
+
+def program(module: str) -> str:
+    """How a command was started: `jaxteach run`, `python -m jaxteach run`, else `python -m jaxteach.run`.
+
+    Args:
+        module: the entry point's name.
+    """
+    # The console command puts its own name and the command's there; else it is the path of a file.
+    return sys.argv[0] if sys.argv[0].endswith(f"jaxteach {module}") else f"python -m jaxteach.{module}"
+
+
+def check_shell(args: list[str]) -> None:
+    """Refuse to complete flags for a shell that tyro has no script for.
+
+    Raises:
+        UserError: naming those it has.
+    """
+    if len(args) > 1 and args[0].replace("_", "-") in COMPLETION and args[1] not in SHELLS:
+        raise UserError(f"{args[0]} {args[1]}: {nearest(args[1], SHELLS)}")
+
+
+@contextlib.contextmanager
+def complaining(prog: str) -> Iterator[None]:
+    """A context within which what tyro complains of becomes one line.
+
+    Args:
+        prog: what was started, for the advice to ask for its help.
+
+    Raises:
+        UserError: in place of a complaint.
+        SystemExit: after tyro printed what was asked for.
+    """
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            return tyro.cli(options, prog=f"python -m jaxteach.{module}", args=arguments, **extra)
+            yield
     except SystemExit as stop:
         if not stop.code:
             raise
-        raise UserError(f"{in_short(complaint.getvalue())} (python -m jaxteach.{module} --help)") from None
+        raise UserError(f"{in_short(complaint.getvalue())} ({prog} --help)") from None
 
 
 def in_short(complaint: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from jaxteach.config import Config, Corrupt
 from jaxteach.tasks.language import AbstractState, Option
 from jaxteach.teacher.loading import load_teacher
-from jaxteach.teacher.table import Plan, PlanTable
+from jaxteach.teacher.table import Plan, PlanTable, likeliest_plans
 from jaxteach.utils.errors import UserError
 
 
@@ -76,6 +76,39 @@ def systematic(table: PlanTable, options: tuple[Option, ...], corrupt: Corrupt) 
     note = {**dataclasses.asdict(corrupt), "of": table.sha256, "states": [state.text for state in wrong]}
     provenance = {**table.provenance, "corruption": note}
     return dataclasses.replace(table, plans=tuple(plans), provenance=provenance, sha256="")
+
+
+def as_heard(table: PlanTable, options: tuple[Option, ...], corrupt: Corrupt, mode: str) -> PlanTable:
+    """The table as its students hear it, to be shown: errors put in, noise mixed into its plans.
+
+    Args:
+        table: the true one.
+        options: the task's.
+        corrupt: the errors.
+        mode: see `--distill.teacher`; of argmax only the likeliest plans are heard.
+
+    Returns:
+        A table whose name tells what was changed; the same table if nothing was.
+    """
+    errors = describe_errors(table, corrupt)
+    remarks = [] if errors is None else [in_words(errors)]
+    shown = systematic(table, options, corrupt)
+    if mode == "argmax":
+        remarks.append("likeliest plans")
+        shown = likeliest_plans(shown)
+    if corrupt.mode == "noise" and errors is not None:
+        wrong = other_options(table, options)
+        mixed = tuple(
+            _scaled(right, 1 - corrupt.share) + _scaled(other, corrupt.share)
+            for right, other in zip(shown.plans, wrong.plans, strict=True)
+        )
+        shown = dataclasses.replace(shown, plans=mixed)
+    return dataclasses.replace(shown, name=f"{table.name} ({', '.join(remarks)})") if remarks else table
+
+
+def _scaled(plans: tuple[Plan, ...], by: float) -> tuple[Plan, ...]:
+    """Plans with their probabilities scaled."""
+    return tuple(dataclasses.replace(plan, probability=by * plan.probability) for plan in plans)
 
 
 def other_options(table: PlanTable, options: tuple[Option, ...]) -> PlanTable:

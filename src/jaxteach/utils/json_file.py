@@ -150,6 +150,4 @@ def _refusal(place: str, wanted: str, value: Any) -> UserError:
 
 
 def _shown(value: Any) -> str:
-    return _SHOWN.get(type(value)) or (
-        str(value)[:40] if isinstance(value, int | float) else repr(value[:40])
-    )
+    return _SHOWN.get(type(value)) or (repr(value[:40]) if isinstance(value, str) else str(value)[:40])
