@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from jaxteach.runs.run_folder import flatten, is_key, nested
+from jaxteach.runs.run_folder import flatten, keyed_as, nested
 from jaxteach.training.metrics import MetricsLog
 from jaxteach.training.state import SeedState
 from jaxteach.training.train import Progress, Standing
@@ -345,8 +345,6 @@ def placed(arrays: Arrays, blank: SeedState) -> SeedState:
             return leaf
         # A copy: the first segment overwrites it.
         own = jnp.array(arrays[jax.tree_util.keystr(path, simple=True, separator="/")], copy=True)
-        if is_key(leaf):
-            own = jax.random.wrap_key_data(own, impl=jax.random.key_impl(leaf))
-        return jax.device_put(own, leaf.sharding)
+        return jax.device_put(keyed_as(leaf, own), leaf.sharding)
 
     return jax.tree_util.tree_map_with_path(place, blank)

@@ -215,6 +215,11 @@ def is_key(leaf: Any) -> bool:
     return bool(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key))
 
 
+def keyed_as(like: Any, array: Any) -> Any:
+    """An array that `flatten` gave, as typed random keys if what it was made of are such."""
+    return jax.random.wrap_key_data(array, impl=jax.random.key_impl(like)) if is_key(like) else array
+
+
 def unflatten(arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
     """The reverse of `flatten` for parameters; entries without a path, such as seed_ids, are left out.
 
