@@ -112,7 +112,7 @@ CASES = [
     ("launch", ["--out", "x", "--", "--task", "two_door:small_room"], "unknown variant 'small_room'"),
     ("plot", ["nowhere"], "no such run folder"),
     ("report", ["nowhere"], "no such run folder"),
-    ("report", ["run"], "it holds no metrics.npz"),
+    ("report", ["run", "--out", "x.pdf"], "the page is HTML"),
     ("run", ["--config", "nowhere.toml"], "No such file"),
     ("run", ["--config", "torn.json"], "damaged or cut short"),
     ("conformance", ["trace.npz"], "no task is named"),
