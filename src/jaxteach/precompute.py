@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from jaxteach.utils.errors import cli
 from jaxteach.utils.interrupt import Interruptible
 
 if TYPE_CHECKING:
-    from jaxteach.llm import Estimator, Settings
+    from jaxteach.llm import Estimator, Job, Settings
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Options:
     overwrite: bool = False
     """Replace a table that exists, and put its answers aside."""
     dry_run: bool = False
-    """Only print how many calls and tokens it would take; nothing is loaded or asked."""
+    """Only print how many calls and tokens it would take, and how long; no model is loaded or asked."""
     base_url: str = "https://api.openai.com/v1"
     """openai: where the server is."""
     key_variable: str = "OPENAI_API_KEY"
@@ -72,8 +72,8 @@ class Options:
     """transformers: auto, cpu, cuda, cuda:1, mps."""
     dtype: str = "auto"
     """transformers: auto (float32 on a CPU, else bfloat16), float32, bfloat16, float16."""
-    batch: int = 20
-    """transformers: answers generated at the same time."""
+    batch: int = 64
+    """transformers: answers generated at the same time, of one state or several."""
     revision: str | None = None
     """transformers: branch, tag or commit of a model on the hub."""
     offline: bool = False
@@ -113,7 +113,7 @@ def main() -> int:
     job = llm.Job(name, task.facts, task.language.questions, llm.load_prompt(options.prompt), settings)
     job.check(options.backend, can)
     if options.dry_run:
-        print(llm.estimate(job, llm.answered(llm.log_path(options.out)) if options.resume else ()))
+        _say_effort(options, job)
         return 0
     title = options.name or options.out.stem
     check_name(title, "--name")
@@ -122,9 +122,7 @@ def main() -> int:
         options.backend,
         options.model,
         task.language.questions,
-        local={
-            k: getattr(options, k) for k in ("threads", "device", "dtype", "batch", "revision", "offline")
-        },
+        local=_local(options),
         endpoint={
             k: getattr(options, k) for k in ("base_url", "key_variable", "concurrency", "timeout", "retries")
         },
@@ -135,6 +133,24 @@ def main() -> int:
     print(llm.describe(table, task.language))
     print(f"\nwritten: {options.out} (sha256 {table.sha256[:12]})")
     return 0
+
+
+def _local(options: Options) -> dict[str, Any]:
+    """Fields of `LocalSettings`."""
+    names = ("threads", "device", "dtype", "batch", "revision", "offline")
+    return {name: getattr(options, name) for name in names}
+
+
+def _say_effort(options: Options, job: "Job") -> None:
+    """Print calls and tokens; for a model in this process also the time, if that can be known."""
+    from jaxteach import llm
+
+    answered = llm.answered(llm.log_path(options.out)) if options.resume else frozenset()
+    print(llm.estimate(job, answered))
+    if options.backend == "transformers":
+        from jaxteach.llm.backends.effort import time_in_words
+
+        print(time_in_words(options.model, _local(options), llm.work_of(job, answered)))
 
 
 def _settings(options: Options) -> "Settings":

@@ -103,6 +103,23 @@ def test_a_dry_run_asks_nobody_and_writes_nothing(tmp_path, command):
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
+        ([], "time: not known without a --model"),
+        (["--model", "some-org/some-model"], "time: not known ("),
+    ],
+)
+def test_a_dry_run_in_this_process_says_when_the_time_cannot_be_known(tmp_path, command, flags, says):
+    out = tmp_path / "t.json"
+    status, said, _ = command(precompute, "--task", "simple_door_key", *flags, "--out", out, "--dry-run")
+    first, second = said.splitlines()
+    assert status == 0
+    assert first.startswith("12 calls for 6 states (0 answered already), about ")
+    assert second.startswith(says)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
         (["--task", "simple_door_key", "--estimator", "score"], "the openai backend cannot score"),
         (["--task", "without_facts"], "has no facts"),
     ],

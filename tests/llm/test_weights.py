@@ -2,12 +2,14 @@
 
 import hashlib
 import importlib.util
+import json
 import re
 
 import pytest
 
-from jaxteach.llm.backends.local import LocalBackend, LocalSettings, _common
-from jaxteach.llm.backends.weights import find_weights
+from jaxteach.llm.backends.heads import common_length
+from jaxteach.llm.backends.local import LocalBackend, LocalSettings
+from jaxteach.llm.backends.weights import find_weights, is_on_hub
 from jaxteach.utils.errors import UserError
 from jaxteach.utils.surroundings import how_to_install
 
@@ -73,7 +75,12 @@ def test_folders_that_are_no_models(tmp_path):
 
 
 def test_common_beginnings():
-    assert [_common([1, 2, 3], other) for other in ([1, 2, 4], [1, 2], [], [1, 2, 3, 4])] == [2, 2, 0, 3]
+    assert [common_length([1, 2, 3], other) for other in ([1, 2, 4], [1, 2], [], [1, 2, 3, 4])] == [
+        2,
+        2,
+        0,
+        3,
+    ]
 
 
 def test_without_the_extra_the_pip_line_is_told(monkeypatch):
@@ -83,3 +90,25 @@ def test_without_the_extra_the_pip_line_is_told(monkeypatch):
     )
     with pytest.raises(UserError, match=rf"needs torch: {re.escape(how_to_install('llm'))}"):
         LocalBackend("anything", LocalSettings(offline=False))
+
+
+def test_weights_are_counted_from_the_headers(tmp_path):
+    header = json.dumps(
+        {
+            "__metadata__": {"format": "pt"},
+            "a": {"dtype": "F32", "shape": [3, 5], "data_offsets": [0, 60]},
+            "b": {"dtype": "F32", "shape": [], "data_offsets": [60, 64]},
+        }
+    ).encode()
+    data = len(header).to_bytes(8, "little") + header  # the weights themselves are not read
+    files = {"1.safetensors": data, "2.safetensors": data, "3.bin": b"x" * 20}
+    assert find_weights(str(folder(tmp_path / "m", **files)), None, True).count() == 16 + 16 + 10
+    damaged = find_weights(str(folder(tmp_path / "d", **{"m.safetensors": b"\xff" * 20})), None, True)
+    with pytest.raises(UserError, match="the model d cannot be read"):
+        damaged.count()
+
+
+def test_names_on_the_hub(tmp_path):
+    assert is_on_hub("org/model")
+    for name in ("model", "a/b/c", "./m", "/m", "~/m", str(tmp_path), "org/model.gguf"):
+        assert not is_on_hub(name), name

@@ -1,6 +1,7 @@
 """A real small model, SmolLM2-135M-Instruct: from its GGUF file, and behind `transformers serve`."""
 
 import dataclasses
+import itertools
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from jaxteach.llm import log_path, precompute
+from jaxteach.llm.backend import Request
 from jaxteach.llm.backends.endpoint import EndpointBackend
 from jaxteach.llm.backends.local import LocalBackend, LocalSettings
 from jaxteach.teacher.loading import load_teacher
@@ -48,6 +50,20 @@ def test_one_state_is_scored_from_the_gguf_file(backend, tmp_path):
     assert chances["go to <key>"] + chances["explore"] > 0.5, "the model has read the prompt"
     assert table.provenance["weights_sha256"] == SHA256
     assert table.provenance["chat_template"] is True
+
+
+def test_answers_do_not_depend_on_the_states_beside_them(backend):
+    job = make_job()
+    states = [
+        job.prompt.messages(job.facts, question.objects, question.real_state.text, "think")
+        for question in job.questions[:3]
+    ]
+    requests = [Request(state, seed) for state in states for seed in range(3)]
+    together = dict(itertools.chain(*backend.generate_many(requests, 0.7, 16)))
+    assert backend._shares, "they grow side by side"
+    for first in (0, 3, 6):
+        alone = dict(itertools.chain(*backend.generate_many(requests[first : first + 3], 0.7, 16)))
+        assert [alone[i].text for i in range(3)] == [together[first + i].text for i in range(3)]
 
 
 def train_on(table, folder):

@@ -1,10 +1,11 @@
 """The LLM that teaches: prompts, backends and estimators. Only the precompute and tables commands use it."""
 
 from jaxteach.llm.answer_log import AnswerLog, answered
-from jaxteach.llm.backend import Backend, Reply, Score
+from jaxteach.llm.backend import Backend, ManyAtOnce, Reply, Request, Score
 from jaxteach.llm.backends import BACKENDS, capabilities, make_backend
 from jaxteach.llm.compare_tables import Success, compare_tables, known_successes, list_tables, save_successes
-from jaxteach.llm.precompute import ProgressBar, check_place, estimate, log_path, precompute
+from jaxteach.llm.dry_run import Work, estimate, work_of
+from jaxteach.llm.precompute import ProgressBar, check_place, log_path, precompute
 from jaxteach.llm.prompts import Prompt, load_prompt
 from jaxteach.llm.report import Quality, baselines, describe, quality
 from jaxteach.llm.settings import Estimator, Job, Settings
@@ -15,13 +16,16 @@ __all__ = [
     "Backend",
     "Estimator",
     "Job",
+    "ManyAtOnce",
     "ProgressBar",
     "Prompt",
     "Quality",
     "Reply",
+    "Request",
     "Score",
     "Settings",
     "Success",
+    "Work",
     "answered",
     "baselines",
     "capabilities",
@@ -37,4 +41,5 @@ __all__ = [
     "precompute",
     "quality",
     "save_successes",
+    "work_of",
 ]

@@ -2,9 +2,9 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from jaxteach.llm.prompts import Message
 from jaxteach.utils.errors import UserError
@@ -31,6 +31,19 @@ class Reply:
     served_by: str | None = None
     left_out: tuple[str, ...] = ()
     reasoning_alone: str | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """One answer that is wanted.
+
+    Attributes:
+        messages: the conversation, ending with the user's turn.
+        seed: of the answer.
+    """
+
+    messages: Sequence[Message]
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -91,6 +104,26 @@ class Backend(Protocol):
 
         Returns:
             One score for each option, in their order.
+        """
+        ...
+
+
+@runtime_checkable
+class ManyAtOnce(Protocol):
+    """A backend that also answers different conversations side by side; then `generate` is not called."""
+
+    def generate_many(
+        self, requests: Sequence[Request], temperature: float, max_tokens: int
+    ) -> Iterator[list[tuple[int, Reply]]]:
+        """Answer every request once; no answer may depend on which others are asked beside it.
+
+        Args:
+            requests: what is asked; at least one.
+            temperature: 0 for the most likely words.
+            max_tokens: where to cut an answer off.
+
+        Yields:
+            Answers as they come, each with its request's place among all; they are logged at once.
         """
         ...
 

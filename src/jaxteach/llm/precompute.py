@@ -1,23 +1,18 @@
 """One precompute run, from questions to table."""
 
-import math
 import os
 import sys
-from collections.abc import Collection
 from pathlib import Path
 from typing import Self
 
-from jaxteach.llm.answer_log import AnswerLog, Key, put_aside
+from jaxteach.llm.answer_log import AnswerLog, put_aside
 from jaxteach.llm.backend import Backend
 from jaxteach.llm.build_table import build_table, distribution
-from jaxteach.llm.query import Report, ask_all, messages_for, wanted
+from jaxteach.llm.query import Report, ask_all
 from jaxteach.llm.settings import Job
 from jaxteach.teacher import PlanTable, save_table
 from jaxteach.teacher.checks import check_name
 from jaxteach.utils.errors import UserError
-
-CHARACTERS_A_TOKEN = 4
-"""Rule of thumb for English, for estimates before any model is loaded."""
 
 
 def log_path(out: Path) -> Path:
@@ -97,26 +92,6 @@ def check_place(out: Path, resume: bool, overwrite: bool) -> None:
         )
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(f"cannot write {out}: {folder} is not a folder that can be written")
-
-
-def estimate(job: Job, answered: Collection[Key] = ()) -> str:
-    """What a run would cost, without asking anything.
-
-    Args:
-        job: what would be asked.
-        answered: keys of the answers there are already.
-
-    Returns:
-        Calls and tokens in words; tokens are estimated from the length of the prompts.
-    """
-    asks = [ask for ask in wanted(job) if ask.keys[0] not in answered]
-    prompts = [sum(len(m["content"]) for m in messages_for(job, ask)) for ask in asks]
-    tokens_in = sum(math.ceil(length / CHARACTERS_A_TOKEN) for length in prompts)
-    generated = sum(ask.kind != "score" for ask in asks) * job.settings.max_tokens
-    calls = (
-        f"{len(asks)} calls for {len(job.questions)} states ({len(wanted(job)) - len(asks)} answered already)"
-    )
-    return f"{calls}, about {tokens_in} tokens of prompt, at most {generated} tokens of answers"
 
 
 class ProgressBar:

@@ -5,10 +5,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, as_completed, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jaxteach.llm.answer_log import AnswerLog, Key, Record
-from jaxteach.llm.backend import Backend, Reply, seed_of, was_broken, was_cut
+from jaxteach.llm.backend import Backend, ManyAtOnce, Reply, Request, seed_of, was_broken, was_cut
 from jaxteach.llm.parse import read_plan, read_weighed_plans, thought_of
 from jaxteach.llm.prompts import NO_CONTENT, Message, Style
 from jaxteach.llm.settings import Job
@@ -109,8 +109,13 @@ def ask_all(
     settle([])
     for kinds in (("sample", "verbalized", "think"), ("score",)):
         calls = [call for call in missing(asks, log, backend.batch) if call.kind in kinds]
-        work = [functools.partial(_answer, job, backend, log, call) for call in calls]
-        _run(work, backend.concurrency, settle, keep=log.append, stop=backend.stop)
+        if isinstance(backend, ManyAtOnce) and "score" not in kinds:
+            _ask_together(
+                job, backend, [call for call in missing(asks, log, 1) if call.kind in kinds], settle
+            )
+        else:
+            work = [functools.partial(_answer, job, backend, log, call) for call in calls]
+            _run(work, backend.concurrency, settle, keep=log.append, stop=backend.stop)
         lacking = sum(len(call.numbers) for call in missing(asks, log, 1) if call.kind in kinds)
         if lacking:
             raise UserError(
@@ -124,9 +129,13 @@ def messages_for(job: Job, ask: Ask) -> list[Message]:
     s = job.settings
     question = job.questions[max(ask.state, 0)]
     caption = NO_CONTENT if ask.state == UNSAID else question.real_state.text
-    thoughtful = s.think and ask.state != UNSAID
-    style: Style = "verbalize" if ask.kind == "verbalized" else "think" if thoughtful else "direct"
-    return job.prompt.messages(job.facts, question.objects, caption, style, s.examples)
+    return job.prompt.messages(job.facts, question.objects, caption, style_of(job, ask), s.examples)
+
+
+def style_of(job: Job, ask: Ask) -> Style:
+    """What kind of answer a call asks for."""
+    thoughtful = job.settings.think and ask.state != UNSAID
+    return "verbalize" if ask.kind == "verbalized" else "think" if thoughtful else "direct"
 
 
 def _run(
@@ -191,41 +200,70 @@ def _answer(job: Job, backend: Backend, log: AnswerLog, ask: Ask) -> list[Record
     if ask.kind == "score":
         records = [_score(job, backend, log, ask, question)]
     else:
-        records = _generate(job, backend, ask, question)
+        records = _generate(job, backend, [replace(ask, numbers=(number,)) for number in ask.numbers])
     seconds = round((time.perf_counter() - start) / max(len(records), 1), 3)
     return [record | {"seconds": seconds} for record in records]
 
 
-def _generate(job: Job, backend: Backend, ask: Ask, question: Question) -> list[Record]:
-    """Free answers."""
-    s, caption = job.settings, question.real_state.text
-    seeds = [seed_of(s.seed, ask.kind, caption, number) for number in ask.numbers]
-    temperature = 0.0 if ask.kind == "think" else s.temperature
+def _ask_together(
+    job: Job, backend: ManyAtOnce, asks: Sequence[Ask], settle: Callable[[list[Record]], None]
+) -> None:
+    """Make all calls as one, and settle each answer as it comes."""
+    for _ in range(TRIES):
+        if not asks:
+            return
+        requests = [Request(messages_for(job, ask), _seed(job, ask)) for ask in asks]
+        temperature, start = _temperature(job, asks[0]), time.perf_counter()
+        broken: list[Ask] = []
+        for made in backend.generate_many(requests, temperature, job.settings.max_tokens):
+            seconds = round((time.perf_counter() - start) / len(made), 3)
+            start = time.perf_counter()
+            broken += [asks[place] for place, reply in made if was_broken(reply.finish)]
+            whole = [(asks[place], reply) for place, reply in made if not was_broken(reply.finish)]
+            settle([_record(job, ask, reply) | {"seconds": seconds} for ask, reply in whole])
+        asks = broken
+
+
+def _generate(job: Job, backend: Backend, asks: Sequence[Ask]) -> list[Record]:
+    """Free answers to one state."""
+    messages, temperature = messages_for(job, asks[0]), _temperature(job, asks[0])
+    seeds = {_seed(job, ask): ask for ask in asks}
     replies: dict[int, Reply] = {}
     for _ in range(TRIES):
         left = [seed for seed in seeds if seed not in replies]
         if left:
-            made = backend.generate(messages_for(job, ask), left, temperature, s.max_tokens)
+            made = backend.generate(messages, left, temperature, job.settings.max_tokens)
             whole = zip(left, made, strict=True)
             replies |= {seed: reply for seed, reply in whole if not was_broken(reply.finish)}
-    records = []
-    for number, seed in zip(ask.numbers, seeds, strict=True):
-        if reply := replies.get(seed):
-            records.append(
-                _head(job, ask.kind, ask.state, number, caption)
-                | {
-                    "seed": seed,
-                    "raw": reply.text,
-                    "parse": _parse(ask.kind, reply, question, s.max_tokens),
-                    "finish": reply.finish,
-                    "served_by": reply.served_by,
-                    "tokens_in": reply.tokens_in,
-                    "tokens_out": reply.tokens_out,
-                }
-                | ({"left_out": list(reply.left_out)} if reply.left_out else {})
-                | ({"reasoning_alone": reply.reasoning_alone} if reply.reasoning_alone else {})
-            )
-    return records
+    return [_record(job, ask, replies[seed]) for seed, ask in seeds.items() if seed in replies]
+
+
+def _temperature(job: Job, ask: Ask) -> float:
+    return 0.0 if ask.kind == "think" else job.settings.temperature
+
+
+def _seed(job: Job, ask: Ask) -> int:
+    """The seed of a single answer."""
+    return seed_of(job.settings.seed, ask.kind, job.questions[ask.state].real_state.text, ask.numbers[0])
+
+
+def _record(job: Job, ask: Ask, reply: Reply) -> Record:
+    """What the log keeps of a free answer."""
+    question = job.questions[ask.state]
+    return (
+        _head(job, ask.kind, ask.state, ask.numbers[0], question.real_state.text)
+        | {
+            "seed": _seed(job, ask),
+            "raw": reply.text,
+            "parse": _parse(ask.kind, reply, question, job.settings.max_tokens),
+            "finish": reply.finish,
+            "served_by": reply.served_by,
+            "tokens_in": reply.tokens_in,
+            "tokens_out": reply.tokens_out,
+        }
+        | ({"left_out": list(reply.left_out)} if reply.left_out else {})
+        | ({"reasoning_alone": reply.reasoning_alone} if reply.reasoning_alone else {})
+    )
 
 
 def _score(job: Job, backend: Backend, log: AnswerLog, ask: Ask, question: Question) -> Record:

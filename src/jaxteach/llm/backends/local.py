@@ -1,7 +1,7 @@
 """A backend that runs a model in this process with transformers: answers in batches, exact scores."""
 
 import contextlib
-import copy
+import itertools
 import math
 import os
 import platform
@@ -9,7 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jaxteach.llm.backend import Reply, Score, at_least
+from jaxteach.llm.backend import Reply, Request, Score, at_least
+from jaxteach.llm.backends.decode import Copies, Pool, Waiting, can_share, generate, head_length
+from jaxteach.llm.backends.heads import Heads, common_length
+from jaxteach.llm.backends.rows import Rows
 from jaxteach.llm.backends.weights import Weights, find_weights
 from jaxteach.llm.prompts import Message
 from jaxteach.llm.thoughts import begun_thought, end_of
@@ -37,16 +40,26 @@ class LocalSettings:
     device: str = "auto"
     dtype: str = "auto"
     threads: int | None = None
-    batch: int = 20
+    batch: int = 64
+
+    def check(self) -> None:
+        """Refuse numbers that make no sense.
+
+        Raises:
+            UserError: one of them.
+        """
+        at_least("batch", self.batch, 1)
+        if self.threads is not None:
+            at_least("threads", self.threads, 1)
 
 
 class LocalBackend:
     """A causal language model and its tokenizer.
 
-    A conversation's beginning, up to the last question, is the same for every state of a task: its keys and
-    values are computed once and copied. Sampling adds Gumbel noise from a generator of each answer's own to
-    the logits and takes the largest, which is the same as drawing from the softmax, but does not depend on
-    the other answers of a batch.
+    What the prompts of all states have in common at their beginning is read once: its keys and values serve
+    every state and every answer (`Heads`). Answers to several states grow side by side, each at its own
+    position, with random numbers of its own (`Rows`, `generate`): which others are asked beside it changes
+    no more of an answer than the rounding of its logits.
 
     Args:
         model: a folder, a .gguf file, or a name on the hub.
@@ -61,9 +74,7 @@ class LocalBackend:
     concurrency = 1
 
     def __init__(self, model: str, settings: LocalSettings) -> None:
-        at_least("batch", settings.batch, 1)
-        if settings.threads is not None:
-            at_least("threads", settings.threads, 1)
+        settings.check()
         if settings.offline:
             os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's client is imported
         self._versions = _versions()
@@ -77,10 +88,12 @@ class LocalBackend:
         transformers.logging.disable_progress_bar()
         self.batch = settings.batch
         self._torch = torch
-        self._device, self._dtype = _placement(torch, settings)
+        self._device, self._dtype = placement(torch, settings)
         self._tokenizer, self._model = _load(transformers, self._weights, self._device, self._dtype)
         self._end = _end_tokens(self._model, self._tokenizer)
-        self._start: tuple[list[int], Any] = ([], None)
+        # Called through this object: a model that is replaced is replaced for all.
+        self._heads = Heads(lambda *tokens, **how: self._model(*tokens, **how), self._device)
+        self._shares: bool | None = None  # whether `Rows` knows the model; found out at the first answer
         self._sha256 = self._weights.sha256()
 
     def describe(self) -> dict[str, Any]:
@@ -99,23 +112,56 @@ class LocalBackend:
     def generate(
         self, messages: Sequence[Message], seeds: Sequence[int], temperature: float, max_tokens: int
     ) -> list[Reply]:
-        """Answer once for each seed, all in one batch."""
-        with self._torch.inference_mode(), _told(f"{len(seeds)} answers at a time"):
-            prompt = self._render(messages)
-            ids = self._encode(prompt)
-            cache = self._read(self._shared(messages, ids), ids[:-1])
-            if len(seeds) > 1:
-                cache.batch_repeat_interleave(len(seeds))
-            rows = self._decode(cache, ids[-1], seeds, temperature, max_tokens)
-        replies = []
-        for row in rows:
-            stopped = row[-1] in self._end
-            # Special tokens stay: some mark what is only a thought, as may the one that the prompt ends with.
-            text = self._tokenizer.decode(row[:-1] if stopped else row, skip_special_tokens=False)
-            replies.append(
-                Reply(begun_thought(prompt) + text, len(ids), len(row), "stop" if stopped else "length")
-            )
-        return replies
+        """Answer once for each seed."""
+        requests = [Request(messages, seed) for seed in seeds]
+        done = dict(itertools.chain(*self.generate_many(requests, temperature, max_tokens)))
+        return [done[number] for number in range(len(seeds))]
+
+    def generate_many(
+        self, requests: Sequence[Request], temperature: float, max_tokens: int
+    ) -> Iterator[list[tuple[int, Reply]]]:
+        """Answer side by side, `batch` at a time; conversations that begin alike follow each other."""
+        asked = [str(request.messages) for request in requests]
+        prompts = {
+            key: self._render(r.messages) for key, r in dict(zip(asked, requests, strict=True)).items()
+        }
+        order, waiting = self._line_up(requests, asked, prompts)
+        with _told(f"{min(self.batch, len(requests))} answers at a time"):
+            pool = self._pool(waiting[0], len(waiting))
+            # As a decorator, the mode is off while whoever called this is at work.
+            growing = self._torch.inference_mode()(generate)
+            limits = (self._end, self.batch, temperature, max_tokens)
+            for ended in growing(pool, self._heads, waiting, *limits):
+                yield [(order[i], self._reply(prompts[asked[order[i]]], waiting[i], row)) for i, row in ended]
+
+    def _line_up(
+        self, requests: Sequence[Request], asked: Sequence[str], prompts: dict[str, str]
+    ) -> tuple[list[int], list[Waiting]]:
+        """Requests in the order of their prompts' beginnings, then of their prompts; each with its tokens."""
+        tokens = {key: tuple(self._encode(prompt)) for key, prompt in prompts.items()}
+        begun = {key: str(r.messages[:-1]) for key, r in zip(asked, requests, strict=True)}
+        alike = {head: [tokens[key] for key in begun if begun[key] == head] for head in begun.values()}
+        heads = {head: head_length(group) for head, group in alike.items()}
+        rank = {key: (list(heads).index(begun[key]), place) for place, key in enumerate(begun)}
+        order = sorted(range(len(requests)), key=lambda i: rank[asked[i]])
+        return order, [Waiting(tokens[asked[i]], heads[begun[asked[i]]], requests[i].seed) for i in order]
+
+    def _pool(self, first: Waiting, answers: int) -> Pool:
+        """An empty batch for so many answers; to any prompts, if the model can do it."""
+        if self._shares is None:
+            with self._torch.inference_mode():
+                self._shares = can_share(self._model, self._heads, first, self._device)
+        if self._shares:
+            return Rows(self._model, min(self.batch, answers), self._device)
+        return Copies(self._model, self._device)
+
+    def _reply(self, prompt: str, asked: Waiting, row: list[int]) -> Reply:
+        """An answer in words."""
+        stopped = row[-1] in self._end
+        # Special tokens stay: some mark what is only a thought, as may the one that the prompt ends with.
+        text = self._tokenizer.decode(row[:-1] if stopped else row, skip_special_tokens=False)
+        finish = "stop" if stopped else "length"
+        return Reply(begun_thought(prompt) + text, len(asked.prompt), len(row), finish)
 
     def stop(self) -> None:
         """Nothing is under way in other threads."""
@@ -127,11 +173,11 @@ class LocalBackend:
         begun = prompt + _after_thought(begun_thought(prompt).strip(), prefill)
         rows = [self._encode(begun + option) for option in options]
         # Tokens that differ from the prefill's own, or straddle its end, belong to the option.
-        known = min(_common(row, self._encode(begun)) for row in rows)
+        known = min(common_length(row, self._encode(begun)) for row in rows)
         tails = [row[known - 1 :] for row in rows]
         longest = max(len(tail) for tail in tails)
         with torch.inference_mode(), _told(f"{len(options)} options at a time"):
-            cache = self._read(self._shared(messages, rows[0][:known]), rows[0][: known - 1])
+            cache = self._heads.read(rows[0][: known - 1], self._begun(messages, rows[0][: known - 1]))
             if len(rows) > 1:
                 cache.batch_repeat_interleave(len(rows))
             padded = torch.tensor([t + [0] * (longest - len(t)) for t in tails], device=self._device)
@@ -144,54 +190,11 @@ class LocalBackend:
             raise UserError(f"the model's scores are not finite in {self._dtype}: try --dtype float32")
         return scores
 
-    def _decode(
-        self, cache: Any, last: int, seeds: Sequence[int], temperature: float, most: int
-    ) -> list[list[int]]:
-        """Generate tokens, one a step for every row of the batch; rows that have ended leave it."""
-        torch = self._torch
-        draws = [torch.Generator().manual_seed(seed) for seed in seeds]
-        rows: list[list[int]] = [[] for _ in seeds]
-        going = list(range(len(seeds)))
-        tokens = torch.full((len(seeds), 1), last, device=self._device)
-        for _ in range(most):
-            reply = self._model(tokens, past_key_values=cache)
-            logits = reply.logits[:, -1].float().cpu()  # [going, vocabulary]
-            if temperature > 0:
-                uniform = torch.stack(
-                    [torch.rand(logits.shape[-1], generator=draws[i], dtype=torch.float64) for i in going]
-                )
-                logits = logits.double() / temperature - torch.log(-torch.log(uniform.clamp_min(1e-300)))
-            picked = logits.argmax(dim=-1)
-            for i, token in zip(going, picked.tolist(), strict=True):
-                rows[i].append(token)
-            kept = [k for k, i in enumerate(going) if rows[i][-1] not in self._end]
-            if not kept:
-                break
-            if len(kept) < len(going):
-                cache.batch_select_indices(torch.tensor(kept, device=self._device))
-                going = [going[k] for k in kept]
-            tokens = picked[kept, None].to(self._device)
-        return rows
-
-    def _shared(self, messages: Sequence[Message], ids: list[int]) -> tuple[int, Any]:
-        """A copy of the cache of the conversation's beginning, and how many of `ids` it covers."""
-        begun = self._encode(self._render(messages[:-1], ask=False)) if len(messages) > 1 else []
-        shared = begun[: min(_common(begun, ids), len(ids) - 1)]
-        if not shared:
-            return 0, None
-        if self._start[0] != shared:
-            tokens = self._torch.tensor([shared], device=self._device)
-            self._start = shared, self._model(tokens, use_cache=True, logits_to_keep=1).past_key_values
-        return len(shared), copy.deepcopy(self._start[1])
-
-    def _read(self, start: tuple[int, Any], ids: list[int]) -> Any:
-        """Extend a cache to cover all of `ids`."""
-        done, cache = start
-        if done < len(ids):
-            tokens = self._torch.tensor([ids[done:]], device=self._device)
-            reply = self._model(tokens, past_key_values=cache, use_cache=True, logits_to_keep=1)
-            cache = reply.past_key_values
-        return cache
+    def _begun(self, messages: Sequence[Message], ids: list[int]) -> int:
+        """How many of a prompt's tokens are those of the conversation up to the last question."""
+        if len(messages) < 2:
+            return 0
+        return common_length(self._encode(self._render(messages[:-1], ask=False)), ids)
 
     def _render(self, messages: Sequence[Message], ask: bool = True) -> str:
         """The conversation as the model's chat template writes it; as plain text for a model without one."""
@@ -226,6 +229,15 @@ def _told(work: str) -> Iterator[None]:
         ) from error
 
 
+def what_it_lacks() -> str:
+    """Which packages the backend needs and does not find, in words; "" if all are there."""
+    import importlib.util
+
+    missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
+    needs = f"the transformers backend needs {', '.join(missing)}: {how_to_install('llm')}"
+    return needs if missing else ""
+
+
 def _versions() -> dict[str, str]:
     """Versions of what computes an answer.
 
@@ -233,17 +245,23 @@ def _versions() -> dict[str, str]:
         UserError: the extra is not installed.
     """
     import importlib.metadata as metadata
-    import importlib.util
 
-    missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UserError(f"the transformers backend needs {', '.join(missing)}: {how_to_install('llm')}")
+    if lacking := what_it_lacks():
+        raise UserError(lacking)
     versions = {name: metadata.version(name) for name in ("torch", "transformers")}
     return {"python": platform.python_version(), **versions}
 
 
-def _placement(torch: Any, settings: LocalSettings) -> tuple[Any, Any]:
-    """Device and dtype, chosen or as told."""
+def placement(torch: Any, settings: LocalSettings) -> tuple[Any, Any]:
+    """Device and dtype, chosen or as told.
+
+    Args:
+        torch: the module.
+        settings: what was told.
+
+    Raises:
+        UserError: one of them cannot be used.
+    """
     name = settings.device
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -287,9 +305,3 @@ def _after_thought(begun: str, prefill: str) -> str:
     if not begun or prefill.startswith(begun):
         return prefill.removeprefix(begun)
     return f"{end_of(begun)}\n\n{prefill.lstrip()}"
-
-
-def _common(one: list[int], other: list[int]) -> int:
-    """Length of the common beginning of two token lists."""
-    pairs = zip(one, other, strict=False)
-    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))

@@ -1,6 +1,8 @@
 """A model's files, from a folder, a GGUF file or the Hugging Face hub, and what exactly they are."""
 
 import hashlib
+import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,11 +30,25 @@ class Weights:
     gguf_file: str | None
     revision: str | None
 
+    def count(self) -> int:
+        """How many weights there are, from the files' headers alone.
+
+        Raises:
+            UserError: a file is damaged.
+        """
+        files = [self.folder / self.gguf_file] if self.gguf_file else _of_folder(self.folder)
+        try:
+            return sum(map(_count, files))
+        except Exception as error:  # a damaged file can raise anything
+            raise UserError(
+                f"the model {self.name} cannot be read: {type(error).__name__}: {error}"
+            ) from error
+
     def sha256(self) -> str:
         """Hash of the weights: of one file itself, or of the "sha256  name" lines of several."""
         if self.gguf_file:
             return _hash(self.folder / self.gguf_file)
-        files = sorted(p for p in self.folder.iterdir() if p.suffix in _WEIGHTS)
+        files = _of_folder(self.folder)
         if len(files) == 1:
             return _hash(files[0])
         lines = "".join(f"{_hash(path)}  {path.name}\n" for path in files)
@@ -62,11 +78,36 @@ def find_weights(model: str, revision: str | None, offline: bool) -> Weights:
         if not any(p.suffix in _WEIGHTS for p in path.iterdir()):
             raise UserError(f"{model}: no weights in this folder (*.safetensors)")
         return Weights(path.resolve().name, path, None, None)
-    if path.exists() or model.count("/") != 1 or model.startswith((".", "/", "~")):
+    if not is_on_hub(model):
         raise UserError(
             f"no model at {model}: give a folder with config.json, a .gguf file, or a hub name (org/model)"
         )
     return _from_hub(model, revision, offline)
+
+
+def is_on_hub(model: str) -> bool:
+    """Whether a model's name can only be one on the hub."""
+    path = Path(model).expanduser()
+    local = path.exists() or path.suffix.lower() == ".gguf" or model.startswith((".", "/", "~"))
+    return not local and model.count("/") == 1
+
+
+def _of_folder(folder: Path) -> list[Path]:
+    """The files that hold a folder's weights."""
+    return sorted(path for path in folder.iterdir() if path.suffix in _WEIGHTS)
+
+
+def _count(path: Path) -> int:
+    """Weights in one file."""
+    if path.suffix == ".gguf":
+        from gguf import GGUFReader
+
+        return sum(int(tensor.n_elements) for tensor in GGUFReader(path).tensors)
+    if path.suffix != ".safetensors":
+        return path.stat().st_size // 2  # a pickle is not opened: most have two bytes a weight
+    with open(path, "rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
 
 
 def _gguf(path: Path) -> Weights:
