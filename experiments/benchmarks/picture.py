@@ -151,10 +151,11 @@ def level_picture(rows: Sequence[Row], cpu: str) -> Any:
         fontweight="bold",
         color=INK,
     )
-    for axes, title, read in zip(
+    for axes, title, read, ticks in zip(
         figure.subplots(1, 2, sharey=True),
         ("cells of the grid", "doors and objects on it"),
         (lambda row: row.cells, lambda row: max(0.5, row.objects)),
+        ((25, 50, 100, 200, 400), (1, 2, 5, 10, 20, 40)),
         strict=True,
     ):
         for who, mark, colour in (("ours", "o", INK), ("navix", "x", GREY), ("xminigrid", "^", GREY)):
@@ -163,6 +164,8 @@ def level_picture(rows: Sequence[Row], cpu: str) -> Any:
                 axes.plot(*zip(*points, strict=True), mark, color=colour, markersize=4.5, label=who)
         axes.set_xscale("log")
         axes.set_yscale("log")
+        axes.set_xticks(ticks, [str(tick) for tick in ticks])
+        axes.set_xticks([], minor=True)
         axes.legend(fontsize=8, frameon=False)
         finish(axes, "ns of one environment step", title)
     return figure
