@@ -1,38 +1,56 @@
 """MiniGrid's hard levels: LLM4Teach with a rule's table, RL only and hierarchical RL, at equal budget."""
 
+from typing import Any
+
 from common import FIRST_SEED, Options, Scale, main
-from drawing import Dot, DotPanel, dots_figure, save, seeds_note, steps_dot, success_dot
+from drawing import Dot, DotPanel, dots_figure, save, seeds_note, steps_dot, success_dot, success_dots
 from reporting import Result, summary_row
 from running import Job, carry_out
 
-from jaxteach.config import Config, Decay
+from jaxteach.config import Config, Corrupt, Decay
 
 OURS = "LLM4Teach"
 DECAY = Decay("adaptive", off_at=0.9)
 """Lambda follows the student: the levels take very different numbers of steps to learn."""
 N_SEEDS = 8
 ENV_STEPS = {
-    "DoorKey-8x8-v0": 131_072,
-    "DoorKey-16x16-v0": 524_288,
-    "Unlock-v0": 131_072,
-    "UnlockPickup-v0": 262_144,
-    "BlockedUnlockPickup-v0": 524_288,
-    "MultiRoom-N4-S5-v0": 262_144,
+    "DoorKey-8x8-v0": 65_536,
+    "DoorKey-16x16-v0": 262_144,
+    "Unlock-v0": 65_536,
+    "UnlockPickup-v0": 131_072,
+    "BlockedUnlockPickup-v0": 262_144,
+    "MultiRoom-N4-S5-v0": 131_072,
     "MultiRoom-N6-v0": 524_288,
-    "KeyCorridorS3R3-v0": 262_144,
+    "KeyCorridorS3R3-v0": 131_072,
     "KeyCorridorS6R3-v0": 1_048_576,
     "LockedRoom-v0": 524_288,
-    "ObstructedMaze-1Dlhb-v0": 524_288,
+    "ObstructedMaze-1Dlhb-v0": 262_144,
     "ObstructedMaze-2Dlhb-v1": 1_048_576,
     "ObstructedMaze-Full-v1": 1_048_576,
-    "RedBlueDoors-8x8-v0": 262_144,
-    "Fetch-8x8-N3-v0": 262_144,
+    "RedBlueDoors-8x8-v0": 131_072,
+    "Fetch-8x8-N3-v0": 131_072,
     "PutNear-8x8-N3-v0": 524_288,
-    "GoToDoor-8x8-v0": 131_072,
-    "MemoryS17Random-v0": 262_144,
+    "GoToDoor-8x8-v0": 65_536,
+    "MemoryS17Random-v0": 131_072,
 }
 """What a seed of every method takes, in environment steps."""
 QUICK = ("Unlock-v0", "GoToDoor-8x8-v0")
+RIGHT = {
+    "KeyCorridorS3R3-v0": (0.985, 0.906, 0.996),
+    "KeyCorridorS6R3-v0": (0.932, 0.762, 0.959),
+    "ObstructedMaze-1Dlh-v0": (0.989, 0.739, 0.742),
+    "ObstructedMaze-1Dlhb-v0": (0.486, 0.518, 0.482),
+    "MultiRoom-N2-S4-v0": (0.930, 0.273, 0.559),
+    "MultiRoom-N4-S5-v0": (0.548, 0.175, 0.352),
+}
+"""How often three LLMs were right about the next subgoal: Words as Beacons, its repository, rq4_config."""
+LLMS = ("Llama", "DeepSeek", "Qwen")
+WRONG = (
+    "Dots: IQM over seeds of success in the end; lines: 95 % bootstrap intervals; grey: the teacher alone. "
+    "Wrong states, as many as the LLM had wrong answers, always say one other option."
+)
+LEAST = 131_072
+"""Environment steps of students of wrong tables, in levels that have no budget above."""
 
 
 def methods(scale: Scale, level: str) -> dict[str, Config]:
@@ -46,6 +64,19 @@ def methods(scale: Scale, level: str) -> dict[str, Config]:
     }
 
 
+def wrong_teachers(scale: Scale, level: str) -> dict[str, Config]:
+    """Students of tables that are wrong in as many states as three LLMs were."""
+    if scale.quick:
+        return {}
+    own: dict[str, Any] = {"seeds": N_SEEDS, "env_steps": ENV_STEPS.get(level, LEAST)}
+    return {
+        f"as right as {llm}": scale.config(
+            f"MiniGrid-{level}", teacher="rule-ideal", decay=DECAY, corrupt=Corrupt(share=1 - right), **own
+        )
+        for llm, right in zip(LLMS, RIGHT[level], strict=True)
+    }
+
+
 def figure(options: Options) -> None:
     """Train, draw, write."""
     scale = options.scale
@@ -53,7 +84,9 @@ def figure(options: Options) -> None:
     by_method = [methods(scale, level) for level in levels]
     # The taught students first: what is asked of them is what the others are compared with.
     jobs = [Job(label, configs[label]) for label in by_method[0] for configs in by_method]
-    results = carry_out(jobs, options)
+    wrong = [Job(label, config) for level in RIGHT for label, config in wrong_teachers(scale, level).items()]
+    found = carry_out([*jobs, *wrong], options)
+    results, of_wrong = found[: len(jobs)], found[len(jobs) :]
     by_level = {level: [r for r in results if r.task == f"MiniGrid-{level}"] for level in levels}
     panels = [panel for level, runs in by_level.items() for panel in panels_of(level, runs, scale.window)]
     title = f"Hard levels of MiniGrid, {seeds_note(results)} each, from {FIRST_SEED} on"
@@ -61,8 +94,15 @@ def figure(options: Options) -> None:
         "Success in the end: IQM over seeds with its 95 % bootstrap interval; grey: the teacher alone. "
         "Steps to 0.8 while learning: the median over seeds with its interval."
     )
+    figures = {options.figure: dots_figure(title, note, panels, columns=4)}
+    if of_wrong:
+        title = f"Students of tables as wrong as three LLMs were, {seeds_note(of_wrong)} each"
+        per_level = [[r for r in of_wrong if r.task == f"MiniGrid-{level}"] for level in RIGHT]
+        panels = [success_dots(level, runs) for level, runs in zip(RIGHT, per_level, strict=True)]
+        figures[f"{options.figure}_wrong"] = dots_figure(title, WRONG, panels, columns=3)
     rows = [summary_row(r, scale.window) for runs in by_level.values() for r in runs]
-    save(options, results, {options.figure: dots_figure(title, note, panels, columns=4)}, rows)
+    rows += [summary_row(r, scale.window) for r in of_wrong]
+    save(options, found, figures, rows)
 
 
 def panels_of(level: str, runs: list[Result], window: int) -> tuple[DotPanel, DotPanel]:
