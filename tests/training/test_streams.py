@@ -63,14 +63,16 @@ def test_keys_name_their_generator(default):
 
 
 def test_no_key_is_made_anywhere_else():
-    """But by worlds that draw while they run, of a reset's words, and of no words where shapes are asked."""
+    """But by worlds that draw while they run, of a reset's words; of no words where shapes are asked; and
+    where a checkpoint's are read back.
+    """
     made = {
         path.relative_to(SOURCE).as_posix(): re.findall(r"(?:random\.key|PRNGKey|wrap_key_data)\(.*", text)
         for path in SOURCE.rglob("*.py")
         if "random" in (text := path.read_text(encoding="utf-8"))
     }
     made = {path: calls for path, calls in made.items() if calls}
-    assert set(made) == {"training/streams.py", "worlds/gymnax.py", "student/networks.py"}
+    wrapping = {"worlds/gymnax.py", "student/networks.py", "runs/run_folder.py"}
+    assert set(made) == {"training/streams.py", *wrapping}
     assert all("impl=" in call for calls in made.values() for call in calls)
-    wrapped = made["worlds/gymnax.py"] + made["student/networks.py"]
-    assert all("wrap_key_data" in call for call in wrapped)
+    assert all("wrap_key_data" in call for path in wrapping for call in made[path])

@@ -11,7 +11,7 @@ from jaxteach.config import Config
 from jaxteach.reporting.runs import Reported
 from jaxteach.runs import unflatten
 from jaxteach.student.deployed import read_params
-from jaxteach.student.networks import Student
+from jaxteach.student.networks import Student, shapes_of
 from jaxteach.tasks.protocol import Teachable
 from jaxteach.teacher.loading import load_teacher
 from jaxteach.teacher.table import PlanTable
@@ -102,6 +102,5 @@ def _finite(arrays: dict[str, Any], row: int) -> bool:
 
 def flatten_shapes(student: Student) -> dict[str, Any]:
     """Shapes of a network's parameters, by path."""
-    tree = jax.eval_shape(student.init, jax.random.key(0))
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    leaves, _ = jax.tree_util.tree_flatten_with_path(shapes_of(student))
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}

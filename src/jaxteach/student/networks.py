@@ -240,15 +240,19 @@ def make_student(name: str, hidden: int, task: Task, n_actions: int | None = Non
     return student
 
 
+def shapes_of(student: Student) -> Any:
+    """A network's parameters, shapes alone: nothing is drawn."""
+    words = jax.ShapeDtypeStruct((2,), jnp.uint32)
+    return jax.eval_shape(lambda w: student.init(jax.random.wrap_key_data(w, impl="threefry2x32")), words)
+
+
 def check_shapes(student: Student) -> None:
     """Refuse a network whose outputs are not those of `Network.build`.
 
     Raises:
         ValueError: naming the output at fault.
     """
-    # Shapes alone: nothing is drawn.
-    words = jax.ShapeDtypeStruct((2,), jnp.uint32)
-    params = jax.eval_shape(lambda w: student.init(jax.random.wrap_key_data(w, impl="threefry2x32")), words)
+    params = shapes_of(student)
     x, hidden, first = (
         jax.ShapeDtypeStruct(shape, dtype)
         for shape, dtype in (
