@@ -65,6 +65,13 @@ def test_a_model_that_has_to_be_fetched_first_is_not_fetched():
         seconds("some-org/some-model", LocalSettings(device="cpu"), work_of(make_job()))
 
 
+def test_files_that_do_not_say_how_large_they_are_are_not_opened(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.bin").write_bytes(b"not even weights")
+    with pytest.raises(NotKnownError, match="say how many weights they hold"):
+        seconds(str(tmp_path), LocalSettings(device="cpu"), work_of(make_job()))
+
+
 def test_the_command_says_calls_tokens_and_time(tiny, tmp_path):
     out = tmp_path / "t.json"
     flags = ["--task", "simple_door_key", "--model", tiny, "--threads", 1, "--out", out, "--dry-run"]

@@ -33,7 +33,8 @@ def seconds(model: str, settings: LocalSettings, work: Work) -> tuple[float, flo
         Seconds, if answers are as long as the worked examples', and if all are cut off; without loading.
 
     Raises:
-        NotKnownError: the model has to be fetched first, or the extra is not installed.
+        NotKnownError: the model has to be fetched first, its files do not say how large it is, or the
+            extra is not installed.
         UserError: there is no such model, or a setting makes no sense.
     """
     settings.check()
@@ -45,6 +46,8 @@ def seconds(model: str, settings: LocalSettings, work: Work) -> tuple[float, flo
         if is_on_hub(model):
             raise NotKnownError(str(error)) from error
         raise
+    if weights is None:
+        raise NotKnownError("only .safetensors and .gguf files say how many weights they hold")
     import torch
 
     if settings.threads:

@@ -10,6 +10,8 @@ from pathlib import Path
 from jaxteach.utils.errors import UserError
 
 _WEIGHTS = (".safetensors", ".bin", ".gguf")
+_WITH_HEADER = (".safetensors", ".gguf")
+"""Formats that say how many weights they hold before the weights themselves."""
 _HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 """What is fetched from the hub: no code, and no weights as pickles."""
 
@@ -30,13 +32,15 @@ class Weights:
     gguf_file: str | None
     revision: str | None
 
-    def count(self) -> int:
-        """How many weights there are, from the files' headers alone.
+    def count(self) -> int | None:
+        """How many weights there are, from the files' headers alone; None where a format has no header.
 
         Raises:
             UserError: a file is damaged.
         """
         files = [self.folder / self.gguf_file] if self.gguf_file else _of_folder(self.folder)
+        if any(path.suffix not in _WITH_HEADER for path in files):
+            return None
         try:
             return sum(map(_count, files))
         except Exception as error:  # a damaged file can raise anything
@@ -103,8 +107,6 @@ def _count(path: Path) -> int:
         from gguf import GGUFReader
 
         return sum(int(tensor.n_elements) for tensor in GGUFReader(path).tensors)
-    if path.suffix != ".safetensors":
-        return path.stat().st_size // 2  # a pickle is not opened: most have two bytes a weight
     with open(path, "rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
     return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
