@@ -53,12 +53,14 @@ def main() -> int:
     runs = [one.run for one in reported]
     panels, short = learning_series(runs, options.window, options.band)
     notes = {one.label: [short[one.label]] if one.label in short else [] for one in reported}
-    describe_runs(reported, notes)
+    described = describe_runs(reported)
     played, audits = play(reported, options, notes)
+    for run in described:
+        run["notes"] += notes[run["label"]]
     data = {
         "panels": [panel_as_json(panel) for panel in panels],
         "note": run_note(options.window, options.band),
-        "runs": describe_runs(reported, notes),
+        "runs": described,
         **played,
     }
     page = render_page(run_title(runs), versions()["jaxteach"], data)

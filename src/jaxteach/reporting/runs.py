@@ -81,12 +81,11 @@ def _points(folder: Path) -> list[Path]:
     return points if points and not (folder / "metrics.npz").exists() else [folder]
 
 
-def describe_runs(reported: Sequence[Reported], notes: dict[str, list[str]]) -> list[dict[str, Any]]:
+def describe_runs(reported: Sequence[Reported]) -> list[dict[str, Any]]:
     """What the page says of each run, as JSON values.
 
     Args:
         reported: the runs.
-        notes: what else is to be said of a run, by label.
 
     Raises:
         UserError: a summary.json holds what no run writes.
@@ -96,8 +95,7 @@ def describe_runs(reported: Sequence[Reported], notes: dict[str, list[str]]) -> 
             "label": one.label,
             "summary": _summary(one),
             "notes": ([] if _ended(one.run) else ["it has not ended: there are no results yet"])
-            + [f"seed {seed} diverged and was frozen, but is counted" for seed in _diverged(one.run)]
-            + notes.get(one.label, []),
+            + [f"seed {seed} diverged and was frozen, but is counted" for seed in _diverged(one.run)],
             "repeat": how_to_repeat(one),
             "settings": _settings(one),
             "config": json.dumps(dict(one.run.config), indent=2) + "\n",
