@@ -28,6 +28,14 @@ def same(a, b):
     )
 
 
+def test_steps_in_states_that_no_table_lists_are_counted():
+    """Two seeds of three steps of one environment; the second seed is taught no longer."""
+    said, silent = [0.5, 0.5], [0.0, 0.0]
+    q = jnp.array([[[said], [silent], [silent]], [[silent], [silent], [silent]]])  # [seed, time, env, action]
+    valid = jnp.array([[[True], [True], [False]], [[True], [True], [True]]])
+    assert loop.unlisted(q, valid, jnp.array([2.0, 0.0])).tolist() == [1, 0]
+
+
 def rows_of(training, *seeds):
     """Parameters and metrics of some seeds."""
     where = [training.seed_ids.tolist().index(seed) for seed in seeds]
