@@ -13,6 +13,7 @@ OURS = "LLM4Teach"
 DECAY = Decay("adaptive", off_at=0.9)
 """Lambda follows the student: the levels take very different numbers of steps to learn."""
 N_SEEDS = 8
+"""Of the default scale: the levels are many."""
 ENV_STEPS = {
     "DoorKey-8x8-v0": 65_536,
     "DoorKey-16x16-v0": 262_144,
@@ -53,9 +54,14 @@ LEAST = 131_072
 """Environment steps of students of wrong tables, in levels that have no budget above."""
 
 
+def seeds(scale: Scale) -> int:
+    """Seeds of each run."""
+    return N_SEEDS if scale.name == "default" else scale.seeds
+
+
 def methods(scale: Scale, level: str) -> dict[str, Config]:
     """The methods compared: the same hyperparameters, budget and network size for each."""
-    own = {} if scale.quick else {"seeds": N_SEEDS, "env_steps": ENV_STEPS[level]}
+    own = {} if scale.quick else {"seeds": seeds(scale), "env_steps": ENV_STEPS[level]}
     task = f"MiniGrid-{level}"
     return {
         OURS: scale.config(task, teacher="rule-ideal", decay=DECAY, **own),
@@ -68,7 +74,7 @@ def wrong_teachers(scale: Scale, level: str) -> dict[str, Config]:
     """Students of tables that are wrong in as many states as three LLMs were."""
     if scale.quick:
         return {}
-    own: dict[str, Any] = {"seeds": N_SEEDS, "env_steps": ENV_STEPS.get(level, LEAST)}
+    own: dict[str, Any] = {"seeds": seeds(scale), "env_steps": ENV_STEPS.get(level, LEAST)}
     return {
         f"as right as {llm}": scale.config(
             f"MiniGrid-{level}", teacher="rule-ideal", decay=DECAY, corrupt=Corrupt(share=1 - right), **own

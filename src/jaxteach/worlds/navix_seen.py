@@ -110,7 +110,7 @@ class SeenNavixTask(NavixTask):
 def as_ours(state: navix.states.State, seen: Array | None) -> State:
     """navix's state of one environment as the engine's.
 
-    A door that no key opens stands for a wall, for navix never removes a wall's cell from its list of doors.
+    A door that no key opens becomes a wall: navix's KeyCorridor puts such doors where rooms do not connect.
 
     Args:
         state: navix's.

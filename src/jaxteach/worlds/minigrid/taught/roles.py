@@ -124,6 +124,9 @@ def named_in(missions: tuple[str, ...]) -> np.ndarray:
 def boards_of(family: Family, missions: tuple[str, ...], scene: Scene, mission: Array) -> dict[str, Array]:
     """The cells of each thing of a family, uint[H, N].
 
+    In the family's order: what a blocker or another thing is depends on the things before it, and the cue
+    tells which of the things at a hall's end matches.
+
     Args:
         family: the level's (static).
         missions: the level's (static).
