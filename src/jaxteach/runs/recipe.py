@@ -244,7 +244,7 @@ class Run:
             fitting = (reuse_program(program, self.config, self.table) for program in self.programs)
             program = next((program for program in fitting if program is not None), None)
             if program is None:
-                program = compile_program(self.config, self.table)
+                program = compile_program(self.config, self.table, evaluated=True)
                 self.programs.append(program)
             program.evaluation()
         seconds = time.perf_counter() - began

@@ -49,7 +49,9 @@ def choose_width(config: Config, table: PlanTable | None) -> int:
         A power of two for each device.
     """
     n_devices = jax.local_device_count()
-    probe = compile_program(dataclasses.replace(config, seeds_per_chunk=PROBE * n_devices), table)
+    probe = compile_program(
+        dataclasses.replace(config, seeds_per_chunk=PROBE * n_devices), table, evaluated=True
+    )
     limit = device_memory()
     return n_devices * (PROBE if limit is None else widest(memory_of(probe) / PROBE, SHARE * limit, WIDEST))
 

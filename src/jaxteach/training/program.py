@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -71,9 +72,7 @@ class Program:
 
     def evaluation(self) -> Callable[[Any, jax.Array], Episodes]:
         """Fresh episodes of a chunk's students, see `chunk_player`; compiled when first asked for."""
-        plan, n_episodes = self.plan, self.plan.config.eval_episodes
-        assert n_episodes is not None
-        return chunk_player(plan.task, plan.student, plan.hierarchical, n_episodes, self.by_seed, self.width)
+        return compile_evaluation(self.plan, self.by_seed, self.width)
 
     def name(self, trial: int) -> str:
         """A trial as a user calls it: "seed 3", and in a sweep at which point."""
@@ -106,12 +105,13 @@ def check_program(config: Config, table: PlanTable | None) -> None:
 
 
 @as_fixed
-def compile_program(config: Config, table: PlanTable | None) -> Program:
+def compile_program(config: Config, table: PlanTable | None, *, evaluated: bool = False) -> Program:
     """Compile a run's program ahead of time.
 
     Args:
         config: resolved.
         table: the teacher's table, or None.
+        evaluated: compile its evaluation as well, beside the rest; otherwise that waits for its first use.
 
     Returns:
         The program; nothing in it compiles again, whatever seeds it runs.
@@ -133,7 +133,7 @@ def compile_program(config: Config, table: PlanTable | None) -> Program:
     ids = jax.device_put(jnp.zeros((width,), jnp.uint32), by_seed)
     update = jax.device_put(jnp.zeros((), jnp.int32), NamedSharding(mesh, PartitionSpec()))
     begin = functools.partial(init_chunk, plan)
-    init = jax.jit(begin, out_shardings=by_seed).lower(ids).compile()
+    lowered_init = jax.jit(begin, out_shardings=by_seed).lower(ids)
     # Seeds share nothing, so each device runs its own as if it were alone: no collective anywhere.
     shard = jax.shard_map(
         functools.partial(run_segment, plan, k, group_size(width // mesh.size)),
@@ -145,9 +145,29 @@ def compile_program(config: Config, table: PlanTable | None) -> Program:
     state = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=by_seed), jax.eval_shape(begin, ids)
     )
-    segment = jax.jit(shard, donate_argnums=0).lower(state, ids, trial_hyper, teacher, update).compile()
+    # XLA compiles one program while Python, which it does not need, traces the next.
+    with ThreadPoolExecutor(max_workers=2) as compilers:
+        init = compilers.submit(compiled, lowered_init)
+        lowered = jax.jit(shard, donate_argnums=0).lower(state, ids, trial_hyper, teacher, update)
+        segment = compilers.submit(compiled, lowered)
+        if evaluated:
+            compile_evaluation(plan, by_seed, width)
     seconds = time.perf_counter() - began
-    return Program(plan, points, teacher, hyper, width, by_seed, k, init, segment, seconds)
+    return Program(plan, points, teacher, hyper, width, by_seed, k, init.result(), segment.result(), seconds)
+
+
+@as_fixed
+def compiled(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
+    """Compile a lowered program, in any thread: JAX's settings are a thread's own."""
+    return lowered.compile()
+
+
+def compile_evaluation(
+    plan: Plan, by_seed: NamedSharding, width: int
+) -> Callable[[Any, jax.Array], Episodes]:
+    """What evaluates a chunk, compiled when first asked for, see `chunk_player`."""
+    assert plan.config.eval_episodes is not None
+    return chunk_player(plan.task, plan.student, plan.hierarchical, plan.config.eval_episodes, by_seed, width)
 
 
 def group_size(trials: int) -> int:
