@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from jaxteach.student.deployed import load_policy
     from jaxteach.tasks import make_task, register_navix, register_task
     from jaxteach.teacher.loading import load_teacher
-    from jaxteach.training import train
+    from jaxteach.training.train import train
     from jaxteach.utils.errors import UserError
     from jaxteach.worlds.minigrid.environment import make
 

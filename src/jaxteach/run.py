@@ -260,6 +260,7 @@ def run(request: Request, bar: "Bar") -> int:
     """
     from jaxteach.cli.progress import hooks_of
     from jaxteach.runs import Settings, execute
+    from jaxteach.utils.jax_setup import programs_folder
 
     options, config, out = request.options, request.config, request.out
     ended = request.then is not None and (out / "summary.json").exists()
@@ -279,6 +280,7 @@ def run(request: Request, bar: "Bar") -> int:
         checkpoint_every=options.checkpoint_every,
         debug_nans=options.debug_nans,
         shard=options.part,
+        programs=programs_folder(),
     )
     # A width that was not asked for is the run's own, or that of the accelerator.
     config = dataclasses.replace(config, seeds_per_chunk=options.config.seeds_per_chunk)

@@ -28,7 +28,9 @@ from jaxteach.runs.run_folder import RunFolder, fingerprint, origins
 from jaxteach.runs.shards import Shard
 from jaxteach.runs.summary import write_metrics, write_shard, write_summary
 from jaxteach.teacher.table import PlanTable
-from jaxteach.training.program import Program, compile_program, reuse_program
+from jaxteach.training.compilation import compile_program, reuse_program
+from jaxteach.training.executables import Store
+from jaxteach.training.program import Program
 from jaxteach.training.train import Progress
 from jaxteach.utils.errors import UserError
 from jaxteach.utils.jax_setup import devices_in_words
@@ -76,6 +78,7 @@ class Settings:
         checkpoint_every: segments between checkpoints; 0 for none but the last; None to go by the time.
         debug_nans: end at the first seed that diverges, and say in which line of code its first NaN arises.
         shard: the part of the run to train; None for all.
+        programs: the folder where compiled programs are kept for other processes; None for nowhere.
     """
 
     resume: bool = True
@@ -85,6 +88,7 @@ class Settings:
     checkpoint_every: int | None = None
     debug_nans: bool = False
     shard: Shard | None = None
+    programs: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -244,7 +248,9 @@ class Run:
             fitting = (reuse_program(program, self.config, self.table) for program in self.programs)
             program = next((program for program in fitting if program is not None), None)
             if program is None:
-                program = compile_program(self.config, self.table, evaluated=True)
+                program = compile_program(
+                    self.config, self.table, evaluated=True, store=self.store(hooks.notice)
+                )
                 self.programs.append(program)
             program.evaluation()
         seconds = time.perf_counter() - began
@@ -254,6 +260,11 @@ class Run:
         room = check_disk(program, self.folder.path, n_trials, keep, n_finished)
         hooks.say(f"compiled in {seconds:.1f} s; {room}")
         return program, seconds
+
+    def store(self, notice: Callable[[str], None]) -> Store | None:
+        """Where compiled programs are kept."""
+        folder = self.settings.programs
+        return None if folder is None else Store(folder, notice)
 
     def trained(
         self,
@@ -305,9 +316,9 @@ class Run:
             return self.ended()
         if table is not None:
             hooks.begin("measuring the teacher")
-        parts = program.plan, program.points, program.teacher
         with told_of_memory(program):
-            write_summary(*parts, folder, training, table, wall, **facts)
+            rate = program.teacher_success
+        write_summary(program.plan, program.points, folder, training, table, rate, wall, **facts)
         return self.ended()
 
     def _open(self, program: Program, hooks: Hooks) -> None:

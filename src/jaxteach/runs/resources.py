@@ -2,23 +2,22 @@
 
 import contextlib
 import dataclasses
-import functools
+import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from jaxteach.config import Config
 from jaxteach.runs.checkpoints import KEPT
 from jaxteach.runs.folders import in_words
 from jaxteach.runs.memory import device_memory, free_memory
 from jaxteach.teacher.table import PlanTable
-from jaxteach.training.loop import init_chunk
+from jaxteach.training.compilation import compile_program
 from jaxteach.training.metrics import ARRAYS
-from jaxteach.training.program import Program, compile_program
+from jaxteach.training.program import Program
 from jaxteach.training.train import split
 from jaxteach.utils.errors import UserError
 
@@ -159,8 +158,7 @@ def disk_of(program: Program, n_trials: int, keep_params: bool, n_finished: int 
         n_finished: trials of chunks that are on disk already.
     """
     n_left = n_trials - n_finished
-    ids = jax.ShapeDtypeStruct((program.width,), np.uint32)
-    state = jax.eval_shape(functools.partial(init_chunk, program.plan), ids)
+    state = program.segment.args_info[0][0]
     metrics = (n_left + n_trials) * program.plan.n_updates * len(ARRAYS) * 8  # by chunk, and joined
     params = n_left * bytes_of(state.params) // program.width if keep_params else 0
     # One more than are kept, for the oldest goes once the newest is whole.
@@ -193,4 +191,4 @@ def check_disk(program: Program, folder: Path, n_trials: int, keep_params: bool,
 
 def bytes_of(tree: Any) -> int:
     """Bytes of all arrays of a tree."""
-    return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(tree))
+    return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(tree))

@@ -8,10 +8,9 @@ from jaxteach.config import Config
 from jaxteach.config.sweep import Point
 from jaxteach.runs.run_folder import RunFolder, describe
 from jaxteach.runs.shards import Shard
-from jaxteach.teacher.corruption import AnyTeacher
 from jaxteach.teacher.table import PlanTable
 from jaxteach.teacher.wrong import describe_errors
-from jaxteach.training.evaluation import summarise, teacher_success
+from jaxteach.training.evaluation import summarise
 from jaxteach.training.metrics import UNLISTED
 from jaxteach.training.state import Plan
 from jaxteach.training.train import Training
@@ -64,29 +63,28 @@ def write_metrics(
 def write_summary(
     plan: Plan,
     points: tuple[Point, ...],
-    teacher: AnyTeacher | None,
     folder: RunFolder,
     training: Training,
     table: PlanTable | None,
+    rate: float | None,
     wall: dict[str, float],
     **more: Any,
 ) -> dict[str, Any]:
-    """Measure the teacher alone, then write summary.json of a complete run and of each point of its sweep.
+    """Write summary.json of a complete run and of each point of its sweep.
 
     Args:
         plan: the run's.
         points: of its sweep.
-        teacher: the compiled table, or None.
         folder: the run's.
         training: complete.
         table: the teacher's, or None.
+        rate: the success rate of the teacher alone, or None.
         wall: what the process took in seconds, for `wall_seconds`.
         more: what else the summary shall hold.
 
     Returns:
         The contents of summary.json.
     """
-    rate = None if teacher is None else teacher_success(plan.task, teacher)
     summaries = []
     for number, point in enumerate(points):
         own = training.at(number)

@@ -126,6 +126,12 @@ def _family(name: str) -> str | None:
     return None
 
 
+def ships_task(name: str) -> bool:
+    """Whether a task's rules come with this package, not from a plugin, another library or its user."""
+    base = name.partition(":")[0]
+    return _tasks.ships(base) or _family(base) == _LEVELS
+
+
 def check_task_name(name: str) -> None:
     """Refuse a name that no task has.
 
@@ -196,7 +202,7 @@ def make_task(name: str, **parameters: Any) -> "Teachable":
     base = name.partition(":")[0]
     maker = task_class(base)
     changes = _changes(maker, name, parameters)
-    if _tasks.ships(base) or _family(base) == _LEVELS:  # what is ours, the tests have checked
+    if ships_task(base):  # what is ours, the tests have checked
         return maker.make(**changes)
     from jaxteach.tasks.checks import check_task
 

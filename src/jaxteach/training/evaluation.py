@@ -10,6 +10,7 @@ import numpy as np
 from flax import struct
 from jax import Array
 from jax.sharding import NamedSharding
+from jax.stages import Compiled
 
 from jaxteach.student.networks import Student
 from jaxteach.tasks.protocol import State, Task, Teachable
@@ -163,7 +164,7 @@ def play_students(
 @as_fixed
 def chunk_player(
     task: Teachable, student: Student, hierarchical: bool, n_episodes: int, by_seed: NamedSharding, width: int
-) -> Callable[[Any, Array], Episodes]:
+) -> Compiled:
     """`play_students` for a chunk whose trials are split over devices: each plays its own, none waits.
 
     Args:
@@ -192,9 +193,8 @@ def chunk_player(
     return jax.jit(play).lower(params, ids).compile()
 
 
-@as_fixed
 @functools.partial(jax.jit, static_argnums=(0, 3, 4))
-def play_teacher(
+def jit_play_teacher(
     task: Teachable, teacher: AnyTeacher, seed: Array, n_episodes: int, greedy: bool
 ) -> Episodes:
     """Evaluate the teacher alone, its actions sampled from q(a|s).
@@ -222,13 +222,26 @@ def play_teacher(
     return play(task, choose, jnp.zeros((lanes, n_states)), evaluation_key(seed), n_episodes)
 
 
+play_teacher = as_fixed(jit_play_teacher)
+
 TEACHER_EPISODES = 1000
 """Episodes a teacher's success rate is measured on."""
 
 
-def teacher_success(task: Teachable, teacher: AnyTeacher) -> float:
-    """The success rate of the teacher alone, over `TEACHER_EPISODES` episodes, always the same ones."""
-    return float(play_teacher(task, teacher, np.uint32(0), TEACHER_EPISODES, False).success)
+def teacher_success(
+    task: Teachable, teacher: AnyTeacher, compiled: Callable[..., Episodes] | None = None
+) -> float:
+    """The success rate of the teacher alone, over `TEACHER_EPISODES` episodes, always the same ones.
+
+    Args:
+        task: the task.
+        teacher: the compiled table.
+        compiled: what plays it, (teacher, seed) to means, if it is compiled already.
+    """
+    seed = np.uint32(0)
+    if compiled is None:
+        return float(play_teacher(task, teacher, seed, TEACHER_EPISODES, False).success)
+    return float(compiled(teacher, seed).success)
 
 
 def summarise(per_seed: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -2,30 +2,24 @@
 
 import dataclasses
 import functools
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.stages import Compiled
 
 from jaxteach.config import Config
-from jaxteach.config.fields import compiled_for
 from jaxteach.config.pytree import Hyper, make_hyper
 from jaxteach.config.sweep import Point, grid
 from jaxteach.student.decay import REACTIVE
 from jaxteach.teacher.corruption import AnyTeacher, make_teacher
 from jaxteach.teacher.table import PlanTable
-from jaxteach.training.evaluation import Episodes, chunk_player, teacher_success
-from jaxteach.training.loop import init_chunk, run_segment
+from jaxteach.training.evaluation import chunk_player, teacher_success
 from jaxteach.training.metrics import MetricsLog
 from jaxteach.training.state import Plan, SeedState, make_plan
 from jaxteach.training.trials import IntArray, pad, points_of, seeds_of
 from jaxteach.utils.jax_setup import check_width
-from jaxteach.utils.numerics import as_fixed
 
 SEGMENT_UPDATES = 8
 """Updates between two looks at the host, at most: short enough for a progress bar and for Ctrl-C."""
@@ -34,8 +28,8 @@ CPU_GROUP = 4
 
 
 @dataclasses.dataclass(frozen=True)
-class Program:
-    """What runs a chunk of seeds.
+class Outline:
+    """What is known of a program before anything is compiled.
 
     Attributes:
         plan: what is static.
@@ -45,9 +39,6 @@ class Program:
         width: trials in a chunk.
         by_seed: how arrays with a leading trial axis lie on the devices: split evenly over all of them.
         segment_updates: K, updates in a segment.
-        init: compiled, seed ids u32[trial] to a state.
-        segment: compiled, one segment.
-        compile_seconds: what compiling took.
     """
 
     plan: Plan
@@ -57,9 +48,6 @@ class Program:
     width: int
     by_seed: NamedSharding
     segment_updates: int
-    init: Callable[..., SeedState]
-    segment: Callable[..., tuple[SeedState, dict[str, Any]]]
-    compile_seconds: float
 
     def seeds_on_devices(self, trials: IntArray) -> jax.Array:
         """The seed of each of a chunk's trials, u32[trial], split over the devices."""
@@ -70,14 +58,47 @@ class Program:
         points = points_of(pad(trials, self.width))
         return jax.device_put(jax.tree.map(lambda x: x[points], self.hyper), self.by_seed)
 
-    def evaluation(self) -> Callable[[Any, jax.Array], Episodes]:
-        """Fresh episodes of a chunk's students, see `chunk_player`; compiled when first asked for."""
-        return compile_evaluation(self.plan, self.by_seed, self.width)
-
     def name(self, trial: int) -> str:
         """A trial as a user calls it: "seed 3", and in a sweep at which point."""
         point = self.points[trial >> 32]
         return f"seed {trial % 2**32}" + (f" at {point.label}" if point.label else "")
+
+
+@dataclasses.dataclass(frozen=True)
+class Program(Outline):
+    """What runs a chunk of seeds.
+
+    Attributes:
+        init: seed ids u32[trial] to a state.
+        segment: one segment, see `loop.run_segment`.
+        compile_seconds: what compiling took.
+        kept_evaluation: compiled, where it came with the rest.
+        kept_teacher: compiled likewise, what plays the teacher alone; None without one.
+    """
+
+    init: Compiled
+    segment: Compiled
+    compile_seconds: float
+    kept_evaluation: Compiled | None = None
+    kept_teacher: Compiled | None = None
+
+    def evaluation(self) -> Compiled:
+        """Fresh episodes of a chunk's students, see `chunk_player`; compiled when first asked for."""
+        return self.kept_evaluation or compile_evaluation(self)
+
+    @functools.cached_property
+    def teacher_success(self) -> float | None:
+        """The success rate of the teacher alone, see `evaluation.teacher_success`; None without one."""
+        if self.teacher is None:
+            return None
+        return teacher_success(self.plan.task, self.teacher, self.kept_teacher)
+
+    def informed(self) -> "Program":
+        """The same, with the teacher's success among the hyperparameters if a schedule reads it."""
+        if self.teacher is None or all(point.config.decay.name not in REACTIVE for point in self.points):
+            return self
+        hyper = hypers(self.plan, self.points, self.teacher_success or 0.0)
+        return dataclasses.replace(self, hyper=hyper)
 
 
 def segment_length(n_updates: int, limit: int = SEGMENT_UPDATES) -> int:
@@ -104,70 +125,39 @@ def check_program(config: Config, table: PlanTable | None) -> None:
     seed_mesh(config.seeds_per_chunk)
 
 
-@as_fixed
-def compile_program(config: Config, table: PlanTable | None, *, evaluated: bool = False) -> Program:
-    """Compile a run's program ahead of time.
+def outline_program(config: Config, table: PlanTable | None) -> Outline:
+    """Work out all of a program that needs no compiler.
 
     Args:
         config: resolved.
         table: the teacher's table, or None.
-        evaluated: compile its evaluation as well, beside the rest; otherwise that waits for its first use.
-
-    Returns:
-        The program; nothing in it compiles again, whatever seeds it runs.
 
     Raises:
         UserError: if the configuration cannot be run.
     """
-    began = time.perf_counter()
     plan = make_plan(config, table is not None)
     assert config.seeds_per_chunk is not None
     width = config.seeds_per_chunk
     # Whole episodes end by environment steps, not by updates: any length of segment will do.
     k = SEGMENT_UPDATES // 2 if plan.by_episodes else segment_length(plan.n_updates)
-    mesh = seed_mesh(width)
-    by_seed = NamedSharding(mesh, SEEDS)
+    by_seed = NamedSharding(seed_mesh(width), SEEDS)
     points = grid(config)
     teacher, hyper = traced_parts(plan, points, table, by_seed)
-    trial_hyper = jax.tree.map(lambda x: jax.ShapeDtypeStruct((width,), x.dtype, sharding=by_seed), hyper)
-    ids = jax.device_put(jnp.zeros((width,), jnp.uint32), by_seed)
-    update = jax.device_put(jnp.zeros((), jnp.int32), NamedSharding(mesh, PartitionSpec()))
-    begin = functools.partial(init_chunk, plan)
-    lowered_init = jax.jit(begin, out_shardings=by_seed).lower(ids)
-    # Seeds share nothing, so each device runs its own as if it were alone: no collective anywhere.
-    shard = jax.shard_map(
-        functools.partial(run_segment, plan, k, group_size(width // mesh.size)),
-        mesh=mesh,
-        in_specs=(SEEDS, SEEDS, SEEDS, PartitionSpec(), PartitionSpec()),
-        out_specs=(SEEDS, PartitionSpec(None, *SEEDS)),
-        check_vma=False,
-    )
-    state = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=by_seed), jax.eval_shape(begin, ids)
-    )
-    # XLA compiles one program while Python, which it does not need, traces the next.
-    with ThreadPoolExecutor(max_workers=2) as compilers:
-        init = compilers.submit(compiled, lowered_init)
-        lowered = jax.jit(shard, donate_argnums=0).lower(state, ids, trial_hyper, teacher, update)
-        segment = compilers.submit(compiled, lowered)
-        if evaluated:
-            compile_evaluation(plan, by_seed, width)
-    seconds = time.perf_counter() - began
-    return Program(plan, points, teacher, hyper, width, by_seed, k, init.result(), segment.result(), seconds)
+    return Outline(plan, points, teacher, hyper, width, by_seed, k)
 
 
-@as_fixed
-def compiled(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
-    """Compile a lowered program, in any thread: JAX's settings are a thread's own."""
-    return lowered.compile()
-
-
-def compile_evaluation(
-    plan: Plan, by_seed: NamedSharding, width: int
-) -> Callable[[Any, jax.Array], Episodes]:
+def compile_evaluation(outline: Outline) -> Compiled:
     """What evaluates a chunk, compiled when first asked for, see `chunk_player`."""
+    plan = outline.plan
     assert plan.config.eval_episodes is not None
-    return chunk_player(plan.task, plan.student, plan.hierarchical, plan.config.eval_episodes, by_seed, width)
+    return chunk_player(
+        plan.task,
+        plan.student,
+        plan.hierarchical,
+        plan.config.eval_episodes,
+        outline.by_seed,
+        outline.width,
+    )
 
 
 def group_size(trials: int) -> int:
@@ -198,46 +188,25 @@ def traced_parts(
         room: see `teacher.policy.compile_teacher`.
 
     Returns:
-        The teacher, or None, on every device; and the hyperparameters of the points, [point], on the host.
+        The teacher, or None, on every device; and the hyperparameters of the points, see `hypers`.
     """
     corrupt = plan.config.corrupt
     mode = plan.config.distill.teacher
     teacher = make_teacher(table, plan.task, corrupt, room, mode) if table is not None else None
-    goal = 0.0
-    if teacher is not None and any(point.config.decay.name in REACTIVE for point in points):
-        goal = teacher_success(plan.task, teacher)
-    hypers = [make_hyper(point.config, plan.n_updates, goal) for point in points]
-    hyper = jax.tree.map(lambda *values: np.stack(values), *hypers)
-    return jax.device_put(teacher, NamedSharding(by_seed.mesh, PartitionSpec())), hyper
+    placed = jax.device_put(teacher, NamedSharding(by_seed.mesh, PartitionSpec()))
+    return placed, hypers(plan, points)
 
 
-@as_fixed
-def reuse_program(program: Program, config: Config, table: PlanTable | None) -> Program | None:
-    """Take a compiled program for another configuration, if they differ in nothing it was compiled for.
+def hypers(plan: Plan, points: Sequence[Point], goal: float = 0.0) -> Hyper:
+    """The hyperparameters of a sweep's points, [point], on the host.
 
     Args:
-        program: compiled.
-        config: resolved.
-        table: the teacher's table, or None.
-
-    Returns:
-        The program with the other teacher and hyperparameters; None if it has to be compiled anew.
-
-    Raises:
-        UserError: if the configuration cannot be run.
+        plan: static.
+        points: of the sweep.
+        goal: the teacher's success rate, for schedules that read it.
     """
-    if compiled_for(config) != compiled_for(program.plan.config):
-        return None
-    plan = make_plan(config, table is not None)
-    room = program.teacher.room if program.teacher is not None else ()
-    points = grid(config)
-    teacher, hyper = traced_parts(plan, points, table, program.by_seed, room)
-    shapes = [jax.tree.map(lambda x: (x.shape, x.dtype), tree) for tree in (teacher, program.teacher)]
-    if shapes[0] != shapes[1]:
-        return None
-    return dataclasses.replace(
-        program, plan=plan, points=points, teacher=teacher, hyper=hyper, compile_seconds=0.0
-    )
+    each = [make_hyper(point.config, plan.n_updates, goal) for point in points]
+    return jax.tree.map(lambda *values: np.stack(values), *each)
 
 
 SEEDS = PartitionSpec("seed")

@@ -14,8 +14,9 @@ from jaxteach.config import Config, resolve
 from jaxteach.config.effects import check_sweep
 from jaxteach.config.sweep import grid
 from jaxteach.teacher.table import PlanTable
+from jaxteach.training.compilation import compile_program
 from jaxteach.training.metrics import MetricsLog, join_chunks
-from jaxteach.training.program import Program, compile_program, run_chunk
+from jaxteach.training.program import Program, run_chunk
 from jaxteach.training.state import SeedState
 from jaxteach.training.trials import IntArray, points_of, seeds_of, trials_of
 from jaxteach.utils.numerics import as_fixed

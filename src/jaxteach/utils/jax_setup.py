@@ -5,6 +5,7 @@ import importlib.metadata
 import os
 import platform
 import sys
+from pathlib import Path
 
 from jaxteach.utils.compile_cache import compilation_cache, replace_damaged
 from jaxteach.utils.errors import UserError, one_line
@@ -68,6 +69,14 @@ def start_jax(
         replace_damaged(folder)
     start_devices()
     import_matplotlib()
+
+
+def programs_folder() -> Path | None:
+    """Where compiled programs are kept beside JAX's own cache; None if that is off."""
+    import jax
+
+    folder = jax.config.values["jax_compilation_cache_dir"]
+    return None if folder is None else Path(folder) / "programs"
 
 
 def start_devices() -> None:
