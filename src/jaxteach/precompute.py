@@ -54,6 +54,9 @@ class Options:
     """Ask only what OUT.answers.jsonl lacks."""
     overwrite: bool = False
     """Replace a table that exists, and put its answers aside."""
+    extend: bool = False
+    """Ask only about the states that the table OUT lacks, as one made for an earlier version does; the older
+    one is put aside."""
     dry_run: bool = False
     """Only print how many calls and tokens it would take, and how long; no model is loaded or asked."""
     base_url: str = "https://api.openai.com/v1"
@@ -112,16 +115,20 @@ def main() -> int:
     name = task.language.family or options.task.partition(":")[0]
     job = llm.Job(name, task.facts, task.language.questions, llm.load_prompt(options.prompt), settings)
     job.check(options.backend, can)
+    if options.extend and options.overwrite:
+        raise UserError("--extend keeps what the table says, --overwrite does not: choose one")
+    if options.extend:
+        job = llm.lacking(job, options.out, task.language)
     if options.dry_run:
         _say_effort(options, job)
         return 0
     title = options.name or options.out.stem
     check_name(title, "--name")
-    llm.check_place(options.out, options.resume, options.overwrite)
+    llm.check_place(options.out, options.resume or options.extend, options.overwrite)
     backend = llm.make_backend(
         options.backend,
         options.model,
-        task.language.questions,
+        job.questions,
         local=_local(options),
         endpoint={
             k: getattr(options, k) for k in ("base_url", "key_variable", "concurrency", "timeout", "retries")
@@ -129,7 +136,10 @@ def main() -> int:
     )
     # Until here there are no answers to keep, and Ctrl-C ends the command as it does any other.
     with Interruptible(STOPPED), llm.ProgressBar() as bar:
-        table = llm.precompute(job, backend, options.out, title, options.resume, options.overwrite, bar)
+        if options.extend:
+            table = llm.extend(job, backend, options.out, task.language, bar)
+        else:
+            table = llm.precompute(job, backend, options.out, title, options.resume, options.overwrite, bar)
     print(llm.describe(table, task.language))
     print(f"\nwritten: {options.out} (sha256 {table.sha256[:12]})")
     return 0

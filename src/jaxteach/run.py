@@ -151,6 +151,11 @@ def read_request(args: list[str]) -> Request:
     from jaxteach.teacher.wrong import teacher_of
 
     table = teacher_of(config)
+    if table is not None and table.others and then is None:
+        say(
+            f"table {table.name} has {len(table.others)} states that {config.task} does not have, such as "
+            f"{table.others[0]!r}: they are not used"
+        )
     out = options.folder or default_folder(config)
     if then is not None and options.folder is not None:
         check_table(options.folder, then, table, config.teacher)

@@ -5,6 +5,7 @@ from jaxteach.llm.backend import Backend, ManyAtOnce, Reply, Request, Score
 from jaxteach.llm.backends import BACKENDS, capabilities, make_backend
 from jaxteach.llm.compare_tables import Success, compare_tables, known_successes, list_tables, save_successes
 from jaxteach.llm.dry_run import Work, estimate, work_of
+from jaxteach.llm.extend import extend, lacking
 from jaxteach.llm.precompute import ProgressBar, check_place, log_path, precompute
 from jaxteach.llm.prompts import Prompt, load_prompt
 from jaxteach.llm.report import Quality, baselines, describe, quality
@@ -33,7 +34,9 @@ __all__ = [
     "compare_tables",
     "describe",
     "estimate",
+    "extend",
     "known_successes",
+    "lacking",
     "list_tables",
     "load_prompt",
     "log_path",

@@ -3,6 +3,7 @@
 import json
 import math
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -102,19 +103,33 @@ def _check_text(text: str, at: str) -> None:
         raise UserError(f"{at}: the text holds half of a surrogate pair, which is no character")
 
 
-def check_table(
-    document: Any, file: str, task_name: str, language: Language
-) -> dict[AbstractState, dict[str, Any]]:
+@dataclass(frozen=True)
+class Checked:
+    """A table's document after its check.
+
+    Attributes:
+        by_state: each state's own part of the document.
+        missing: the task's states that it lacks.
+        others: the texts of states that the task does not have.
+    """
+
+    by_state: dict[AbstractState, dict[str, Any]]
+    missing: tuple[AbstractState, ...]
+    others: tuple[str, ...]
+
+
+def check_table(document: Any, file: str, task_name: str, language: Language, whole: bool = True) -> Checked:
     """Check a table's JSON in every detail.
+
+    States that the task does not have pass if none of its own is missing: then they are no misspelt ones, but
+    of another vocabulary of the task's family.
 
     Args:
         document: the value of the file, from `read_json`.
         file: what to call it in messages.
         task_name: the task it has to be for.
         language: what can be said about the task.
-
-    Returns:
-        Each state's own part of the document.
+        whole: refuse a table that lacks states.
 
     Raises:
         UserError: something is wrong: the file, the state and the field, in one line.
@@ -131,16 +146,29 @@ def check_table(
         )
     check_name(_typed(document["name"], str, f"{file}: name"), f"{file}: name")
     _typed(document["provenance"], dict, f"{file}: provenance")
+    entries = _typed(document["states"], list, f"{file}: states")
+    own = {state.text for state in language.states}
+    texts = [entry.get("text") if isinstance(entry, dict) else None for entry in entries]
+    complete = own <= {text for text in texts if isinstance(text, str)}
     found: dict[AbstractState, dict[str, Any]] = {}
-    for i, entry in enumerate(_typed(document["states"], list, f"{file}: states")):
+    others: list[str] = []
+    for i, entry in enumerate(entries):
+        text = texts[i]
+        if complete and isinstance(text, str) and text not in own:
+            others.append(text)
+            continue
         state = _check_state(entry, f"{file}: state {i}", language)
         if state in found:
             raise UserError(f"{file}: state {i} ({state.text}) stands there twice")
         found[state] = entry
-    for state in language.states:
-        if state not in found:
-            raise UserError(f"{file}: states: the state {state.text!r} is missing")
-    return found
+    missing = tuple(state for state in language.states if state not in found)
+    if missing and whole:
+        more = f" and {len(missing) - 1} more are" if len(missing) > 1 else " is"
+        raise UserError(
+            f"{file}: states: the state {missing[0].text!r}{more} missing: python -m jaxteach.precompute "
+            f"--task TASK --out {file} --extend asks about what is missing alone"
+        )
+    return Checked(found, missing, tuple(others))
 
 
 def check_name(name: str, at: str) -> None:

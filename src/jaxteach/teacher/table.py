@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxteach.tasks.language import AbstractState, Language, Option
-from jaxteach.teacher.checks import SCHEMA_VERSION, check_table, read_json
+from jaxteach.teacher.checks import SCHEMA_VERSION, Checked, check_table, read_json
 from jaxteach.utils.errors import UserError
 from jaxteach.utils.files import write_atomic
 
@@ -41,6 +41,7 @@ class PlanTable:
         plans: for each state its plans, in the published order; their probabilities sum to 1.
         provenance: how the table was made; JSON values, null where unknown.
         sha256: of the bytes of the file; empty for a table never saved.
+        others: the texts of states that stand in the file and the task does not have; never asked for.
 
     Raises:
         ValueError: states and plans do not pair up, or a state has no plan.
@@ -52,6 +53,7 @@ class PlanTable:
     plans: tuple[tuple[Plan, ...], ...]
     provenance: dict[str, Any]
     sha256: str = ""
+    others: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.states) != len(self.plans) or not all(self.plans):
@@ -61,15 +63,22 @@ class PlanTable:
 def read_table(path: Path, task_name: str, language: Language) -> PlanTable:
     """Read a table's file and refuse it unless every detail is in order; see `loading.load_table`."""
     data, document = read_json(path)
-    by_state = check_table(document, str(path), task_name, language)
+    checked = check_table(document, str(path), task_name, language)
+    plans = plans_of(checked)
     return PlanTable(
         task=task_name,
         name=document["name"],
         states=language.states,
-        plans=tuple(_plans(by_state[state]["plans"]) for state in language.states),
+        plans=tuple(plans[state] for state in language.states),
         provenance=document["provenance"],
         sha256=hashlib.sha256(data).hexdigest(),
+        others=checked.others,
     )
+
+
+def plans_of(checked: Checked) -> dict[AbstractState, tuple[Plan, ...]]:
+    """The plans of a checked document by state. Probabilities that miss 1 by a little are scaled."""
+    return {state: _plans(entry["plans"]) for state, entry in checked.by_state.items()}
 
 
 def likeliest_plans(table: PlanTable) -> PlanTable:
