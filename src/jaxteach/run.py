@@ -37,6 +37,13 @@ def default_folder(config: Config) -> Path:
     return Path("runs") / f"{config.task.replace(':', '-')}-{teacher}-{config.decay.name}-{now}"
 
 
+COMMON = tuple(
+    "--task --teacher --decay --seeds --env-steps --out --resume --config --preset --method --student "
+    "--first-seed --sweep --shard".split()
+)
+"""Flags that --help tells first and in full."""
+
+
 @dataclass(frozen=True)
 class Options:
     """Train students on a task with a cached teacher, many seeds in one compiled program."""
@@ -178,7 +185,7 @@ def read_options(args: list[str]) -> tuple[Options, dict[str, Any] | None]:
     Raises:
         UserError: naming the flag at fault.
     """
-    options = parse(Options, "run", default=defaults(args), args=args)
+    options = parse(Options, "run", default=defaults(args), args=args, common=COMMON)
     if options.checkpoint_every is not None and options.checkpoint_every < 0:
         raise UserError(f"--checkpoint-every {options.checkpoint_every}: must be at least 0")
     if options.part is not None and options.config.out is None:
@@ -200,7 +207,7 @@ def read_options(args: list[str]) -> tuple[Options, dict[str, Any] | None]:
         )
         if options.start is not None:
             before = started_from(read_config_file(options.start), before)
-        options = parse(Options, "run", default=before, args=args)
+        options = parse(Options, "run", default=before, args=args, common=COMMON)
     if options.host_devices is not None and options.host_devices < 1:
         raise UserError(f"--host-devices {options.host_devices}: must be at least 1")
     check(options.config)

@@ -6,11 +6,12 @@ import io
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import tyro
 
+from jaxteach.cli.help import ALL, laid_out
 from jaxteach.utils.errors import UserError, nearest
 
 # What tyro says of a mistake, and what is said instead.
@@ -31,7 +32,13 @@ COMPLETION = ("--tyro-print-completion", "--tyro-write-completion")
 SHELLS = ("bash", "zsh", "tcsh", "fish")
 
 
-def parse[T](options: type[T], module: str, default: T | None = None, args: list[str] | None = None) -> T:
+def parse[T](
+    options: type[T],
+    module: str,
+    default: T | None = None,
+    args: list[str] | None = None,
+    common: Sequence[str] = (),
+) -> T:
     """Parse the command line into a dataclass.
 
     Args:
@@ -39,6 +46,7 @@ def parse[T](options: type[T], module: str, default: T | None = None, args: list
         module: the entry point's name, for the usage line.
         default: where defaults come from, instead of the dataclass's own.
         args: the arguments, by default the process's.
+        common: flags that --help tells first and in full, the others in a line each; empty for all in full.
 
     Returns:
         The parsed options.
@@ -52,8 +60,9 @@ def parse[T](options: type[T], module: str, default: T | None = None, args: list
     extra: dict[str, Any] = {} if default is None else {"default": default}
     prog = program(module)
     check_shell(arguments)
-    with complaining(prog):
-        return tyro.cli(options, prog=prog, args=arguments, **extra)
+    asked = [argument.replace(ALL, "--help") for argument in arguments] if common else arguments
+    with complaining(prog), laid_out(prog, arguments, common):
+        return tyro.cli(options, prog=prog, args=asked, **extra)
 
 
 def program(module: str) -> str:
