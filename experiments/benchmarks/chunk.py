@@ -12,8 +12,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxteach.config import Config, Decay, Student, resolve
 from jaxteach.config.sweep import grid
 from jaxteach.teacher.loading import load_teacher
+from jaxteach.training.compilation import traced_parts
 from jaxteach.training.loop import init_chunk
-from jaxteach.training.program import SEEDS, traced_parts
+from jaxteach.training.program import SEEDS
 from jaxteach.training.state import SeedState, make_plan
 from jaxteach.training.streams import seed_key
 

@@ -11,9 +11,9 @@ from jax import export
 
 from jaxteach.config import Config, Student, resolve
 from jaxteach.teacher.loading import load_teacher
+from jaxteach.training.compilation import outline_program
 from jaxteach.training.evaluation import jit_play_teacher, play_students
 from jaxteach.training.loop import init_chunk, run_segment
-from jaxteach.training.program import outline_program
 
 PLATFORMS = ("cuda", "tpu")
 SEEDS = 2

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,23 +15,27 @@ from jax.stages import Compiled, Lowered
 
 from jaxteach.config import Config
 from jaxteach.config.fields import compiled_for
-from jaxteach.config.sweep import grid
+from jaxteach.config.pytree import Hyper, make_hyper
+from jaxteach.config.sweep import Point, grid
+from jaxteach.student.decay import REACTIVE
 from jaxteach.student.registry import DISTILLATIONS, STUDENTS
 from jaxteach.tasks.registry import ships_task
+from jaxteach.teacher.corruption import AnyTeacher, make_teacher
 from jaxteach.teacher.table import PlanTable
 from jaxteach.training.evaluation import TEACHER_EPISODES, jit_play_teacher
 from jaxteach.training.executables import Executables, Facts, Store, surroundings
 from jaxteach.training.loop import init_chunk, run_segment
 from jaxteach.training.program import (
     SEEDS,
+    SEGMENT_UPDATES,
     Outline,
     Program,
     compile_evaluation,
     group_size,
-    outline_program,
-    traced_parts,
+    seed_mesh,
+    segment_length,
 )
-from jaxteach.training.state import make_plan
+from jaxteach.training.state import Plan, make_plan
 from jaxteach.utils.numerics import as_fixed
 
 
@@ -59,8 +64,75 @@ def compile_program(
         made = store.get(decisive(outline), lambda: compile_all(outline, evaluated=True))
     else:
         made = compile_all(outline, evaluated)
-    program = Program(**vars(outline), **made._asdict(), compile_seconds=0.0).informed()
+    program = informed(Program(**vars(outline), **made._asdict(), compile_seconds=0.0))
     return dataclasses.replace(program, compile_seconds=time.perf_counter() - began)
+
+
+def outline_program(config: Config, table: PlanTable | None) -> Outline:
+    """Work out all of a program that needs no compiler.
+
+    Args:
+        config: resolved.
+        table: the teacher's table, or None.
+
+    Raises:
+        UserError: if the configuration cannot be run.
+    """
+    plan = make_plan(config, table is not None)
+    assert config.seeds_per_chunk is not None
+    width = config.seeds_per_chunk
+    # Whole episodes end by environment steps, not by updates: any length of segment will do.
+    k = SEGMENT_UPDATES // 2 if plan.by_episodes else segment_length(plan.n_updates)
+    by_seed = NamedSharding(seed_mesh(width), SEEDS)
+    points = grid(config)
+    teacher, hyper = traced_parts(plan, points, table, by_seed)
+    return Outline(plan, points, teacher, hyper, width, by_seed, k)
+
+
+def traced_parts(
+    plan: Plan,
+    points: Sequence[Point],
+    table: PlanTable | None,
+    by_seed: NamedSharding,
+    room: tuple[int, ...] = (),
+) -> tuple[AnyTeacher | None, Hyper]:
+    """What a program is given, rather than compiled for.
+
+    Args:
+        plan: static.
+        points: of the sweep.
+        table: the teacher's table, or None.
+        by_seed: how arrays with a leading trial axis lie on the devices.
+        room: see `teacher.policy.compile_teacher`.
+
+    Returns:
+        The teacher, or None, on every device; and the hyperparameters of the points, see `hypers`.
+    """
+    corrupt = plan.config.corrupt
+    mode = plan.config.distill.teacher
+    teacher = make_teacher(table, plan.task, corrupt, room, mode) if table is not None else None
+    placed = jax.device_put(teacher, NamedSharding(by_seed.mesh, PartitionSpec()))
+    return placed, hypers(plan, points)
+
+
+def hypers(plan: Plan, points: Sequence[Point], goal: float = 0.0) -> Hyper:
+    """The hyperparameters of a sweep's points, [point], on the host.
+
+    Args:
+        plan: static.
+        points: of the sweep.
+        goal: the teacher's success rate, for schedules that read it.
+    """
+    each = [make_hyper(point.config, plan.n_updates, goal) for point in points]
+    return jax.tree.map(lambda *values: np.stack(values), *each)
+
+
+def informed(program: Program) -> Program:
+    """The program with the teacher's success among its hyperparameters, if a schedule reads it."""
+    if program.teacher is None or all(point.config.decay.name not in REACTIVE for point in program.points):
+        return program
+    hyper = hypers(program.plan, program.points, program.teacher_success or 0.0)
+    return dataclasses.replace(program, hyper=hyper)
 
 
 def compile_all(outline: Outline, evaluated: bool) -> Executables:
@@ -162,6 +234,5 @@ def reuse_program(program: Program, config: Config, table: PlanTable | None) -> 
     shapes = [jax.tree.map(lambda x: (x.shape, x.dtype), tree) for tree in (teacher, program.teacher)]
     if shapes[0] != shapes[1]:
         return None
-    return dataclasses.replace(
-        program, plan=plan, points=points, teacher=teacher, hyper=hyper, compile_seconds=0.0
-    ).informed()
+    reused = dataclasses.replace(program, plan=plan, points=points, teacher=teacher, hyper=hyper)
+    return informed(dataclasses.replace(reused, compile_seconds=0.0))

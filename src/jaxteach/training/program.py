@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import jax
 import numpy as np
@@ -10,10 +10,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jax.stages import Compiled
 
 from jaxteach.config import Config
-from jaxteach.config.pytree import Hyper, make_hyper
-from jaxteach.config.sweep import Point, grid
-from jaxteach.student.decay import REACTIVE
-from jaxteach.teacher.corruption import AnyTeacher, make_teacher
+from jaxteach.config.pytree import Hyper
+from jaxteach.config.sweep import Point
+from jaxteach.teacher.corruption import AnyTeacher
 from jaxteach.teacher.table import PlanTable
 from jaxteach.training.evaluation import chunk_player, teacher_success
 from jaxteach.training.metrics import MetricsLog
@@ -93,13 +92,6 @@ class Program(Outline):
             return None
         return teacher_success(self.plan.task, self.teacher, self.kept_teacher)
 
-    def informed(self) -> "Program":
-        """The same, with the teacher's success among the hyperparameters if a schedule reads it."""
-        if self.teacher is None or all(point.config.decay.name not in REACTIVE for point in self.points):
-            return self
-        hyper = hypers(self.plan, self.points, self.teacher_success or 0.0)
-        return dataclasses.replace(self, hyper=hyper)
-
 
 def segment_length(n_updates: int, limit: int = SEGMENT_UPDATES) -> int:
     """Updates a segment should have: the largest divisor of the run's updates within the limit.
@@ -125,27 +117,6 @@ def check_program(config: Config, table: PlanTable | None) -> None:
     seed_mesh(config.seeds_per_chunk)
 
 
-def outline_program(config: Config, table: PlanTable | None) -> Outline:
-    """Work out all of a program that needs no compiler.
-
-    Args:
-        config: resolved.
-        table: the teacher's table, or None.
-
-    Raises:
-        UserError: if the configuration cannot be run.
-    """
-    plan = make_plan(config, table is not None)
-    assert config.seeds_per_chunk is not None
-    width = config.seeds_per_chunk
-    # Whole episodes end by environment steps, not by updates: any length of segment will do.
-    k = SEGMENT_UPDATES // 2 if plan.by_episodes else segment_length(plan.n_updates)
-    by_seed = NamedSharding(seed_mesh(width), SEEDS)
-    points = grid(config)
-    teacher, hyper = traced_parts(plan, points, table, by_seed)
-    return Outline(plan, points, teacher, hyper, width, by_seed, k)
-
-
 def compile_evaluation(outline: Outline) -> Compiled:
     """What evaluates a chunk, compiled when first asked for, see `chunk_player`."""
     plan = outline.plan
@@ -169,44 +140,6 @@ def group_size(trials: int) -> int:
     if jax.default_backend() != "cpu":
         return trials
     return max(n for n in range(1, min(trials, CPU_GROUP) + 1) if trials % n == 0)
-
-
-def traced_parts(
-    plan: Plan,
-    points: Sequence[Point],
-    table: PlanTable | None,
-    by_seed: NamedSharding,
-    room: tuple[int, ...] = (),
-) -> tuple[AnyTeacher | None, Hyper]:
-    """What a program is given, rather than compiled for.
-
-    Args:
-        plan: static.
-        points: of the sweep.
-        table: the teacher's table, or None.
-        by_seed: how arrays with a leading trial axis lie on the devices.
-        room: see `teacher.policy.compile_teacher`.
-
-    Returns:
-        The teacher, or None, on every device; and the hyperparameters of the points, see `hypers`.
-    """
-    corrupt = plan.config.corrupt
-    mode = plan.config.distill.teacher
-    teacher = make_teacher(table, plan.task, corrupt, room, mode) if table is not None else None
-    placed = jax.device_put(teacher, NamedSharding(by_seed.mesh, PartitionSpec()))
-    return placed, hypers(plan, points)
-
-
-def hypers(plan: Plan, points: Sequence[Point], goal: float = 0.0) -> Hyper:
-    """The hyperparameters of a sweep's points, [point], on the host.
-
-    Args:
-        plan: static.
-        points: of the sweep.
-        goal: the teacher's success rate, for schedules that read it.
-    """
-    each = [make_hyper(point.config, plan.n_updates, goal) for point in points]
-    return jax.tree.map(lambda *values: np.stack(values), *each)
 
 
 SEEDS = PartitionSpec("seed")
