@@ -15,12 +15,14 @@ from jaxteach.cli.config_file import ConfigFile, read_config_file
 from jaxteach.cli.flags import check_devices, check_unchanged, idle_flags
 from jaxteach.cli.parsing import in_full
 from jaxteach.cli.results import report, say
-from jaxteach.config import CHUNK, Config, check, from_json, preset, resolve
+from jaxteach.config import CHUNK, Config, check, from_json, preset, resolve, to_json
 from jaxteach.config.effects import check_sweep, out_of_reach
 from jaxteach.config.sweep import grid, n_chunks
 from jaxteach.runs.folders import check_free, check_table, read_config
 from jaxteach.runs.shards import Shard, note_tasks, read_shard
 from jaxteach.tasks import needs_jax
+from jaxteach.tracking import Name as Tracker
+from jaxteach.tracking import check_tracker
 from jaxteach.utils.errors import UserError, cli
 from jaxteach.utils.jax_setup import devices_for
 from jaxteach.utils.signals import Stopping
@@ -39,7 +41,7 @@ def default_folder(config: Config) -> Path:
 
 COMMON = tuple(
     "--task --teacher --decay --seeds --env-steps --out --resume --config --preset --method --student "
-    "--first-seed --sweep --shard".split()
+    "--first-seed --sweep --shard --track".split()
 )
 """Flags that --help tells first and in full."""
 
@@ -71,6 +73,9 @@ class Options:
     job array says. python -m jaxteach.merge OUT joins them."""
     cache: str | None = None
     """Folder for compiled programs, or off; by default $JAXTEACH_CACHE, else ~/.cache/jaxteach."""
+    track: Tracker | None = None
+    """Send curves and result to a tracker as well: tensorboard (in OUT/tensorboard), trackio (its own
+    database on this machine) or wandb. One that fails is left out from then on."""
 
     @property
     def devices(self) -> int:
@@ -185,6 +190,8 @@ def read_options(args: list[str]) -> tuple[Options, dict[str, Any] | None]:
     Raises:
         UserError: naming the flag at fault.
     """
+    if sum(argument.partition("=")[0] == "--track" for argument in args) > 1:
+        raise UserError("--track is given twice: a run has one tracker")
     options = parse(Options, "run", default=defaults(args), args=args, common=COMMON)
     if options.checkpoint_every is not None and options.checkpoint_every < 0:
         raise UserError(f"--checkpoint-every {options.checkpoint_every}: must be at least 0")
@@ -204,6 +211,7 @@ def read_options(args: list[str]) -> tuple[Options, dict[str, Any] | None]:
             deterministic=then.get("deterministic", False),
             host_devices=device["count"] if device["platform"] == "cpu" else None,
             keep_params=then.get("keep_params", "all"),
+            track=options.track,
         )
         if options.start is not None:
             before = started_from(read_config_file(options.start), before)
@@ -215,6 +223,8 @@ def read_options(args: list[str]) -> tuple[Options, dict[str, Any] | None]:
     if then is None:
         check_sweep(options.config)
     check_devices(options.host_devices, options.config)
+    if options.track is not None:
+        check_tracker(options.track)
     return options, then
 
 
@@ -296,8 +306,15 @@ def run(request: Request, bar: "Bar") -> int:
     )
     # A width that was not asked for is the run's own, or that of the accelerator.
     config = dataclasses.replace(config, seeds_per_chunk=options.config.seeds_per_chunk)
-    summary = execute(config, request.table, out, hooks_of(bar, stopping, on_begun), settings)
+    listener = None
+    if options.track is not None:
+        from jaxteach.tracking.listener import Listener
+
+        listener = Listener(options.track, to_json(config), say)
+    summary = execute(config, request.table, out, hooks_of(bar, stopping, on_begun, listener), settings)
     bar.close()
+    if listener is not None:
+        listener.end(summary.values)
     where = config.out or summary.folder
     if ended:
         print(f"{out} has ended already: nothing is left to do")

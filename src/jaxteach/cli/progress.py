@@ -16,6 +16,7 @@ from jaxteach.cli.results import say
 
 if TYPE_CHECKING:
     from jaxteach.runs import Hooks
+    from jaxteach.tracking.listener import Listener
     from jaxteach.training import Progress as Standing
     from jaxteach.utils.signals import Stopping
 
@@ -113,13 +114,16 @@ class Bar:
         return not self._lively and (first or time.monotonic() - self._told >= seconds)
 
 
-def hooks_of(bar: Bar, stopping: "Stopping", on_begun: Callable[[Path], None]) -> "Hooks":
+def hooks_of(
+    bar: Bar, stopping: "Stopping", on_begun: Callable[[Path], None], listener: "Listener | None" = None
+) -> "Hooks":
     """What the command does while a run is on its way: it shows progress, and hears signals.
 
     Args:
         bar: where progress is shown.
         stopping: signals; entered once there is something to lose.
         on_begun: called with the run folder once there is one.
+        listener: of a tracker, or None.
     """
     from jaxteach.runs.recipe import WRITING, Hooks
 
@@ -136,10 +140,20 @@ def hooks_of(bar: Bar, stopping: "Stopping", on_begun: Callable[[Path], None]) -
         stopping.after = "this segment"
         return stopping.asked
 
+    def on_segment(standing: "Standing") -> None:
+        bar.segment(standing)
+        if listener is not None:
+            listener.segment(standing)
+
+    def begun(folder: Path) -> None:
+        on_begun(folder)
+        if listener is not None:
+            listener.begin(folder)
+
     return Hooks(
-        on_segment=bar.segment,
+        on_segment=on_segment,
         on_evaluation=on_evaluation,
-        on_begun=on_begun,
+        on_begun=begun,
         notice=say,
         say=bar.say,
         begin=begin,

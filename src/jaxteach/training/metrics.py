@@ -36,17 +36,26 @@ class MetricsLog:
         """Append a segment's metrics, [update, seed, ...] each."""
         self._segments.append({name: np.asarray(x)[:, : self._n_seeds] for name, x in segment.items()})
 
+    def latest(self) -> dict[str, npt.NDArray[Any]]:
+        """The latest segment's metrics, [update, seed, ...] each."""
+        return self._segments[-1]
+
     def recent_success(self, window: int = WINDOW) -> float:
+        """The mean over seeds of `recent_successes`; NaN while it is not known."""
+        found = self.recent_successes(window)
+        return float("nan") if found is None else float(found.mean())
+
+    def recent_successes(self, window: int = WINDOW) -> FloatArray | None:
         """Success as figures show it, at the latest update at which it is known for every seed.
 
-        Of the last `window` episodes that a seed has started, as a mean over seeds. Those that have ended
-        lately would flatter the students, for success ends an episode sooner than failure does.
+        Of the last `window` episodes that a seed has started. Those that have ended lately would flatter the
+        students, for success ends an episode sooner than failure does.
 
         Args:
             window: episodes of a seed to look back on.
 
         Returns:
-            0 to 1; NaN while it is not known.
+            float64[seed], 0 to 1; None while it is not known.
         """
         n_lags = self._segments[-1]["outcomes"].shape[2]
         tail = 4 * n_lags
@@ -56,7 +65,7 @@ class MetricsLog:
             rates = success_while_learning(started, ended, succeeded, window)
             known = np.flatnonzero(~np.isnan(rates).any(axis=0))
             if known.size or tail >= self.n_updates:
-                return float(rates[:, known[-1]].mean()) if known.size else float("nan")
+                return rates[:, known[-1]] if known.size else None
             tail *= 2
 
     def _last(self, name: str, n_updates: int) -> npt.NDArray[Any]:
