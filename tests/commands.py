@@ -62,3 +62,12 @@ def apart(command: str, *arguments: object, cwd: Path | None = None) -> Done:
     process = started(command, *arguments, cwd=cwd)
     out, err = process.communicate(timeout=300)
     return Done(process.returncode, out, err)
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, with its content."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

@@ -1,10 +1,11 @@
 """What the tests of llm share: the vocabularies, a job, and a backend that answers by chance."""
 
+import itertools
 import random
 from collections.abc import Sequence
 from typing import Any
 
-from jaxteach.llm import Job, Settings, load_prompt
+from jaxteach.llm import Job, Settings, load_prompt, precompute
 from jaxteach.llm.backend import Reply, Score
 from jaxteach.llm.prompts import Message
 from jaxteach.tasks.language import Question
@@ -74,3 +75,20 @@ class FakeBackend:
         if chance.random() < self._unparsed:
             return "I am only a small model."
         return f"Thought: why not.\nPlan: {chance.choice(self._options)}, {chance.choice(self._options)}"
+
+
+class Saying(FakeBackend):
+    """Says the same to everything, or some texts in turn."""
+
+    def __init__(self, asked, *texts, finish="stop"):
+        super().__init__(asked)
+        self._texts, self._finish = itertools.cycle(texts), finish
+
+    def generate(self, messages, seeds, temperature, max_tokens):
+        self.prompts.append(list(messages))
+        return [Reply(next(self._texts), 1, 9, self._finish, served_by="m-2026") for _ in seeds]
+
+
+def make(tmp_path, job, backend):
+    """A table in a folder of its own."""
+    return precompute(job, backend, tmp_path / "t.json", "mine")

@@ -9,6 +9,9 @@ import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from jaxteach.llm import precompute
+from jaxteach.llm.backends.endpoint import EndpointBackend
+
 FAULTS = (
     *("429", "500", "slow", "cut", "drop", "garbage", "not HTTP"),
     *("no choices", "empty", "null", "error in 200"),
@@ -208,3 +211,14 @@ class FakeServer:
             handler.send_header(name, value)
         handler.end_headers()
         handler.wfile.write(data)
+
+
+def connect(server, **changes):
+    """The backend that asks it."""
+    settings = {"concurrency": 4, "timeout": 1.0, "retries": 6, "sleep": lambda seconds: None, **changes}
+    return EndpointBackend(server.url, "some-model", **settings)
+
+
+def run(server, out, job, **changes):
+    """A table from its answers."""
+    return precompute(job, connect(server, **changes), out, "t")
