@@ -10,7 +10,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 12))
 
 comma := ,
 
-.PHONY: run test lint figures figures-quick test-slurm test-llm locks
+.PHONY: run test lint figures figures-quick test-slurm test-gpu test-llm locks
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -34,6 +34,11 @@ figures-quick: $(VENV)/.installed
 # Starts a scheduler of its own, on this machine: needs root, and Debian's slurm-wlm and munge.
 test-slurm: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow tests/runs/test_slurm.py
+
+# On a machine with an accelerator: the promises of training, rules and results on it.
+test-gpu: $(VENV)/.installed-test
+	$(PIP) --editable '.[test$(comma)cuda]'
+	JAX_PLATFORMS=cuda,cpu $(BIN)/python -m pytest tests/training tests/test_conformance.py tests/test_run.py
 
 test-llm: $(VENV)/.installed-test-llm
 	$(BIN)/python -m pytest tests/llm_extra
