@@ -1,9 +1,9 @@
 """What an accelerator does with all of this, in ten minutes at most: one JSON, no arguments.
 
 Environments, rollouts and training at 8 to 4096 seeds on this machine's default device, beside its CPU, navix
-and xminigrid; whether --deterministic gives the same bits twice, and a resumed run those of an uninterrupted one;
-how a chunk without room is refused; whether seeds side by side (vmap) or in groups (map) are faster. Without an
-accelerator it measures the CPU, for comparison. A part that fails is written down as such, and the rest goes on.
+and xminigrid; whether --deterministic gives the same bits twice, a resumed run those of a whole one; how a
+chunk without room is refused; whether seeds side by side (vmap) or in groups (map) are faster. Without an
+accelerator it measures the CPU, for comparison. A part that fails is written down so, and the rest goes on.
 """
 
 import datetime
