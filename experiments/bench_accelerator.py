@@ -178,7 +178,7 @@ def digest(run: Path) -> str:
     import numpy as np
 
     total = hashlib.sha256()
-    with np.load(run / "metrics.npz") as arrays:
+    with np.load(run / "metrics.npz", allow_pickle=False) as arrays:
         for name in sorted(arrays):
             total.update(name.encode() + arrays[name].tobytes())
     return total.hexdigest()

@@ -1,6 +1,7 @@
 """Tests of what a run needs: memory and disk, refused in one line with what would fit."""
 
 import dataclasses
+import functools
 from types import SimpleNamespace
 
 import jax
@@ -10,6 +11,7 @@ from jaxteach.config import resolve
 from jaxteach.runs import resources
 from jaxteach.runs import resumable as session
 from jaxteach.training import Program
+from jaxteach.training.loop import init_chunk
 from jaxteach.utils.errors import UserError
 from tests.runs.sessions import Session
 from tests.training.conftest import LONG, STEPS
@@ -17,9 +19,7 @@ from tests.training.conftest import LONG, STEPS
 
 def test_memory_is_measured(program):
     need = resources.memory_of(program)
-    state = jax.eval_shape(
-        resources.functools.partial(resources.init_chunk, program.plan), jax.numpy.zeros(8)
-    )
+    state = jax.eval_shape(functools.partial(init_chunk, program.plan), jax.numpy.zeros(8, jax.numpy.uint32))
     assert need > resources.bytes_of(state)
     assert need < 2**30 < resources.free_memory()
     resources.check_memory(program)
@@ -90,7 +90,8 @@ def test_the_width_follows_from_memory_alone(monkeypatch, table):
     config = resolve(dataclasses.replace(STEPS, seeds=1))
     asked = []
 
-    def compiled(config, table):
+    def compiled(config, table, evaluated):
+        assert evaluated  # it needs memory too
         asked.append(config.seeds_per_chunk)
         return config
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import jaxteach.training
 from jaxteach import run
 from jaxteach.config import resolve
-from jaxteach.runs import summary
+from jaxteach.runs import recipe
 from jaxteach.teacher.loading import cache_folder
+from jaxteach.training import program
 from jaxteach.utils import errors
 from jaxteach.utils import jax_setup as backend
 from jaxteach.utils import signals as stopping
@@ -33,7 +33,7 @@ def command(tmp_path, monkeypatch, capsys, long_program):
     """Runs the command in this process, its program compiled before: exit status, stdout, stderr."""
     folder = tmp_path / "run"
 
-    def compiled(config, table):
+    def compiled(config, table, **how):
         assert dataclasses.replace(config, out=None, teacher="chatglm") == resolve(LONG)
         return long_program
 
@@ -45,9 +45,9 @@ def command(tmp_path, monkeypatch, capsys, long_program):
         return stop.value.code, said.out, said.err
 
     monkeypatch.setattr(backend, "start_jax", lambda *arguments: None)
-    monkeypatch.setattr(jaxteach.training, "compile_program", compiled)
+    monkeypatch.setattr(recipe, "compile_program", compiled)
     # The teacher's own success takes a program of its own.
-    monkeypatch.setattr(summary, "teacher_success", lambda *arguments: 1.0)
+    monkeypatch.setattr(program, "teacher_success", lambda *arguments: 1.0)
     start.folder = folder
     return start
 
