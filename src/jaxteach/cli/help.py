@@ -43,7 +43,7 @@ class Entry:
         Entry(name='--no-think', text='Switch off: think first.')
         """
         name = re.sub(r"\{None\}\||\|\{None\}", "", self.name).replace("{None,", "{")
-        text = self.text.removesuffix("(default: None)").rstrip()
+        text = re.sub(r"\s*\(default: (None|)\)$", "", self.text)
         if switch := re.fullmatch(r"(--\S+), (--no-\S+)", name):
             if text.endswith("(default: False)"):
                 return Entry(switch[1], text.removesuffix("(default: False)").rstrip())
