@@ -8,6 +8,7 @@ accelerator it measures the CPU, for comparison. A part that fails is written do
 
 import datetime
 import hashlib
+import importlib.util
 import json
 import os
 import platform
@@ -90,14 +91,17 @@ def environments() -> Iterator[tuple[str, Any]]:
         variants[name] = random_play(Level(name), N_ENVS, 64, 1)
         if (theirs := navix_name(name)) is not None:
             variants[f"navix: {name}"] = random_play(Navix(theirs), N_ENVS, 16, 1)
-        if name in XMINIGRID:
+        if name in XMINIGRID and importlib.util.find_spec("xminigrid") is not None:  # the bench extra has it
             variants[f"xminigrid: {name}"] = random_play(Xminigrid(XMINIGRID[name]), N_ENVS, 16, 1)
     for name, timing in measure(variants, REPEATS, SECONDS).items():
         yield name, timing.rate
 
 
 def training(widths: tuple[int, ...] = SEEDS) -> Iterator[tuple[str, Any]]:
-    """Environment steps a second of taught training on SimpleDoorKey, and seconds a seed, by seeds."""
+    """Environment steps a second of taught training on SimpleDoorKey, and seconds a seed, by seeds.
+
+    A CPU would take minutes for a call of the wide ones, and is left to the others.
+    """
     import jax
     from benchmarks.chunk import Chunk, config_of
     from benchmarks.mapping import grouped_training
@@ -105,7 +109,7 @@ def training(widths: tuple[int, ...] = SEEDS) -> Iterator[tuple[str, Any]]:
 
     from jaxteach.training.compilation import group_size
 
-    for width in widths:
+    for width in widths if jax.default_backend() != "cpu" else widths[:2]:
         devices = jax.local_device_count()
         chunk = Chunk(config_of("chatglm", width=width), devices)
         timing = measure({"": grouped_training(chunk, 4, group_size(width // devices))}, REPEATS, SECONDS)[""]
@@ -129,12 +133,14 @@ def cpu() -> Iterator[tuple[str, Any]]:
 
 def mapping() -> Iterator[tuple[str, Any]]:
     """Environment steps a second of a chunk whose seeds run side by side, or in groups one after another."""
+    import jax
     from benchmarks.chunk import Chunk, config_of
     from benchmarks.mapping import grouped_training
     from benchmarks.timing import measure
 
-    config = config_of("chatglm", width=GROUPS[-1])
-    variants = {f"{n} side by side": grouped_training(Chunk(config, 1), 2, n) for n in GROUPS}
+    groups = GROUPS if jax.default_backend() != "cpu" else GROUPS[:3]
+    config = config_of("chatglm", width=groups[-1])
+    variants = {f"{n} side by side": grouped_training(Chunk(config, 1), 2, n) for n in groups}
     for name, timing in measure(variants, REPEATS, SECONDS).items():
         yield name, timing.rate
 
