@@ -6,8 +6,6 @@ decides its results, and what is there already is not trained again.
 
 import contextlib
 import dataclasses
-import functools
-import hashlib
 import math
 import sys
 import time
@@ -24,6 +22,7 @@ from jaxteach.analysis import load_run
 from jaxteach.config import Config, resolve
 from jaxteach.utils.errors import UserError
 from jaxteach.utils.json_file import own_fields, read_object, typed
+from jaxteach.utils.surroundings import source_digest
 
 RUNS = ROOT / "runs" / "experiments"
 RATES = {"simple_door_key": 120_000, "lava_door_key": 80_000, "colored_door_key": 65_000, "two_door": 55_000}
@@ -96,7 +95,7 @@ def tell_of_other_code(folders: Sequence[Path]) -> None:
     from jaxteach.runs.run_folder import device
     from jaxteach.utils.jax_setup import versions
 
-    today = {"source_sha256": source_hash(), "versions": versions(), "device": device()}
+    today = {"source_sha256": source_digest(), "versions": versions(), "device": device()}
     found: dict[str, list[str]] = {}
     for folder in folders:
         run = load_run(folder)
@@ -163,14 +162,5 @@ def train_job(job: Job, path: Path, programs: list[Any], stopping: Any) -> bool:
 
     table = load_teacher(job.config.teacher, job.config.task)
     hooks = Hooks(notice=say, stop=lambda: stopping.asked)
-    facts = {"source_sha256": source_hash()}
+    facts = {"source_sha256": source_digest()}
     return execute(job.config, table, path, hooks, programs=programs, facts=facts).complete
-
-
-@functools.cache
-def source_hash() -> str:
-    """A digest of the package's source, told in results so that it is known which code they come from."""
-    total = hashlib.sha256()
-    for file in sorted((ROOT / "src" / "jaxteach").rglob("*.py")):
-        total.update(f"{file.relative_to(ROOT)}\n".encode() + file.read_bytes())
-    return total.hexdigest()

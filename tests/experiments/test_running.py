@@ -76,7 +76,7 @@ def test_a_stopped_plan_says_so_and_goes_on(runs, results, monkeypatch, capsys):
 
 
 def test_a_run_says_which_code_it_comes_from(results):
-    assert results[0].run.summary["source_sha256"] == running.source_hash()
+    assert results[0].run.summary["source_sha256"] == running.source_digest()
 
 
 def test_a_folders_name_tells_all_that_decides_results_apart():

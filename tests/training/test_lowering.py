@@ -12,7 +12,7 @@ from jax import export
 from jaxteach.config import Config, Student, resolve
 from jaxteach.teacher.loading import load_teacher
 from jaxteach.training.compilation import outline_program
-from jaxteach.training.evaluation import jit_play_teacher, play_students
+from jaxteach.training.evaluation import play_students, play_teacher
 from jaxteach.training.loop import init_chunk, run_segment
 
 PLATFORMS = ("cuda", "tpu")
@@ -65,7 +65,7 @@ def test_every_program_is_lowered(task, teacher, student):
         return play_students(plan.task, plan.student, params, ids, 8, False, plan.hierarchical)
 
     def alone(teacher):
-        return jit_play_teacher(plan.task, teacher, jnp.uint32(0), 8, False)
+        return play_teacher(plan.task, teacher, jnp.uint32(0), 8, False)
 
     assert troubles(begin, ids) == set()
     assert troubles(segment, state, ids, hyper, outline.teacher, jnp.int32(0)) == set()

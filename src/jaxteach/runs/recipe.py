@@ -29,7 +29,7 @@ from jaxteach.runs.shards import Shard
 from jaxteach.runs.summary import write_metrics, write_shard, write_summary
 from jaxteach.teacher.table import PlanTable
 from jaxteach.training.compilation import compile_program, reuse_program
-from jaxteach.training.executables import Store
+from jaxteach.training.exported import Store
 from jaxteach.training.program import Program
 from jaxteach.training.train import Progress
 from jaxteach.utils.errors import UserError
@@ -78,7 +78,7 @@ class Settings:
         checkpoint_every: segments between checkpoints; 0 for none but the last; None to go by the time.
         debug_nans: end at the first seed that diverges, and say in which line of code its first NaN arises.
         shard: the part of the run to train; None for all.
-        programs: the folder where compiled programs are kept for other processes; None for nowhere.
+        programs: the folder where traced programs are kept for other processes; None for nowhere.
     """
 
     resume: bool = True
@@ -262,7 +262,7 @@ class Run:
         return program, seconds
 
     def store(self, notice: Callable[[str], None]) -> Store | None:
-        """Where compiled programs are kept."""
+        """Where traced programs are kept."""
         folder = self.settings.programs
         return None if folder is None else Store(folder, notice)
 

@@ -1,4 +1,4 @@
-"""From a configuration to its compiled program: compiled, kept from an earlier run, or reused."""
+"""From a configuration to its compiled program: traced, kept from an earlier run, or reused."""
 
 import dataclasses
 import functools
@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
-from jax.stages import Compiled, Lowered
+from jax.stages import Compiled, Lowered, Traced
 
 from jaxteach.config import Config
 from jaxteach.config.fields import compiled_for
@@ -22,8 +22,8 @@ from jaxteach.student.registry import DISTILLATIONS, STUDENTS
 from jaxteach.tasks.registry import ships_task
 from jaxteach.teacher.corruption import AnyTeacher, make_teacher
 from jaxteach.teacher.table import PlanTable
-from jaxteach.training.evaluation import TEACHER_EPISODES, jit_play_teacher
-from jaxteach.training.executables import Executables, Facts, Store, surroundings
+from jaxteach.training.evaluation import TEACHER_EPISODES, Episodes, chunk_play, play_teacher
+from jaxteach.training.exported import Exports, Facts, Part, Store, surroundings
 from jaxteach.training.loop import init_chunk, run_segment
 from jaxteach.training.program import (
     SEEDS,
@@ -43,14 +43,14 @@ from jaxteach.utils.numerics import as_fixed
 def compile_program(
     config: Config, table: PlanTable | None, *, evaluated: bool = False, store: Store | None = None
 ) -> Program:
-    """Compile a run's program ahead of time, or take it from where it is kept.
+    """Compile a run's program ahead of time.
 
     Args:
         config: resolved.
         table: the teacher's table, or None.
         evaluated: compile its evaluation as well, beside the rest; otherwise that waits for its first use.
-        store: where compiled programs are kept: of tasks, students and losses that ship with this package,
-            whose code is known. What is not there yet is compiled, evaluation included, and put there.
+        store: where traced programs are kept: of tasks, students and losses that ship with this package,
+            whose code is known. What is not there yet is traced, evaluations included, and put there.
 
     Returns:
         The program; nothing in it compiles again, whatever seeds it runs.
@@ -61,11 +61,10 @@ def compile_program(
     began = time.perf_counter()
     outline = outline_program(config, table)
     if store is not None and ships(config):
-        made = store.get(decisive(outline), lambda: compile_all(outline, evaluated=True))
+        program = compile_kept(outline, store)
     else:
-        made = compile_all(outline, evaluated)
-    program = informed(Program(**vars(outline), **made._asdict(), compile_seconds=0.0))
-    return dataclasses.replace(program, compile_seconds=time.perf_counter() - began)
+        program = compile_all(outline, evaluated)
+    return dataclasses.replace(informed(program), compile_seconds=time.perf_counter() - began)
 
 
 def outline_program(config: Config, table: PlanTable | None) -> Outline:
@@ -135,44 +134,117 @@ def informed(program: Program) -> Program:
     return dataclasses.replace(program, hyper=hyper)
 
 
-def compile_all(outline: Outline, evaluated: bool) -> Executables:
+def compile_all(outline: Outline, evaluated: bool) -> Program:
     """Compile a program's parts side by side.
 
     Args:
         outline: of the program.
         evaluated: whether the evaluation is compiled as well.
     """
-    width, by_seed = outline.width, outline.by_seed
-    ids = jax.device_put(jnp.zeros((width,), jnp.uint32), by_seed)
-    update = jax.device_put(jnp.zeros((), jnp.int32), NamedSharding(by_seed.mesh, PartitionSpec()))
-    begin = functools.partial(init_chunk, outline.plan)
-    lowered_init = jax.jit(begin, out_shardings=by_seed).lower(ids)
+    # XLA compiles one program while Python, which it does not need, traces the next.
+    with ThreadPoolExecutor(max_workers=2) as compilers:
+        traced = trace_init(outline)
+        init = compilers.submit(compiled, traced.lower())
+        segment = compilers.submit(compiled, segment_part(outline, traced.out_info).lowered())
+        if evaluated:
+            compile_evaluation(outline)  # remembered, by what decides it
+    return Program(**vars(outline), init=init.result(), segment=segment.result())
+
+
+def compile_kept(outline: Outline, store: Store) -> Program:
+    """Compile a program's parts, evaluations included, and trace only those that a store has not.
+
+    Args:
+        outline: of the program.
+        store: where traced programs are kept.
+    """
+    facts = decisive(outline)
+    kept = store.load(facts)
+    exports: Exports = {}
+    futures = {}
+    with ThreadPoolExecutor(max_workers=2) as compilers:
+        traced = trace_init(outline)  # says how a state is built, which files do not
+        init = compilers.submit(compiled, traced.lower())
+        for name, part in parts_of(outline, traced.out_info).items():
+            exports[name] = kept[name] if name in kept else part.exported()
+            futures[name] = compilers.submit(compiled, part.lowered(exports[name]))
+    if not kept:
+        store.save(facts, exports)
+    parts: dict[str, Any] = {name: future.result() for name, future in futures.items()}
+    return Program(**vars(outline), init=init.result(), **parts)
+
+
+def trace_init(outline: Outline) -> Traced:
+    """The function that begins a chunk, seed ids u32[trial] to a state."""
+    ids = jax.ShapeDtypeStruct((outline.width,), jnp.uint32, sharding=outline.by_seed)
+    return jax.jit(functools.partial(init_chunk, outline.plan), out_shardings=outline.by_seed).trace(ids)
+
+
+def parts_of(outline: Outline, state: Any) -> dict[str, Part]:
+    """What can be kept of a program, by its name in `Program`.
+
+    Args:
+        outline: of the program.
+        state: shapes of a state.
+    """
+    parts = {"segment": segment_part(outline, state), "kept_evaluation": evaluation_part(outline)}
+    return parts if outline.teacher is None else {**parts, "kept_teacher": teacher_part(outline)}
+
+
+def segment_part(outline: Outline, state: Any) -> Part:
+    """One segment, see `loop.run_segment`; the state is donated."""
+    mesh = outline.by_seed.mesh
+    everywhere = NamedSharding(mesh, PartitionSpec())
     # Seeds share nothing, so each device runs its own as if it were alone: no collective anywhere.
     shard = jax.shard_map(
         functools.partial(
-            run_segment, outline.plan, outline.segment_updates, group_size(width // by_seed.mesh.size)
+            run_segment, outline.plan, outline.segment_updates, group_size(outline.width // mesh.size)
         ),
-        mesh=by_seed.mesh,
+        mesh=mesh,
         in_specs=(SEEDS, SEEDS, SEEDS, PartitionSpec(), PartitionSpec()),
         out_specs=(SEEDS, PartitionSpec(None, *SEEDS)),
         check_vma=False,
     )
-    state, hyper = by_trial(outline, jax.eval_shape(begin, ids)), by_trial(outline, outline.hyper)
-    # XLA compiles one program while Python, which it does not need, traces the next.
-    with ThreadPoolExecutor(max_workers=2) as compilers:
-        init = compilers.submit(compiled, lowered_init)
-        lowered = jax.jit(shard, donate_argnums=0).lower(state, ids, hyper, outline.teacher, update)
-        segment = compilers.submit(compiled, lowered)
-        evaluation = compile_evaluation(outline) if evaluated else None
-        teacher = compile_teacher_alone(outline) if evaluated and outline.teacher is not None else None
-    return Executables(init.result(), segment.result(), evaluation, teacher)
+    tree: Any = jax.tree.structure(state)
+
+    def plain(*arguments: Any) -> Any:
+        state, metrics = shard(*arguments)
+        return jax.tree.leaves(state), metrics
+
+    arguments = (
+        by_trial(outline, state),
+        jax.ShapeDtypeStruct((outline.width,), jnp.uint32, sharding=outline.by_seed),
+        by_trial(outline, outline.hyper),
+        outline.teacher,
+        jax.ShapeDtypeStruct((), jnp.int32, sharding=everywhere),
+    )
+    return Part("run_segment", plain, lambda found: (tree.unflatten(found[0]), found[1]), arguments, (0,))
 
 
-def compile_teacher_alone(outline: Outline) -> Compiled:
+def evaluation_part(outline: Outline) -> Part:
+    """What evaluates a chunk, see `evaluation.chunk_player`."""
+    plan = outline.plan
+    assert plan.config.eval_episodes is not None
+    play, arguments = chunk_play(
+        plan.task, plan.student, plan.hierarchical, plan.config.eval_episodes, outline.by_seed, outline.width
+    )
+    return Part("play_students", lambda *given: jax.tree.leaves(play(*given)), episodes_of, arguments)
+
+
+def teacher_part(outline: Outline) -> Part:
     """What plays the teacher alone, see `evaluation.teacher_success`."""
-    return jit_play_teacher.lower(
-        outline.plan.task, outline.teacher, np.uint32(0), TEACHER_EPISODES, False
-    ).compile()
+
+    def plain(teacher: AnyTeacher, seed: jax.Array) -> Any:
+        return jax.tree.leaves(play_teacher(outline.plan.task, teacher, seed, TEACHER_EPISODES, False))
+
+    everywhere = NamedSharding(outline.by_seed.mesh, PartitionSpec())
+    seed = jax.ShapeDtypeStruct((), jnp.uint32, sharding=everywhere)
+    return Part("play_teacher", plain, episodes_of, (outline.teacher, seed))
+
+
+def episodes_of(leaves: Sequence[jax.Array]) -> Episodes:
+    """Outcomes from their arrays, in the order of the fields."""
+    return Episodes(*leaves)
 
 
 def by_trial(outline: Outline, tree: Any) -> Any:
@@ -189,7 +261,7 @@ def compiled(lowered: Lowered) -> Compiled:
 
 
 def decisive(outline: Outline) -> Facts:
-    """All that decides what is compiled; to be compared with what a kept program was compiled for."""
+    """All that decides what is traced; to be compared with what a kept program was traced for."""
     config = outline.plan.config
     traced = outline.teacher, by_trial(outline, outline.hyper)
     shapes = jax.tree.map(lambda x: f"{x.dtype}{x.shape}", traced)

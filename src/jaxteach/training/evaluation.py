@@ -160,11 +160,9 @@ def play_students(
     return jax.vmap(one)(params, seed_ids)
 
 
-@functools.cache
-@as_fixed
-def chunk_player(
+def chunk_play(
     task: Teachable, student: Student, hierarchical: bool, n_episodes: int, by_seed: NamedSharding, width: int
-) -> Compiled:
+) -> tuple[Callable[..., Episodes], tuple[Any, ...]]:
     """`play_students` for a chunk whose trials are split over devices: each plays its own, none waits.
 
     Args:
@@ -176,7 +174,7 @@ def chunk_player(
         width: trials in a chunk.
 
     Returns:
-        Compiled, params [trial, ...] and seed ids u32[trial] to means f32[trial].
+        A function of params [trial, ...] and seed ids u32[trial], to means f32[trial]; and their shapes.
     """
     trials = by_seed.spec
     play = jax.shard_map(
@@ -186,15 +184,26 @@ def chunk_player(
         out_specs=trials,
         check_vma=False,
     )
-    params, ids = jax.tree.map(
+    shapes = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct((width, *x.shape), x.dtype, sharding=by_seed),
         (jax.eval_shape(student.init, parameters_key(0)), jax.ShapeDtypeStruct((), jnp.uint32)),
     )
-    return jax.jit(play).lower(params, ids).compile()
+    return play, shapes
 
 
+@functools.cache
+@as_fixed
+def chunk_player(
+    task: Teachable, student: Student, hierarchical: bool, n_episodes: int, by_seed: NamedSharding, width: int
+) -> Compiled:
+    """`chunk_play`, compiled."""
+    play, shapes = chunk_play(task, student, hierarchical, n_episodes, by_seed, width)
+    return jax.jit(play).lower(*shapes).compile()
+
+
+@as_fixed
 @functools.partial(jax.jit, static_argnums=(0, 3, 4))
-def jit_play_teacher(
+def play_teacher(
     task: Teachable, teacher: AnyTeacher, seed: Array, n_episodes: int, greedy: bool
 ) -> Episodes:
     """Evaluate the teacher alone, its actions sampled from q(a|s).
@@ -221,8 +230,6 @@ def jit_play_teacher(
 
     return play(task, choose, jnp.zeros((lanes, n_states)), evaluation_key(seed), n_episodes)
 
-
-play_teacher = as_fixed(jit_play_teacher)
 
 TEACHER_EPISODES = 1000
 """Episodes a teacher's success rate is measured on."""

@@ -77,7 +77,7 @@ class Program(Outline):
 
     init: Compiled
     segment: Compiled
-    compile_seconds: float
+    compile_seconds: float = 0.0
     kept_evaluation: Compiled | None = None
     kept_teacher: Compiled | None = None
 

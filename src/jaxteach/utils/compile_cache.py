@@ -60,10 +60,17 @@ def is_private(folder: Path) -> bool:
     """Whether a folder, made if need be, belongs to this user alone: its programs are run unseen."""
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
+        return stat.S_ISDIR(folder.lstat().st_mode) and why_not_own(folder) is None
     except OSError:
         return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022
+
+
+def why_not_own(path: Path) -> str | None:
+    """Why what is in a file or folder may be somebody else's, in words; None if it is this user's alone."""
+    found = path.lstat()
+    if hasattr(os, "getuid") and found.st_uid != os.getuid():
+        return "belongs to another user"
+    return "may be written by others" if stat.S_ISLNK(found.st_mode) or found.st_mode & 0o022 else None
 
 
 def why_not(folder: Path) -> str | None:

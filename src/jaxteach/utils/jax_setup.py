@@ -72,7 +72,7 @@ def start_jax(
 
 
 def programs_folder() -> Path | None:
-    """Where compiled programs are kept beside JAX's own cache; None if that is off."""
+    """Where traced programs are kept, in the folder of JAX's own cache; None if that is off."""
     import jax
 
     folder = jax.config.values["jax_compilation_cache_dir"]

@@ -2,7 +2,6 @@
 
 import math
 import os
-import platform
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,17 +20,6 @@ def cores(root: Path = Path("/")) -> int:
     """
     mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min([mine, *map(math.ceil, cpu_quotas(root))]))
-
-
-def processor(root: Path = Path("/")) -> str:
-    """The processor's model and instruction sets, as far as the system tells: machine code is made for them.
-
-    Args:
-        root: where the system's files are.
-    """
-    wanted = ("model name", "flags", "Features", "CPU implementer", "CPU part")
-    lines = {line for line in lines_of(root / "proc/cpuinfo") if line.startswith(wanted)}
-    return "\n".join([platform.machine(), platform.processor(), *sorted(lines)])
 
 
 def memory_left(root: Path = Path("/")) -> int | None:

@@ -1,5 +1,7 @@
 """What a command finds where it runs: terminal, matplotlib's settings, and how this was installed."""
 
+import functools
+import hashlib
 import importlib.metadata
 import io
 import logging
@@ -23,6 +25,15 @@ def settle() -> None:
     os.environ["MPLBACKEND"] = "agg"
     # matplotlib warns of its own settings and folders: figures here take neither.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
+
+
+@functools.cache
+def source_digest() -> str:
+    """A digest of this package's modules: results name it, and traced programs are kept for it."""
+    package, total = Path(__file__).resolve().parents[1], hashlib.sha256()
+    for file in sorted(package.rglob("*.py")):
+        total.update(f"src/jaxteach/{file.relative_to(package)}\n".encode() + file.read_bytes())
+    return total.hexdigest()
 
 
 def how_to_install(extra: str) -> str:
