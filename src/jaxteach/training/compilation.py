@@ -164,20 +164,25 @@ def compile_kept(outline: Outline, store: Store) -> Program:
     futures = {}
     with ThreadPoolExecutor(max_workers=2) as compilers:
         traced = trace_init(outline)  # says how a state is built, which files do not
-        init = compilers.submit(compiled, traced.lower())
         for name, part in parts_of(outline, traced.out_info).items():
             exports[name] = kept[name] if name in kept else part.exported()
             futures[name] = compilers.submit(compiled, part.lowered(exports[name]))
+        futures["init"] = compilers.submit(compiled, traced.lower())
     if not kept:
         store.save(facts, exports)
     parts: dict[str, Any] = {name: future.result() for name, future in futures.items()}
-    return Program(**vars(outline), init=init.result(), **parts)
+    return Program(**vars(outline), **parts)
 
 
 def trace_init(outline: Outline) -> Traced:
     """The function that begins a chunk, seed ids u32[trial] to a state."""
-    ids = jax.ShapeDtypeStruct((outline.width,), jnp.uint32, sharding=outline.by_seed)
-    return jax.jit(functools.partial(init_chunk, outline.plan), out_shardings=outline.by_seed).trace(ids)
+    begin = functools.partial(init_chunk, outline.plan)
+    return jax.jit(begin, out_shardings=outline.by_seed).trace(seeds_shape(outline))
+
+
+def seeds_shape(outline: Outline) -> jax.ShapeDtypeStruct:
+    """Of a chunk's seed ids, u32[trial]."""
+    return jax.ShapeDtypeStruct((outline.width,), jnp.uint32, sharding=outline.by_seed)
 
 
 def parts_of(outline: Outline, state: Any) -> dict[str, Part]:
@@ -187,7 +192,7 @@ def parts_of(outline: Outline, state: Any) -> dict[str, Part]:
         outline: of the program.
         state: shapes of a state.
     """
-    parts = {"segment": segment_part(outline, state), "kept_evaluation": evaluation_part(outline)}
+    parts = {"segment": segment_part(outline, state), "kept_evaluation": evaluation_part(outline, state)}
     return parts if outline.teacher is None else {**parts, "kept_teacher": teacher_part(outline)}
 
 
@@ -213,7 +218,7 @@ def segment_part(outline: Outline, state: Any) -> Part:
 
     arguments = (
         by_trial(outline, state),
-        jax.ShapeDtypeStruct((outline.width,), jnp.uint32, sharding=outline.by_seed),
+        seeds_shape(outline),
         by_trial(outline, outline.hyper),
         outline.teacher,
         jax.ShapeDtypeStruct((), jnp.int32, sharding=everywhere),
@@ -221,13 +226,12 @@ def segment_part(outline: Outline, state: Any) -> Part:
     return Part("run_segment", plain, lambda found: (tree.unflatten(found[0]), found[1]), arguments, (0,))
 
 
-def evaluation_part(outline: Outline) -> Part:
-    """What evaluates a chunk, see `evaluation.chunk_player`."""
+def evaluation_part(outline: Outline, state: Any) -> Part:
+    """What evaluates a chunk, see `evaluation.chunk_play`."""
     plan = outline.plan
     assert plan.config.eval_episodes is not None
-    play, arguments = chunk_play(
-        plan.task, plan.student, plan.hierarchical, plan.config.eval_episodes, outline.by_seed, outline.width
-    )
+    play = chunk_play(plan.task, plan.student, plan.hierarchical, plan.config.eval_episodes, outline.by_seed)
+    arguments = by_trial(outline, state.params), seeds_shape(outline)
     return Part("play_students", lambda *given: jax.tree.leaves(play(*given)), episodes_of, arguments)
 
 

@@ -161,8 +161,8 @@ def play_students(
 
 
 def chunk_play(
-    task: Teachable, student: Student, hierarchical: bool, n_episodes: int, by_seed: NamedSharding, width: int
-) -> tuple[Callable[..., Episodes], tuple[Any, ...]]:
+    task: Teachable, student: Student, hierarchical: bool, n_episodes: int, by_seed: NamedSharding
+) -> Callable[..., Episodes]:
     """`play_students` for a chunk whose trials are split over devices: each plays its own, none waits.
 
     Args:
@@ -171,24 +171,18 @@ def chunk_play(
         hierarchical: see `play_students`.
         n_episodes: episodes a seed.
         by_seed: how trials lie on the devices.
-        width: trials in a chunk.
 
     Returns:
-        A function of params [trial, ...] and seed ids u32[trial], to means f32[trial]; and their shapes.
+        A function of params [trial, ...] and seed ids u32[trial], to means f32[trial].
     """
     trials = by_seed.spec
-    play = jax.shard_map(
+    return jax.shard_map(
         lambda params, ids: play_students(task, student, params, ids, n_episodes, False, hierarchical),
         mesh=by_seed.mesh,
         in_specs=(trials, trials),
         out_specs=trials,
         check_vma=False,
     )
-    shapes = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct((width, *x.shape), x.dtype, sharding=by_seed),
-        (jax.eval_shape(student.init, parameters_key(0)), jax.ShapeDtypeStruct((), jnp.uint32)),
-    )
-    return play, shapes
 
 
 @functools.cache
@@ -196,9 +190,12 @@ def chunk_play(
 def chunk_player(
     task: Teachable, student: Student, hierarchical: bool, n_episodes: int, by_seed: NamedSharding, width: int
 ) -> Compiled:
-    """`chunk_play`, compiled."""
-    play, shapes = chunk_play(task, student, hierarchical, n_episodes, by_seed, width)
-    return jax.jit(play).lower(*shapes).compile()
+    """`chunk_play`, compiled for so many trials."""
+    params, ids = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct((width, *x.shape), x.dtype, sharding=by_seed),
+        (jax.eval_shape(student.init, parameters_key(0)), jax.ShapeDtypeStruct((), jnp.uint32)),
+    )
+    return jax.jit(chunk_play(task, student, hierarchical, n_episodes, by_seed)).lower(params, ids).compile()
 
 
 @as_fixed

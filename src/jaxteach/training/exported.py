@@ -1,8 +1,8 @@
 """Traced programs kept in files, so that a command run again traces nothing.
 
 JAX's own cache has them compiled, but is found by what was traced and lowered, which takes longer than most
-runs train. These files are found by what decides the trace: static configuration, this package's code, versions,
-settings, devices. They hold programs as `jax.export` writes them: nothing in them is unpickled.
+runs train. These are found by what decides the trace: static configuration, this package's code, versions,
+settings, devices. They are files as `jax.export` writes them: nothing in them is unpickled.
 """
 
 import hashlib
