@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from jaxteach.utils.errors import UserError, one_line
+from jaxteach.utils.files import write_atomic
 
 try:
     import fcntl
@@ -145,10 +146,26 @@ def put_aside(path: Path) -> None:
             return
         with open(path, "ab") as file:
             _lock(file, path)
-            names = (f"{path.name}.old{f'.{i}' if i else ''}" for i in itertools.count())
-            path.rename(next(aside for aside in map(path.with_name, names) if not os.path.lexists(aside)))
+            path.rename(_aside(path))
     except OSError as error:
         raise UserError(f"cannot put {path} aside: {error.strerror}") from error
+
+
+def keep_copy(path: Path) -> None:
+    """Copy a table that will be replaced to the first free of *.old, *.old.1, *.old.2 and so on.
+
+    Args:
+        path: the table; it stays where it is until it is replaced, whole.
+
+    Raises:
+        UserError: the copy cannot be written.
+    """
+    write_atomic(_aside(path), path.read_bytes())
+
+
+def _aside(path: Path) -> Path:
+    names = (f"{path.name}.old{f'.{i}' if i else ''}" for i in itertools.count())
+    return next(aside for aside in map(path.with_name, names) if not os.path.lexists(aside))
 
 
 def _lock(file: IO[bytes], path: Path) -> None:

@@ -3,10 +3,10 @@
 import dataclasses
 from pathlib import Path
 
-from jaxteach.llm.answer_log import AnswerLog, put_aside
+from jaxteach.llm.answer_log import keep_copy, put_aside
 from jaxteach.llm.backend import Backend
-from jaxteach.llm.build_table import build_table, distribution
-from jaxteach.llm.query import Report, ask_all
+from jaxteach.llm.precompute import ask_for_table
+from jaxteach.llm.query import Report
 from jaxteach.llm.settings import Job
 from jaxteach.tasks.language import Language
 from jaxteach.teacher import PlanTable, save_table
@@ -57,21 +57,11 @@ def extend(
     Raises:
         UserError: anything went wrong; the table is as it was, and all answers received are in the log.
     """
-    who = backend.describe()
-    job.check(who["backend"], backend.capabilities)
+    job.check(backend.describe()["backend"], backend.capabilities)
     _, document = read_json(out)
     checked = check_table(document, str(out), job.task, language, whole=False)
     path = extension_log(out)
-    log = AnswerLog(path, job.identity(backend), resume=path.exists())
-
-    def check_state(row: int) -> None:
-        distribution(job, log, row)  # a bad state stops the run as soon as its answers are there
-
-    try:
-        ask_all(job, backend, log, check_state, report or (lambda done, total: None))
-        part = build_table(job, who, log, document["name"])
-    finally:
-        log.close()
+    part = ask_for_table(job, backend, path, document["name"], path.exists(), report)
     plans = {**plans_of(checked), **dict(zip(part.states, part.plans, strict=True))}
     note = {**part.provenance, "states": [state.text for state in part.states]}
     before = document["provenance"]
@@ -82,12 +72,7 @@ def extend(
         tuple(plans[state] for state in language.states),
         {**before, "extensions": [*before.get("extensions", ()), note]},
     )
-    aside = out.read_bytes()
-    put_aside(out)
-    try:
-        written = save_table(table, out)
-    except UserError:
-        out.write_bytes(aside)
-        raise
+    keep_copy(out)
+    written = save_table(table, out)
     put_aside(path)
     return written

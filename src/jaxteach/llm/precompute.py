@@ -46,13 +46,31 @@ def precompute(
     Raises:
         UserError: anything went wrong; all answers received are in the log.
     """
-    who = backend.describe()
-    job.check(who["backend"], backend.capabilities)
+    job.check(backend.describe()["backend"], backend.capabilities)
     check_name(name, "--name")
     check_place(out, resume, overwrite)
     path = log_path(out)
     if overwrite and not resume:
         put_aside(path)
+    return save_table(ask_for_table(job, backend, path, name, resume, report), out)
+
+
+def ask_for_table(
+    job: Job, backend: Backend, path: Path, name: str, resume: bool, report: Report | None = None
+) -> PlanTable:
+    """Ask all that a job asks and estimate; every answer is in the log before the next is asked for.
+
+    Args:
+        job: what to ask, and how.
+        backend: who answers.
+        path: the log of answers.
+        name: the table's name.
+        resume: continue with the answers that are there.
+        report: progress; None for silence.
+
+    Returns:
+        The table, not yet written.
+    """
     log = AnswerLog(path, job.identity(backend), resume)
 
     def check_state(row: int) -> None:
@@ -60,7 +78,7 @@ def precompute(
 
     try:
         ask_all(job, backend, log, check_state, report or (lambda done, total: None))
-        return save_table(build_table(job, who, log, name), out)
+        return build_table(job, backend.describe(), log, name)
     finally:
         log.close()
 
