@@ -9,6 +9,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from jaxteach.rendering.episode import Episode, Moment
+from jaxteach.utils.jax_setup import import_matplotlib
 
 WIDTH, HEIGHT = 840, 470
 """The size everything below is measured in; a frame is scaled from it."""
@@ -76,6 +77,7 @@ class _Brush:
 @functools.cache
 def _font(bold: bool, pixels: int) -> ImageFont.FreeTypeFont:
     """DejaVu Sans as it comes with matplotlib: the same letters on every machine."""
+    import_matplotlib()
     import matplotlib
 
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"

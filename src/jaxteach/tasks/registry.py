@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from jaxteach.tasks.language import Language
 from jaxteach.utils.errors import UserError, nearest, one_line
+from jaxteach.utils.jax_setup import import_matplotlib
 from jaxteach.utils.registry import Registry, own
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ _FACTS = {
 }
 """Where tasks state their facts without JAX."""
 _LEVELS = "jaxteach.worlds.minigrid.task"
-_FAMILIES = {"BabyAI-": _LEVELS, "MiniGrid-": _LEVELS, "Navix-": "jaxteach.worlds.navix"}
+_NAVIX = "jaxteach.worlds.navix"
+_FAMILIES = {"BabyAI-": _LEVELS, "MiniGrid-": _LEVELS, "Navix-": _NAVIX}
 """Modules whose `task_maker(name)` knows all names that begin so, and refuses those it has not."""
 _SHARED = "jaxteach.worlds.minigrid.taught.families:FAMILIES"
 """Words that several tasks share, by the name that their tables go by; without JAX."""
@@ -170,6 +172,8 @@ def task_class(name: str) -> Maker:
     family = _family(name)
     if family is None:
         return _tasks.get(name)
+    if family == _NAVIX:
+        import_matplotlib()  # a line, not a traceback from navix, where its settings are damaged
     maker: Maker = own(f"{family}:task_maker")(name)
     return maker
 

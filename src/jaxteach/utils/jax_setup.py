@@ -46,8 +46,7 @@ def start_jax(
         platforms: such as cpu, to leave accelerators to others; by default the best there is.
 
     Raises:
-        UserError: the cache asked for cannot be written, there are no such devices, or matplotlib cannot read
-            its settings.
+        UserError: the cache asked for cannot be written, or there are no such devices.
     """
     if deterministic:
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC}".strip()
@@ -68,7 +67,6 @@ def start_jax(
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
         replace_damaged(folder)
     start_devices()
-    import_matplotlib()
 
 
 def programs_folder() -> Path | None:
@@ -100,7 +98,7 @@ def start_devices() -> None:
 
 
 def import_matplotlib() -> None:
-    """Import matplotlib, as navix does.
+    """Import matplotlib: before navix, which imports it too, and before drawing.
 
     Raises:
         UserError: it cannot read its settings.
