@@ -27,6 +27,7 @@ from jaxteach.training.streams import (
     pool_key,
 )
 from jaxteach.utils.numerics import as_fixed
+from jaxteach.utils.on_host import on_host
 
 SIDE_BY_SIDE = 128
 """Episodes run side by side; each lane plays a fixed share, so that no episode is left out for being long."""
@@ -261,4 +262,4 @@ def summarise(per_seed: dict[str, np.ndarray]) -> dict[str, Any]:
 def as_arrays(episodes: Episodes) -> dict[str, np.ndarray]:
     """success_rate, return and length as float64 arrays over seeds."""
     names = {"success_rate": episodes.success, "return": episodes.reward, "length": episodes.length}
-    return {name: np.atleast_1d(np.asarray(value, np.float64)) for name, value in names.items()}
+    return {name: np.atleast_1d(on_host(value)).astype(np.float64) for name, value in names.items()}

@@ -19,6 +19,7 @@ from jaxteach.training.metrics import MetricsLog
 from jaxteach.training.state import Plan, SeedState, make_plan
 from jaxteach.training.trials import IntArray, pad, points_of, seeds_of
 from jaxteach.utils.jax_setup import check_width
+from jaxteach.utils.on_host import on_host
 
 SEGMENT_UPDATES = 8
 """Updates between two looks at the host, at most: short enough for a progress bar and for Ctrl-C."""
@@ -146,7 +147,7 @@ SEEDS = PartitionSpec("seed")
 
 
 def seed_mesh(width: int) -> Mesh:
-    """All local devices in a row, each to hold an equal part of a chunk's seeds.
+    """All devices in a row, those of other processes too, each to hold an equal part of a chunk's seeds.
 
     Args:
         width: seeds in a chunk.
@@ -155,7 +156,7 @@ def seed_mesh(width: int) -> Mesh:
         UserError: if they cannot be split evenly.
     """
     check_width(width)
-    return Mesh(np.asarray(jax.local_devices()), ("seed",))
+    return Mesh(np.asarray(jax.devices()), ("seed",))
 
 
 def run_chunk(
@@ -183,7 +184,7 @@ def run_chunk(
         # copies nothing.
         state = jax.device_put(state, program.by_seed)
         state, metrics = program.segment(state, ids, hyper, program.teacher, first)
-        log.add(jax.device_get(metrics))
+        log.add(on_host(metrics))
         yield state
-        if int(np.min(jax.device_get(state.env_steps))) >= config.env_steps:
+        if int(np.min(on_host(state.env_steps))) >= config.env_steps:
             return

@@ -20,6 +20,7 @@ from jaxteach.training.program import Program, run_chunk
 from jaxteach.training.state import SeedState
 from jaxteach.training.trials import IntArray, points_of, seeds_of, trials_of
 from jaxteach.utils.numerics import as_fixed
+from jaxteach.utils.on_host import on_host
 
 Stop = Callable[[], bool]
 Arrays = dict[str, npt.NDArray[Any]]
@@ -310,7 +311,7 @@ def train_chunk(
     log = start.log if start else MetricsLog(n)
     began = time.perf_counter() - (start.chunk_seconds if start else 0.0)
     for state in run_chunk(program, trials, log, start.state if start else None):
-        done = np.asarray(jax.device_get(state.env_steps))[:n]
+        done = on_host(state.env_steps)[:n]
         share = min(1.0, float(np.min(done)) / plan.env_steps)
         progress = Progress(
             state=state,
@@ -333,6 +334,6 @@ def train_chunk(
         metrics=log.arrays(),
         diverged_at=log.diverged_at(),
         seconds=time.perf_counter() - began,
-        params=jax.tree.map(lambda x: np.asarray(x)[:n], state.params),
+        params=jax.tree.map(lambda x: x[:n], on_host(state.params)),
         complete=progress.complete,
     )

@@ -123,7 +123,7 @@ def check_width(width: int) -> None:
     """
     import jax
 
-    devices = jax.local_devices()
+    devices = jax.devices()
     if width % len(devices):
         fewer = {"cpu": "--host-devices", "gpu": "devices (CUDA_VISIBLE_DEVICES)"}
         raise UserError(
