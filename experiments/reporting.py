@@ -53,6 +53,12 @@ class Result:
         return self.run.teacher_success_rate
 
     @property
+    def unlisted(self) -> int:
+        """Environment steps, of all seeds, in states outside the teacher's table."""
+        assert self.run.summary is not None
+        return int(self.run.summary["unlisted_steps"])
+
+    @property
     def success(self) -> np.ndarray:
         """Success rate of every seed in the final evaluation, [seed]."""
         return self._final("success_rate")
@@ -102,6 +108,17 @@ def summary_row(result: Result, window: int, **columns: Any) -> dict[str, Any]:
     }
 
 
+def detailed_row(result: Result, window: int, **columns: Any) -> dict[str, Any]:
+    """A row of summary.csv with the budget, and confirmed steps to 0.95."""
+    steps = sample_efficiency(result.steps_to(0.95, window))
+    return {
+        **summary_row(result, window),
+        "env_steps": result.config.env_steps,
+        "confirmed_env_steps_to_0.95": steps["median"],
+        **columns,
+    }
+
+
 def seed_rows(results: Iterable[Result], window: int) -> list[dict[str, Any]]:
     """The final metrics of every seed, a row each."""
     rows = []
@@ -109,7 +126,9 @@ def seed_rows(results: Iterable[Result], window: int) -> list[dict[str, Any]]:
         columns = result.per_seed(window)
         for i in range(len(columns["seed"])):
             own = {name: values[i] for name, values in columns.items()}
-            rows.append({"task": result.task, "run": result.label, **own})
+            rows.append(
+                {"task": result.task, "run": result.label, **own, "teacher_success": result.teacher_success}
+            )
     return rows
 
 
@@ -164,8 +183,9 @@ def write_results(
 
 
 def command_flag(options: Options) -> str:
-    """The flag of a scale."""
-    return "" if options.scale.name == "default" else f" --{options.scale.name}"
+    """The flags that a figure was made with."""
+    scale = "" if options.scale.name == "default" else f" --{options.scale.name}"
+    return scale + (" --so-far" if options.so_far else "")
 
 
 def origin_of(result: Result) -> dict[str, Any]:
@@ -174,7 +194,7 @@ def origin_of(result: Result) -> dict[str, Any]:
     return {
         "task": result.task,
         "label": result.label,
-        "command": run_command(result.config),
+        "command": run_command(result.config, config["device"]),
         "folder": result.run.path.name,
         "fingerprint": config["fingerprint"],
         "teacher": summary["teacher"],
@@ -182,13 +202,16 @@ def origin_of(result: Result) -> dict[str, Any]:
         "device": config["device"],
         "versions": config["versions"],
         "source_sha256": summary["source_sha256"],
+        "commit": summary.get("commit"),
     }
 
 
-def run_command(config: Config) -> str:
-    """The command line that trains a configuration."""
+def run_command(config: Config, device: Mapping[str, Any]) -> str:
+    """The command line that trains a configuration, to the bit on as many devices."""
     given, default = flags(to_json(config)), flags(to_json(Config()))
     changed = [
         f"{flag} {value}" for flag, value in given.items() if value is not None and value != default[flag]
     ]
+    if device["platform"] == "cpu":
+        changed.append(f"--host-devices {device['count']}")
     return " ".join(["python -m jaxteach.run", *changed])

@@ -1,0 +1,310 @@
+"""A second computation of the numbers that the pages take from committed data: python -m tests.audit [ROOT].
+
+It shares no code with the package or experiments/: NumPy, SciPy and the files alone. The bootstrap is that
+which docs/results.md describes: 5000 resamples of the ascending scores, drawn by NumPy's default generator
+from seed 0, ends rounded outwards to values drawn. What no committed file carries is named, not passed over.
+"""
+
+import hashlib
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from tests.audit_statistics import Rows, above, boot, column, holm, iqm, middle, p_value, ratio, rows_of
+
+PAGES = ("README.md", "docs/results.md", "docs/teachers.md")
+ROUNDED = 0.5e-6 + 1.5e-7  # six decimals of means of rates that were float32
+TABLE = re.compile(r"<!-- table (\w+)(?: of (\w+))?(?: against ([^\n]+?))? -->\n(.*?)<!-- end -->", re.DOTALL)
+PLACE = re.compile(r"\{([^{}]+)\}")
+SHORT = {
+    "success": ("success,",),
+    "teacher": ("teacher alone",),
+    "budget": ("environment steps",),
+    "steps": ("confirmed steps", "steps to 0.8"),
+    "steps95": ("to 0.95",),
+    "reached": ("seeds confirmed", "seeds that"),
+    "ratio": ("steps, as",),
+    "above": ("P(",),
+    "p": ("p,", "p against"),
+    "students": ("students,",),
+    "teachers": ("teachers alone",),
+    "wrong": ("wrong",),
+    "solving": ("tables with students above 0.8",),
+    "unlisted": ("unlisted",),
+}
+
+
+def audit(root: Path) -> tuple[list[str], list[str]]:
+    """What does not hold, and what cannot be recomputed."""
+    wrong: list[str] = []
+    gaps: list[str] = []
+    results = root / "experiments" / "results"
+    for folder in sorted(path.parent for path in results.glob("*/summary.csv")):
+        wrong += [f"{folder.name}/{line}" for line in (*hashes(folder), *summary(folder))]
+        gaps += [f"{folder.name}: {line}" for line in unknown(folder)]
+    wrong += teachers(results)
+    sentences = (root / "experiments" / "sentences.txt").read_text(encoding="utf-8").splitlines()
+    for page in PAGES:
+        text = (root / page).read_text(encoding="utf-8")
+        own = [line.partition(": ")[2] for line in sentences if line.startswith(f"{page}: ")]
+        wrong += [f"{page}: {line}" for line in (*tables(text, results), *prose(text, own, results))]
+    return wrong, gaps
+
+
+def hashes(folder: Path) -> Iterator[str]:
+    """Files that are not those that provenance.json names."""
+    for name, digest in json.loads((folder / "provenance.json").read_text())["files"].items():
+        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+            yield f"{name}: not the file that provenance.json names"
+
+
+def seeds_of(folder: Path, task: str, run: str) -> Rows:
+    """The seeds of a run; of a number of errors those of all its tables."""
+    runs = {run, "none 0", "none"} if run in ("systematic 0", "noise 0", "states 0") else {run}
+    return [
+        row
+        for row in rows_of(folder / "per_seed.csv.gz")
+        if row["task"] == task and (row["run"] in runs or row["run"].startswith(f"{run}/"))
+    ]
+
+
+def in_tables(rows: Rows) -> np.ndarray:
+    """Success in the end of what was drawn at random: means of wrong tables, or seeds."""
+    names = list(dict.fromkeys(row["run"] for row in rows))
+    if len(names) == 1:
+        return column(rows, "success_rate")
+    return np.array([column([r for r in rows if r["run"] == n], "success_rate").mean() for n in names])
+
+
+def summary(folder: Path) -> Iterator[str]:
+    """Numbers of summary.csv that the seeds do not give."""
+    for row in rows_of(folder / "summary.csv"):
+        seeds = seeds_of(folder, row["task"], row["run"])
+        for name, number in expected(row, seeds, folder).items():
+            text = row.get(name)
+            if text is None:
+                continue
+            given = float(text) if text else np.inf
+            if not (given == number or abs(given - number) <= ROUNDED):
+                where = f"{row['task']}, {row['run']}: {name}"
+                yield f"summary.csv: {where} is {text}, the seeds give {number:.6f}"
+
+
+def expected(row: dict[str, str], seeds: Rows, folder: Path) -> dict[str, float]:
+    """What the seeds give, by the name of the column."""
+    success = column(seeds, "success_rate")
+    found = {"seeds": len(seeds), "success_iqm": float(iqm(success)), "success_mean": success.mean()}
+    whole = in_tables(seeds)
+    ends = boot(whole, np.mean) if "tables" in row else boot(success, middle)
+    found |= {"success_low": ends[0], "success_high": ends[1]}
+    for prefix, share in (("", "reached_0.8"), ("confirmed_", "confirmed_0.8")):
+        name = f"{prefix}env_steps_to_0.8"
+        if name in seeds[0]:
+            steps = column(seeds, name)
+            low, high = boot(steps, np.median)
+            found |= {name: np.median(steps), f"{name}_low": low, f"{name}_high": high}
+            found[share] = np.isfinite(steps).mean()
+    if "confirmed_env_steps_to_0.95" in seeds[0]:
+        found["confirmed_env_steps_to_0.95"] = np.median(column(seeds, "confirmed_env_steps_to_0.95"))
+    if "tables" in row:
+        names = {seed["run"] for seed in seeds}
+        means = whole if len(names) > 1 else np.array([success.mean()])
+        found |= {"tables": len(names), "above_0.8": (means > 0.8).mean()}
+    return found
+
+
+def unknown(folder: Path) -> Iterator[str]:
+    """What pages show of a figure and its committed files do not give."""
+    row = rows_of(folder / "summary.csv")[0]
+    if "tables" in row:
+        yield "teachers alone, table by table, and how many states were wrong on average"
+    if "evaluated_on" in row:
+        yield "success of every seed on the other variants"
+    if "confirmed_0.8" not in row:
+        yield "confirmed crossings: the runs were made before, and steps are those to the first window"
+
+
+def teachers(results: Path) -> Iterator[str]:
+    """Teachers whose success alone is not the same in all figures."""
+    known: dict[tuple[str, str], set[str]] = {}
+    for folder in sorted(path.parent for path in results.glob("*/summary.csv")):
+        runs = json.loads((folder / "provenance.json").read_text())["runs"]
+        by_name = {(run["task"], run["label"]): run for run in runs}
+        for row in rows_of(folder / "summary.csv"):
+            run = by_name.get((row["task"], row["run"]))
+            plain = run and run["teacher"] and not run["corrupt"] and "distill" not in run["command"]
+            if plain and row["teacher_success"]:
+                key = row["task"], run["teacher"]["sha256"]
+                known.setdefault(key, set()).add(row["teacher_success"])
+    for (task, digest), rates in known.items():
+        if len(rates) > 1:
+            yield f"teacher alone, {task}, table {digest[:8]}: {sorted(rates)}"
+
+
+def tables(page: str, results: Path) -> Iterator[str]:
+    """Cells of a page's tables that the results do not give."""
+    for figure, task, reference, text in TABLE.findall(page):
+        folder = results / figure
+        if not (folder / "summary.csv").exists():
+            continue
+        shown = parsed(text)
+        rows = [row for row in rows_of(folder / "summary.csv") if task in ("", row["task"])]
+        if len(shown) != len(rows):
+            yield f"{figure}: {len(shown)} rows, the results have {len(rows)}"
+        wanted = [in_words(row) for row in rows]
+        for more, words in zip(comparisons(rows, reference, folder), wanted, strict=True):
+            words.update(more)
+        for cells, words in zip(shown, wanted, strict=False):
+            for head, cell in cells.items():
+                want = words.get(max((k for k in words if head.startswith(k)), key=len, default=""))
+                if cell != want:
+                    yield f"{figure}: {cells['task']}, {cells['run']}: {head}: {cell}, the data give {want}"
+
+
+def parsed(text: str) -> Rows:
+    """A table of a page, a row each, by the heads of the columns."""
+    lines = [[c.strip() for c in line.strip("| ").split(" | ")] for line in text.strip().splitlines()]
+    return [dict(zip(lines[0], line, strict=True)) for line in lines[2:]] if lines else []
+
+
+def in_words(row: dict[str, str]) -> dict[str, str]:
+    """A row of summary.csv as pages have it, by the beginnings of the heads."""
+    kilo = {k: f"{float(v) / 1000:,.1f}k" if v else "never" for k, v in row.items() if "env_steps_to" in k}
+    rate = {k: f"{float(v):.3f}" if re.fullmatch(r"[\d.]+", v) else "-" for k, v in row.items()}
+    part = {k: f"{float(v):.0%}" for k, v in row.items() if k[:6] in ("reache", "confir", "above_") and v}
+
+    def of(cells: dict[str, str], *names: str) -> str:
+        centre, low, high = (cells[name] for name in names)
+        return "never" if centre == low == "never" else f"{centre} [{low}, {high}]"
+
+    first = {"task": row["task"], "run": row["run"], "seeds": row["seeds"]}
+    if "tables" in row:
+        states = f"{row['n_wrong']} of {row['n_states']} states" if row.get("n_wrong") else rate["share"]
+        students = of(rate, "success_mean", "success_low", "success_high")
+        alone = of(rate, "teacher_success", "teacher_low", "teacher_high")
+        return first | {
+            "tables with students above 0.8": part["above_0.8"],
+            "tables with students above": part["above_teacher"],
+            "tables": row["tables"],
+            "wrong": states,
+            "students": students,
+            "teachers alone": alone,
+        }
+    if "evaluated_on" in row:
+        there = of(rate, "transfer_iqm", "transfer_low", "transfer_high")
+        alone = rate["teacher_there"]
+        return first | {"evaluated on": row["evaluated_on"], "success": there, "teacher alone": alone}
+    kind = "confirmed_env_steps_to_0.8" if "confirmed_0.8" in row else "env_steps_to_0.8"
+    steps, reached = of(kilo, kind, f"{kind}_low", f"{kind}_high"), part.get("confirmed_0.8")
+    return first | {
+        "success": of(rate, "success_iqm", "success_low", "success_high"),
+        "teacher alone": rate["teacher_success"],
+        "environment steps": f"{int(row.get('env_steps') or 0):,}",
+        "confirmed steps": steps,
+        "steps to 0.8": steps,
+        "seeds confirmed": reached or "",
+        "seeds that reach": part.get("reached_0.8", ""),
+        "to 0.95": kilo.get("confirmed_env_steps_to_0.95", ""),
+        "unlisted": row.get("unlisted", ""),
+    }
+
+
+def comparisons(rows: Rows, reference: str, folder: Path) -> list[dict[str, str]]:
+    """Cells that compare the rows of a table, by the beginnings of their heads."""
+    found: list[dict[str, str]] = [{} for _ in rows]
+    tests: list[tuple[int, float]] = []
+    for i, row in enumerate(rows):
+        seeds = seeds_of(folder, row["task"], row["run"])
+        if "tables" in row:
+            found[i] = {"p against": "-"}
+            true = [s for s in seeds_of(folder, row["task"], "noise 0") if s not in seeds]
+            if true:
+                by_seed = {
+                    seed["seed"]: rate for seed, rate in zip(true, column(true, "success_rate"), strict=True)
+                }
+                groups: dict[str, list[float]] = {}
+                for seed in seeds:
+                    group = seed["run"] if "/" in seed["run"] else seed["seed"]
+                    groups.setdefault(group, []).append(by_seed[seed["seed"]])
+                tests.append((i, p_value(in_tables(seeds), np.array([np.mean(g) for g in groups.values()]))))
+        elif reference:
+            found[i] = dict.fromkeys(("steps, as", "P(", "p,"), "-")
+            base = seeds_of(folder, row["task"], reference)
+            if base and row["run"] != reference:
+                found[i], both = against(row, seeds, base, folder)
+                tests += [(i, p) for p in both]
+    by_row: dict[int, list[str]] = {}
+    for (i, _), p in zip(tests, holm([p for _, p in tests]), strict=True):
+        by_row.setdefault(i, []).append("<0.001" if p < 0.001 else f"{p:.3f}")
+    for i, texts in by_row.items():
+        found[i]["p against" if "tables" in rows[i] else "p,"] = "; ".join(texts)
+    return found
+
+
+def against(row: dict[str, str], seeds: Rows, base: Rows, folder: Path) -> tuple[dict[str, str], list[float]]:
+    """How a run compares with the one of its task that others are compared with: cells, and two p-values."""
+    name = max((n for n in seeds[0] if n.endswith("env_steps_to_0.8")), key=len)
+    success, base_success = column(seeds, "success_rate"), column(base, "success_rate")
+    steps, base_steps = column(seeds, name), column(base, name)
+    better, (low, high) = above(success, base_success)
+    cells = {"P(": f"{better:.2f} [{low:.2f}, {high:.2f}]", "steps, as": "-"}
+    if np.isfinite(np.median(base_steps)):
+        centre, ends = ratio(steps, base_steps)
+        texts = [f"{n:.2f}" if np.isfinite(n) else "never" for n in (centre, *ends)]
+        cells["steps, as"] = f"{texts[0]} [{texts[1]}, {texts[2]}]"
+        if not np.isfinite(centre):
+            runs = json.loads((folder / "provenance.json").read_text())["runs"]
+            (command,) = (r["command"] for r in runs if (r["task"], r["label"]) == (row["task"], row["run"]))
+            budget = int(command.partition("--env-steps ")[2].split()[0])
+            cells["steps, as"] = f"more than {budget / np.median(base_steps):.1f}"
+    return cells, [p_value(steps, base_steps), p_value(success, base_success)]
+
+
+def prose(page: str, sentences: list[str], results: Path) -> Iterator[str]:
+    """Numbers of sentences that the tables do not give."""
+    shown = {figure: parsed(text) for figure, task, _, text in TABLE.findall(page) if not task}
+    flat = " ".join(page.split())
+    for sentence in sentences:
+        parts = PLACE.split(sentence)
+        for i in range(1, len(parts), 2):
+            parts[i] = place(parts[i], shown, results)
+        if (count := flat.count(" ".join("".join(parts).split()))) != 1:
+            yield f"{count} times, not once: {''.join(parts)}"
+
+
+def place(address: str, shown: dict[str, Rows], results: Path) -> str:
+    """What a place of a sentence should hold: a cell of a table, or its number rounded half up."""
+    figure, task, run, what = address.split("|")
+    what, _, digits = what.partition(":")
+    rows = shown.get(f"fig_{figure}") or [in_words(r) for r in rows_of(results / f"fig_{figure}/summary.csv")]
+    for row in rows:
+        if row["task"] != task or run not in (row["run"], f"{row['run']} on {row.get('evaluated on')}"):
+            continue
+        cell = next(v for head in SHORT[what] for k, v in row.items() if k.startswith(head) and v)
+        if not digits:
+            return cell
+        number, kilo = re.sub(r"^more than |,| \[.*", "", cell), "k" if "k" in cell.split(" [")[0] else ""
+        scaled = float(number.rstrip("k")) * (100 if digits == "%" else 1)
+        figures = 0 if digits == "%" else int(digits)
+        rounded = np.floor(scaled * 10**figures + 0.5 + 1e-9) / 10**figures
+        return f"{rounded:,.{figures}f}{' %' if digits == '%' else kilo}"
+    raise KeyError(address)
+
+
+def main() -> int:
+    """Print what is wrong and what cannot be recomputed."""
+    root = Path(sys.argv[1]) if sys.argv[1:] else Path(__file__).parents[1]
+    wrong, gaps = audit(root)
+    for line in gaps:
+        print(f"no committed file carries: {line}")
+    for line in wrong:
+        print(f"wrong: {line}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
