@@ -139,17 +139,19 @@ def value(place: str, tables: dict[str, Table], results: Path) -> str:
 
 
 def shortened(cell: str, digits: str) -> str:
-    """The number of a cell without its interval, rounded half up.
+    """The number of a cell without its interval, rounded half up; of two p-values that of steps or success.
 
     >>> shortened("0.555 [0.5, 0.6]", "2"), shortened("73.7k [72.7k, 74.5k]", "0"), shortened("0.292", "%")
     ('0.56', '74k', '29 %')
     """
-    match = re.match(r"(?:more than )?([\d,.]+)(k?)", cell)
+    if "; " in cell:
+        return cell.split("; ")[digits == "success"]
+    match = re.match(r"(?:more than )?([\d,.]+)([k%]?)", cell)
     if match is None:
         return cell
     number, unit = Decimal(match[1].replace(",", "")), match[2]
     if digits == "%":
-        number, unit, digits = number * 100, " %", "0"
+        number, unit, digits = number * (1 if unit else 100), " %", "0"
     return f"{number.quantize(Decimal(1).scaleb(-int(digits)), ROUND_HALF_UP):,}{unit}"
 
 
