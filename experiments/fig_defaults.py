@@ -20,7 +20,7 @@ TEACHER_EPISODES = 4000
 def runs(scale: Scale, task: str) -> dict[str, Config]:
     """The command's defaults but for the number of seeds; where it is compared, no teacher at that budget."""
     taught = scale.config(task, first_seed=0)
-    if scale.name == "default":
+    if not scale.quick:
         taught = dataclasses.replace(taught, seeds=SEEDS, eval_episodes=EPISODES)
     found = {"default": taught}
     if task in UNTAUGHT:

@@ -3,7 +3,7 @@
 import argparse
 import re
 from collections.abc import Callable
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from pathlib import Path
 
 from common import ROOT
@@ -115,10 +115,10 @@ def written(text: str, sentence: str, fills: Callable[[str], str]) -> str:
 
 
 def value(place: str, tables: dict[str, Table], results: Path) -> str:
-    """What goes into a place: `figure|task|run|what`, by a column's short name; `what:2` for two decimals.
+    """What goes into a place, `figure|task|run|what`: a cell, by its column's short name, or a part of it.
 
     Args:
-        place: between the braces.
+        place: between the braces; `what:part` for what `part` gives.
         tables: of the page, by figure.
         results: for figures that the page has no table of.
 
@@ -126,7 +126,7 @@ def value(place: str, tables: dict[str, Table], results: Path) -> str:
         UserError: the results have no such number.
     """
     figure, task, run, what = place.split("|")
-    what, _, digits = what.partition(":")
+    what, _, which = what.partition(":")
     table = tables.setdefault(f"fig_{figure}", read_table(results / f"fig_{figure}"))
     heads = COLUMNS[what]
     for head in (heads,) if isinstance(heads, str) else heads:
@@ -134,25 +134,24 @@ def value(place: str, tables: dict[str, Table], results: Path) -> str:
             cell = table.cell(task, run, head)
         except KeyError:
             continue
-        return shortened(cell, digits) if digits else cell
+        return part(cell, which) if which else cell
     raise UserError(f"experiments/sentences.txt: the results have no {{{place}}}")
 
 
-def shortened(cell: str, digits: str) -> str:
-    """The number of a cell without its interval, rounded half up; of two p-values that of steps or success.
+def part(cell: str, which: str) -> str:
+    """A part of a cell: its number `alone`, without interval; in `%`; the p-value of `steps` or `success`.
 
-    >>> shortened("0.555 [0.5, 0.6]", "2"), shortened("73.7k [72.7k, 74.5k]", "0"), shortened("0.292", "%")
-    ('0.56', '74k', '29 %')
+    >>> part("0.555 [0.5, 0.6]", "alone"), part("more than 7.4", "alone"), part("<0.001; 0.157", "success")
+    ('0.555', '7.4', '0.157')
+    >>> part("0.292", "%"), part("75%", "%")
+    ('29.2 %', '75 %')
     """
-    if "; " in cell:
-        return cell.split("; ")[digits == "success"]
-    match = re.match(r"(?:more than )?([\d,.]+)([k%]?)", cell)
-    if match is None:
-        return cell
-    number, unit = Decimal(match[1].replace(",", "")), match[2]
-    if digits == "%":
-        number, unit, digits = number * (1 if unit else 100), " %", "0"
-    return f"{number.quantize(Decimal(1).scaleb(-int(digits)), ROUND_HALF_UP):,}{unit}"
+    if which in ("steps", "success"):
+        return cell.split("; ")[which == "success"]
+    alone = cell.removeprefix("more than ").partition(" [")[0]
+    if which == "alone":
+        return alone
+    return f"{alone[:-1]} %" if alone.endswith("%") else f"{Decimal(alone) * 100:.1f} %"
 
 
 if __name__ == "__main__":

@@ -179,6 +179,8 @@ def write_results(
         },
     }
     write_atomic(options.out / "provenance.json", (json.dumps(origin, indent=1) + "\n").encode())
+    if len(codes := {result.run.summary["source_sha256"] for result in results}) > 1:
+        say(f"{options.figure}: its runs are of {len(codes)} different codes: train those of older ones anew")
     say(f"{options.figure}: {os.path.relpath(options.out)}")
 
 
@@ -203,7 +205,16 @@ def origin_of(result: Result) -> dict[str, Any]:
         "versions": config["versions"],
         "source_sha256": summary["source_sha256"],
         "commit": summary.get("commit"),
+        "metrics_sha256": metrics_digest(result.run),
     }
+
+
+def metrics_digest(run: Run) -> str:
+    """A digest of all that a run recorded of seeds and updates: the same only if it repeats to the bit."""
+    total = hashlib.sha256()
+    for name, values in sorted(run.metrics.items()):
+        total.update(f"{name} {values.dtype} {values.shape}\n".encode() + values.tobytes())
+    return total.hexdigest()
 
 
 def run_command(config: Config, device: Mapping[str, Any]) -> str:

@@ -167,7 +167,7 @@ def tables(page: str, results: Path) -> Iterator[str]:
             words.update(more)
         for cells, words in zip(shown, wanted, strict=False):
             for head, cell in cells.items():
-                want = words.get(max((k for k in words if head.startswith(k)), key=len, default=""))
+                want = words.get(head)
                 if cell != want:
                     yield f"{figure}: {cells['task']}, {cells['run']}: {head}: {cell}, the data give {want}"
 
@@ -198,24 +198,28 @@ def in_words(row: dict[str, str]) -> dict[str, str]:
             "tables with students above": part["above_teacher"],
             "tables": row["tables"],
             "wrong": states,
-            "students": students,
-            "teachers alone": alone,
+            "students, mean [95 %]": students,
+            "teachers alone, mean [95 %]": alone,
         }
     if "evaluated_on" in row:
         there = of(rate, "transfer_iqm", "transfer_low", "transfer_high")
         alone = rate["teacher_there"]
-        return first | {"evaluated on": row["evaluated_on"], "success": there, "teacher alone": alone}
+        return first | {
+            "evaluated on": row["evaluated_on"],
+            "success, IQM [95 %]": there,
+            "teacher alone": alone,
+        }
     kind = "confirmed_env_steps_to_0.8" if "confirmed_0.8" in row else "env_steps_to_0.8"
     steps, reached = of(kilo, kind, f"{kind}_low", f"{kind}_high"), part.get("confirmed_0.8")
     return first | {
-        "success": of(rate, "success_iqm", "success_low", "success_high"),
+        "success, IQM [95 %]": of(rate, "success_iqm", "success_low", "success_high"),
         "teacher alone": rate["teacher_success"],
-        "environment steps": f"{int(row.get('env_steps') or 0):,}",
-        "confirmed steps": steps,
-        "steps to 0.8": steps,
-        "seeds confirmed": reached or "",
-        "seeds that reach": part.get("reached_0.8", ""),
-        "to 0.95": kilo.get("confirmed_env_steps_to_0.95", ""),
+        "environment steps a seed": f"{int(row.get('env_steps') or 0):,}",
+        "confirmed steps to 0.8, median [95 %]": steps,
+        "steps to 0.8, median [95 %]": steps,
+        "seeds confirmed at 0.8": reached or "",
+        "seeds that reach 0.8": part.get("reached_0.8", ""),
+        "to 0.95, median": kilo.get("confirmed_env_steps_to_0.95", ""),
         "unlisted": row.get("unlisted", ""),
     }
 
@@ -227,7 +231,7 @@ def comparisons(rows: Rows, reference: str, folder: Path) -> list[dict[str, str]
     for i, row in enumerate(rows):
         seeds = seeds_of(folder, row["task"], row["run"])
         if "tables" in row:
-            found[i] = {"p against": "-"}
+            found[i] = {"p against no errors, Holm": "-"}
             true = [s for s in seeds_of(folder, row["task"], "noise 0") if s not in seeds]
             if true:
                 by_seed = {
@@ -239,36 +243,41 @@ def comparisons(rows: Rows, reference: str, folder: Path) -> list[dict[str, str]
                     groups.setdefault(group, []).append(by_seed[seed["seed"]])
                 tests.append((i, p_value(in_tables(seeds), np.array([np.mean(g) for g in groups.values()]))))
         elif reference:
-            found[i] = dict.fromkeys(("steps, as", "P(", "p,"), "-")
+            found[i] = dict.fromkeys(
+                (f"steps, as a multiple of {reference}'s", "P(ends above it)", "p, Holm: steps; success"), "-"
+            )
             base = seeds_of(folder, row["task"], reference)
             if base and row["run"] != reference:
-                found[i], both = against(row, seeds, base, folder)
+                cells, both = against(row, seeds, base, folder)
+                found[i].update(zip(found[i], cells, strict=False))
                 tests += [(i, p) for p in both]
     by_row: dict[int, list[str]] = {}
     for (i, _), p in zip(tests, holm([p for _, p in tests]), strict=True):
         by_row.setdefault(i, []).append("<0.001" if p < 0.001 else f"{p:.3f}")
     for i, texts in by_row.items():
-        found[i]["p against" if "tables" in rows[i] else "p,"] = "; ".join(texts)
+        head = "p against no errors, Holm" if "tables" in rows[i] else "p, Holm: steps; success"
+        found[i][head] = "; ".join(texts)
     return found
 
 
-def against(row: dict[str, str], seeds: Rows, base: Rows, folder: Path) -> tuple[dict[str, str], list[float]]:
-    """How a run compares with the one of its task that others are compared with: cells, and two p-values."""
+def against(row: dict[str, str], seeds: Rows, base: Rows, folder: Path) -> tuple[list[str], list[float]]:
+    """How a run compares with the one of its task that others are compared with: two cells, two p-values."""
     name = max((n for n in seeds[0] if n.endswith("env_steps_to_0.8")), key=len)
     success, base_success = column(seeds, "success_rate"), column(base, "success_rate")
     steps, base_steps = column(seeds, name), column(base, name)
     better, (low, high) = above(success, base_success)
-    cells = {"P(": f"{better:.2f} [{low:.2f}, {high:.2f}]", "steps, as": "-"}
+    factor = "-"
     if np.isfinite(np.median(base_steps)):
         centre, ends = ratio(steps, base_steps)
         texts = [f"{n:.2f}" if np.isfinite(n) else "never" for n in (centre, *ends)]
-        cells["steps, as"] = f"{texts[0]} [{texts[1]}, {texts[2]}]"
+        factor = f"{texts[0]} [{texts[1]}, {texts[2]}]"
         if not np.isfinite(centre):
             runs = json.loads((folder / "provenance.json").read_text())["runs"]
             (command,) = (r["command"] for r in runs if (r["task"], r["label"]) == (row["task"], row["run"]))
             budget = int(command.partition("--env-steps ")[2].split()[0])
-            cells["steps, as"] = f"more than {budget / np.median(base_steps):.1f}"
-    return cells, [p_value(steps, base_steps), p_value(success, base_success)]
+            factor = f"more than {budget / np.median(base_steps):.1f}"
+    tests = [p_value(steps, base_steps), p_value(success, base_success)]
+    return [factor, f"{better:.2f} [{low:.2f}, {high:.2f}]"], tests
 
 
 def prose(page: str, sentences: list[str], results: Path) -> Iterator[str]:
@@ -295,22 +304,21 @@ def prose(page: str, sentences: list[str], results: Path) -> Iterator[str]:
 
 
 def place(address: str, shown: dict[str, Rows], results: Path) -> str:
-    """What a place of a sentence should hold: a cell of a table, or its number rounded half up."""
+    """What a place of a sentence should hold: a cell of a table, or a part of one."""
     figure, task, run, what = address.split("|")
-    what, _, digits = what.partition(":")
+    what, _, which = what.partition(":")
     rows = shown.get(f"fig_{figure}") or [in_words(r) for r in rows_of(results / f"fig_{figure}/summary.csv")]
     for row in rows:
         if row["task"] != task or run not in (row["run"], f"{row['run']} on {row.get('evaluated on')}"):
             continue
         cell = next(v for head in SHORT[what] for k, v in row.items() if k.startswith(head) and v)
-        if not digits:
-            return cell
-        if "; " in cell:
-            return dict(zip(("steps", "success"), cell.split("; "), strict=True))[digits]
-        number = re.sub(r"^more than |,| \[.*", "", cell)
-        figures, unit = (0, " %") if digits == "%" else (int(digits), "k" if "k" in number else "")
-        scaled = float(number.rstrip("k%")) * (100 if digits == "%" and "%" not in number else 1)
-        return f"{np.floor(scaled * 10**figures + 0.5 + 1e-9) / 10**figures:,.{figures}f}{unit}"
+        if which in ("steps", "success"):
+            return dict(zip(("steps", "success"), cell.split("; "), strict=True))[which]
+        if which:
+            cell = re.sub(r"^more than | \[.*", "", cell)
+        if which == "%":
+            return cell.replace("%", " %") if "%" in cell else f"{100 * float(cell):.1f} %"
+        return cell
     raise KeyError(address)
 
 

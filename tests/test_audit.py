@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu, trim_mean
 
-from tests.audit import PAGES, audit
+from tests.audit import PAGES, PLACE, audit
 from tests.audit_statistics import holm, iqm, p_value
 from tests.commands import ROOT
 
@@ -32,32 +32,43 @@ def copy(tmp_path_factory):
 
 def other_digit(text, place):
     """A text with the digit at a place changed."""
+    place %= len(text)
     return f"{text[:place]}{(int(text[place]) + 1) % 10}{text[place + 1 :]}"
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_any_changed_digit_of_a_table_is_found(copy, page):
+def test_a_changed_digit_of_every_table_is_found(copy, page):
     text = (copy / page).read_text(encoding="utf-8")
-    tables = list(re.finditer(r"<!-- table \w+[^\n]*-->\n(.+?)<!-- end -->", text, re.DOTALL))
+    tables = list(re.finditer(r"<!-- table (\w+)[^\n]*-->\n(\|.+?)<!-- end -->", text, re.DOTALL))
     assert tables
     rng = np.random.default_rng(0)
-    for table in tables:
-        digits = [m.start() for m in re.finditer(r"(?<= )\d|(?<=[\d.,\[])\d", table[1])]
-        for place in rng.choice(digits, 3):
-            (copy / page).write_text(other_digit(text, table.start(1) + place), encoding="utf-8")
-            wrong, _ = audit(copy)
-            assert wrong and all(page in line for line in wrong)
+    for _ in range(3):
+        changed = text
+        for table in tables:
+            digits = [m.start() for m in re.finditer(r"(?<=[ .,\[\d])\d", table[2])]
+            changed = other_digit(changed, table.start(2) + rng.choice(digits))
+        (copy / page).write_text(changed, encoding="utf-8")
+        wrong, _ = audit(copy)
+        assert {line.split(": ")[1] for line in wrong} >= {table[1] for table in tables}
+        assert all(line.startswith(page) for line in wrong)
     (copy / page).write_text(text, encoding="utf-8")
 
 
-def test_any_changed_number_of_a_sentence_is_found(copy):
+def test_a_changed_digit_of_every_sentence_is_found(copy):
     page = copy / "docs/results.md"
     text = page.read_text(encoding="utf-8")
-    # A sentence that holds only one digit of the number, wherever the line breaks.
-    match = re.search(r"constant\s0\.1\s(\d\.\d\d)\stimes", text)
-    page.write_text(other_digit(text, match.end(1) - 1), encoding="utf-8")
-    (line,) = audit(copy)[0]
-    assert line.startswith("docs/results.md: 0 times, not once:") and match[1] in line
+    lines = (copy / "experiments/sentences.txt").read_text(encoding="utf-8").splitlines()
+    own = [line.partition(": ")[2] for line in lines if line.startswith("docs/results.md: ")]
+    assert len(own) > 30
+    changed = text
+    for sentence in own:
+        before, _, after, *_ = (r"\s+".join(map(re.escape, part.split())) for part in PLACE.split(sentence))
+        match = re.search(rf"{before}\s*(?:<0\.)?(\d)[^|]{{0,25}}?{after}", text)
+        changed = other_digit(changed, match.start(1))
+    page.write_text(changed, encoding="utf-8")
+    wrong, _ = audit(copy)
+    missed = [line for line in wrong if line.startswith("docs/results.md: 0 times, not once: ")]
+    assert len(missed) == len(own)
     page.write_text(text, encoding="utf-8")
 
 
