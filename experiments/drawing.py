@@ -216,6 +216,7 @@ def save(
     figures: Mapping[str, Any],
     rows: Sequence[Mapping[str, Any]],
     panels: Sequence[Panel] = (),
+    more: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write a figure's pictures (PNG and PDF), its numbers (CSV) and where they come from (JSON).
 
@@ -225,6 +226,7 @@ def save(
         figures: matplotlib figures by file name, without a suffix.
         rows: summary.csv.
         panels: what was drawn as curves, for curves.csv.
+        more: contents of further files, by name.
     """
     options.out.mkdir(parents=True, exist_ok=True)
     drawn = []
@@ -235,7 +237,7 @@ def save(
     if panels:
         write_curves(options.out / "curves.csv", panels)
         drawn.append("curves.csv")
-    write_results(options, results, {"summary.csv": csv_text(rows).encode()}, drawn)
+    write_results(options, results, {"summary.csv": csv_text(rows).encode(), **(more or {})}, drawn)
 
 
 __all__ = [

@@ -1,12 +1,13 @@
 """Transfer to what was never trained on: other sizes of room, lava, another key; against RL only."""
 
+import gzip
 import json
 from pathlib import Path
 
 import numpy as np
 from common import Options, Scale, main
 from drawing import Dot, DotPanel, dots_figure, save, seeds_note, title_of
-from reporting import Result, summary_row
+from reporting import Result, csv_text, summary_row
 from running import Job, carry_out
 
 from jaxteach.analysis import bootstrap_interval, iqm
@@ -46,7 +47,7 @@ def figure(options: Options) -> None:
     transfers = dict(list(TRANSFERS.items())[:1]) if scale.quick else TRANSFERS
     jobs = [Job(label, config) for task in transfers for label, config in methods(scale, task).items()]
     results = carry_out(jobs, options)
-    panels, rows = [], []
+    panels, rows, elsewhere = [], [], []
     for task, targets in transfers.items():
         runs = [result for result in results if result.task == task]
         for target in targets[:2] if scale.quick else targets:
@@ -55,6 +56,9 @@ def figure(options: Options) -> None:
             for result in runs:
                 rates = success_on(result, target)
                 low, high = bootstrap_interval(rates)
+                which = {"task": task, "run": result.label, "evaluated_on": target}
+                seeds = zip(result.run.metrics["seed_ids"], rates, strict=True)
+                elsewhere += [{**which, "seed": seed, "success_rate": rate} for seed, rate in seeds]
                 dots.append(Dot(result.label, iqm(rates), low, high, teacher, result.label == "LLM4Teach"))
                 rows.append(
                     {
@@ -73,7 +77,9 @@ def figure(options: Options) -> None:
         "Dots: IQM over seeds; lines: 95 % bootstrap intervals; grey: the teacher alone, there "
         "(no table knows all states that an extra key brings)."
     )
-    save(options, results, {options.figure: dots_figure(title, note, panels, columns=2)}, rows)
+    packed = gzip.compress(csv_text(elsewhere).encode(), mtime=0)
+    figures = {options.figure: dots_figure(title, note, panels, columns=2)}
+    save(options, results, figures, rows, more={"transfer.csv.gz": packed})
 
 
 def success_on(result: Result, target: str) -> np.ndarray:

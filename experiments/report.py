@@ -16,7 +16,8 @@ PAGES = ("README.md", "docs/results.md", "docs/teachers.md")
 RESULTS = ROOT / "experiments" / "results"
 SENTENCES = ROOT / "experiments" / "sentences.txt"
 SECTION = re.compile(
-    r"(<!-- table (\w+)(?: of (\w+))?(?: against ([^\n]+?))? -->\n)(.*?)(<!-- end -->)", re.DOTALL
+    r"(<!-- table (\w+)(?: of (\w+))?(?: run ([^\n]+?))?(?: against ([^\n]+?))? -->\n)(.*?)(<!-- end -->)",
+    re.DOTALL,
 )
 PLACE = re.compile(r"\{([^{}]+)\}")
 NUMBER = r"(\d(?:[\d,.]*\d)?(?:k| %|%)?(?: \[[^\]]*\])?|<0\.001|never)"
@@ -68,8 +69,9 @@ def fill(text: str, page: str, results: Path = RESULTS, sentences: Path = SENTEN
     """A page with its tables, and the numbers of its sentences, written anew.
 
     Args:
-        text: the page; a table stands between `<!-- table fig_x -->`, which may name the one task to show
-            (`of TASK`) and the run that all are compared with (`against RUN`), and `<!-- end -->`.
+        text: the page; a table stands between `<!-- table fig_x -->`, which may name the one task (`of TASK`)
+            or run (`run RUN`) to show and the run that all are compared with (`against RUN`),
+            and `<!-- end -->`.
         page: its path, by which sentences name it.
         results: a folder for each figure, with its summary.csv; a table without one is left empty.
         sentences: the sentences with numbers: a line each, `PAGE: text with {figure|task|run|what}`.
@@ -80,9 +82,9 @@ def fill(text: str, page: str, results: Path = RESULTS, sentences: Path = SENTEN
     tables: dict[str, Table] = {}
 
     def table(match: re.Match[str]) -> str:
-        head, name, task, reference, _, end = match.groups()
-        found = read_table(results / name, reference, task)
-        if task is None:
+        head, name, task, run, reference, _, end = match.groups()
+        found = read_table(results / name, reference, task, run)
+        if task is run is None:
             tables[name] = found
         return f"{head}{found.markdown}{end}"
 

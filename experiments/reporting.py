@@ -96,6 +96,7 @@ def summary_row(result: Result, window: int, **columns: Any) -> dict[str, Any]:
         "run": result.label,
         **columns,
         "seeds": final["n"],
+        "env_steps": result.config.env_steps,
         "success_iqm": final["iqm"],
         "success_low": final["ci95"][0],
         "success_high": final["ci95"][1],
@@ -109,11 +110,10 @@ def summary_row(result: Result, window: int, **columns: Any) -> dict[str, Any]:
 
 
 def detailed_row(result: Result, window: int, **columns: Any) -> dict[str, Any]:
-    """A row of summary.csv with the budget, and confirmed steps to 0.95."""
+    """A row of summary.csv with confirmed steps to 0.95."""
     steps = sample_efficiency(result.steps_to(0.95, window))
     return {
         **summary_row(result, window),
-        "env_steps": result.config.env_steps,
         "confirmed_env_steps_to_0.95": steps["median"],
         **columns,
     }

@@ -47,17 +47,20 @@ class Table:
         raise KeyError(f"no {head!r} of {task}, {run}")
 
 
-def read_table(folder: Path, reference: str | None = None, task: str | None = None) -> Table:
+def read_table(
+    folder: Path, reference: str | None = None, task: str | None = None, run: str | None = None
+) -> Table:
     """The table of a figure; empty where there are no results.
 
     Args:
         folder: the figure's results.
         reference: the run that all others are compared with; None for no comparison.
         task: the one task to show; None for all.
+        run: the one run of each task to show; None for all.
     """
     file = folder / "summary.csv"
     rows = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines())) if file.exists() else []
-    rows = [row for row in rows if task in (None, row["task"])]
+    rows = [row for row in rows if task in (None, row["task"]) and run in (None, row["run"])]
     if not rows:
         return Table((), ())
     names = [(row["task"], row["run"]) for row in rows]

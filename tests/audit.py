@@ -14,7 +14,20 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.audit_statistics import Rows, above, boot, column, holm, iqm, middle, p_value, ratio, rows_of
+from tests.audit_statistics import (
+    Rows,
+    above,
+    boot,
+    column,
+    holm,
+    in_tables,
+    iqm,
+    middle,
+    p_value,
+    ratio,
+    rows_of,
+    seeds_of,
+)
 
 PAGES = ("README.md", "docs/results.md", "docs/teachers.md")
 SETTINGS = re.compile(
@@ -23,7 +36,10 @@ SETTINGS = re.compile(
 """Decimals that are no results."""
 SOURCE = re.compile(r"(jaxteach[ .]|experiments/|\.py\b| --)[^`]*|, issue \d|pull request|github\.com/Z")
 ROUNDED = 0.5e-6 + 1.5e-7  # six decimals of means of rates that were float32
-TABLE = re.compile(r"<!-- table (\w+)(?: of (\w+))?(?: against ([^\n]+?))? -->\n(.*?)<!-- end -->", re.DOTALL)
+TABLE = re.compile(
+    r"<!-- table (\w+)(?: of (\w+))?(?: run ([^\n]+?))?(?: against ([^\n]+?))? -->\n(.*?)<!-- end -->",
+    re.DOTALL,
+)
 PLACE = re.compile(r"\{([^{}]+)\}")
 SHORT = {
     "success": ("success,",),
@@ -69,24 +85,6 @@ def hashes(folder: Path) -> Iterator[str]:
             yield f"{name}: not the file that provenance.json names"
 
 
-def seeds_of(folder: Path, task: str, run: str) -> Rows:
-    """The seeds of a run; of a number of errors those of all its tables."""
-    runs = {run, "none 0", "none"} if run in ("systematic 0", "noise 0", "states 0") else {run}
-    return [
-        row
-        for row in rows_of(folder / "per_seed.csv.gz")
-        if row["task"] == task and (row["run"] in runs or row["run"].startswith(f"{run}/"))
-    ]
-
-
-def in_tables(rows: Rows) -> np.ndarray:
-    """Success in the end of what was drawn at random: means of wrong tables, or seeds."""
-    names = list(dict.fromkeys(row["run"] for row in rows))
-    if len(names) == 1:
-        return column(rows, "success_rate")
-    return np.array([column([r for r in rows if r["run"] == n], "success_rate").mean() for n in names])
-
-
 def summary(folder: Path) -> Iterator[str]:
     """Numbers of summary.csv that the seeds do not give."""
     for row in rows_of(folder / "summary.csv"):
@@ -121,16 +119,29 @@ def expected(row: dict[str, str], seeds: Rows, folder: Path) -> dict[str, float]
         names = {seed["run"] for seed in seeds}
         means = whole if len(names) > 1 else np.array([success.mean()])
         found |= {"tables": len(names), "above_0.8": (means > 0.8).mean()}
+    if "tables" in row and "teacher_success" in seeds[0]:
+        by_table = {seed["run"]: seed for seed in seeds}
+        alone = column(list(by_table.values()), "teacher_success")
+        ends = boot(alone, np.mean)
+        found |= {"teacher_success": alone.mean(), "teacher_low": ends[0], "teacher_high": ends[1]}
+    if "evaluated_on" in row and (file := folder / "transfer.csv.gz").exists():
+        key = ("task", "run", "evaluated_on")
+        there = column([s for s in rows_of(file) if all(s[k] == row[k] for k in key)], "success_rate")
+        ends = boot(there, middle)
+        found |= {"transfer_iqm": float(iqm(there)), "transfer_low": ends[0], "transfer_high": ends[1]}
     return found
 
 
 def unknown(folder: Path) -> Iterator[str]:
     """What pages show of a figure and its committed files do not give."""
     row = rows_of(folder / "summary.csv")[0]
-    if "tables" in row:
+    if "tables" in row and "teacher_success" not in rows_of(folder / "per_seed.csv.gz")[0]:
         yield "teachers alone, table by table, and how many states were wrong on average"
-    if "evaluated_on" in row:
+    if "evaluated_on" in row and not (folder / "transfer.csv.gz").exists():
         yield "success of every seed on the other variants"
+    runs = json.loads((folder / "provenance.json").read_text())["runs"]
+    if (codes := len({run["source_sha256"] for run in runs})) > 1:
+        yield f"one digest of code: its runs are of {codes}"
     if "confirmed_0.8" not in row:
         yield "confirmed crossings: the runs were made before, and steps are those to the first window"
 
@@ -154,12 +165,13 @@ def teachers(results: Path) -> Iterator[str]:
 
 def tables(page: str, results: Path) -> Iterator[str]:
     """Cells of a page's tables that the results do not give."""
-    for figure, task, reference, text in TABLE.findall(page):
+    for figure, task, run, reference, text in TABLE.findall(page):
         folder = results / figure
         if not (folder / "summary.csv").exists():
             continue
         shown = parsed(text)
         rows = [row for row in rows_of(folder / "summary.csv") if task in ("", row["task"])]
+        rows = [row for row in rows if run in ("", row["run"])]
         if len(shown) != len(rows):
             yield f"{figure}: {len(shown)} rows, the results have {len(rows)}"
         wanted = [in_words(row) for row in rows]
@@ -286,7 +298,7 @@ def prose(page: str, sentences: list[str], results: Path) -> Iterator[str]:
     A decimal that no results give must stand in a paragraph that names its command, file of code or source;
     tables and blocks of code belong to the paragraph above.
     """
-    shown = {figure: parsed(text) for figure, task, _, text in TABLE.findall(page) if not task}
+    shown = {found[0]: parsed(found[-1]) for found in TABLE.findall(page) if not found[1] and not found[2]}
     filled = []
     for sentence in sentences:
         parts = PLACE.split(sentence)

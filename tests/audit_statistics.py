@@ -31,6 +31,24 @@ def column(rows: Rows, name: str) -> np.ndarray:
     return np.array([float(row[name] or "inf") for row in rows])
 
 
+def seeds_of(folder: Path, task: str, run: str) -> Rows:
+    """The seeds of a run; of a number of errors those of all its tables."""
+    runs = {run, "none 0", "none"} if run in ("systematic 0", "noise 0", "states 0") else {run}
+    return [
+        row
+        for row in rows_of(folder / "per_seed.csv.gz")
+        if row["task"] == task and (row["run"] in runs or row["run"].startswith(f"{run}/"))
+    ]
+
+
+def in_tables(rows: Rows) -> np.ndarray:
+    """Success in the end of what was drawn at random: means of wrong tables, or seeds."""
+    names = list(dict.fromkeys(row["run"] for row in rows))
+    if len(names) == 1:
+        return column(rows, "success_rate")
+    return np.array([column([r for r in rows if r["run"] == n], "success_rate").mean() for n in names])
+
+
 def iqm(x: np.ndarray) -> np.ndarray:
     """The mean of the middle half, along the last axis."""
     n = x.shape[-1]
