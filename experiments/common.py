@@ -72,12 +72,14 @@ class Options:
         scale: how large.
         plan: only say what would be done.
         so_far: train nothing: make the figure of the runs that are there.
+        redraw: train nothing: draw the committed results again.
     """
 
     figure: str
     scale: Scale
     plan: bool
     so_far: bool = False
+    redraw: bool = False
 
     @property
     def out(self) -> Path:
@@ -102,6 +104,9 @@ def main(description: str, body: Callable[["Options"], None], in_parts: bool = F
     parser.add_argument(
         "--plan", action="store_true", help="only say what would be trained, and for how long"
     )
+    parser.add_argument(
+        "--redraw", action="store_true", help="train nothing: draw the committed results again"
+    )
     if in_parts:
         parser.add_argument(
             "--so-far", action="store_true", help="train nothing: show the runs that are there"
@@ -118,7 +123,7 @@ def main(description: str, body: Callable[["Options"], None], in_parts: bool = F
                 f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()
             )
         start_jax(host_devices=devices_for(scale.chunk or CHUNK["fast"]))
-        body(Options(Path(sys.argv[0]).stem, scale, given.plan, in_parts and given.so_far))
+        body(Options(Path(sys.argv[0]).stem, scale, given.plan, in_parts and given.so_far, given.redraw))
 
     cli(begin)
 

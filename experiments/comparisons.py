@@ -12,6 +12,7 @@ from scipy.stats import mannwhitneyu
 
 from jaxteach.analysis import probability_of_improvement, steps_ratio
 
+Row = dict[str, str]
 Name = tuple[str, str]
 """A task and a run of it."""
 Cells = dict[Name, list[str]]
@@ -128,14 +129,18 @@ def budgets_of(file: Path) -> dict[Name, float]:
 
 def per_seed(file: Path) -> dict[Name, tuple[np.ndarray, np.ndarray]]:
     """Success rates and steps to 0.8, infinite where never reached, [seed] each, by task and run."""
-    rows = csv.DictReader(gzip.decompress(file.read_bytes()).decode().splitlines())
     found: dict[Name, list[tuple[float, float]]] = {}
-    for row in rows:
+    for row in read_seeds(file):
         pair = float(row["success_rate"]), float(row[steps_column(row)] or "inf")
         found.setdefault((row["task"], row["run"]), []).append(pair)
     return {
         name: (pairs[:, 0], pairs[:, 1]) for name, values in found.items() for pairs in [np.array(values)]
     }
+
+
+def read_seeds(file: Path) -> list[Row]:
+    """The rows of a per_seed.csv.gz, a seed each."""
+    return list(csv.DictReader(gzip.decompress(file.read_bytes()).decode().splitlines()))
 
 
 def steps_column(row: Mapping[str, str]) -> str:

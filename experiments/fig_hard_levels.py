@@ -3,7 +3,7 @@
 from typing import Any
 
 from common import FIRST_SEED, Options, Scale, main
-from drawing import Dot, DotPanel, dots_figure, save, seeds_note, steps_dot, success_dot, success_dots
+from drawing import RATE, Dot, DotPanel, dots_figure, save, seeds_note, steps_dot, success_dot, success_dots
 from reporting import Result, detailed_row
 from running import Job, carry_out
 
@@ -129,8 +129,8 @@ def panels_of(level: str, runs: list[Result], window: int) -> tuple[DotPanel, Do
     steps = tuple(steps_dot(run, 0.8, window, strong=run.label == OURS) for run in runs)
     right = max(float(run.run.metrics["env_steps"].max()) for run in runs)
     return (
-        DotPanel(f"{name}: success", "success rate of the final evaluation", success),
-        DotPanel(f"{name}: steps to 0.8", "environment steps per seed", steps, right),
+        DotPanel(f"{name}: success", RATE, success),
+        DotPanel(f"{name}: steps to 0.8", "environment steps of each seed", steps, right),
     )
 
 

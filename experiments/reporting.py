@@ -9,17 +9,21 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from common import Options, say
 
 from jaxteach.analysis import (
+    Curve,
     Run,
     confirmed_crossings,
     env_steps_to_success,
+    learning_curve,
     sample_efficiency,
     statistic,
+    success_while_learning,
 )
 from jaxteach.cli.flags import flags
 from jaxteach.config import Config, to_json
@@ -43,6 +47,11 @@ class Result:
     run: Run
 
     @property
+    def confirmed(self) -> bool:
+        """Whether `steps_to` tells of confirmed crossings; of older committed results it does not."""
+        return True
+
+    @property
     def task(self) -> str:
         """The task, with its variant."""
         return self.config.task
@@ -51,6 +60,17 @@ class Result:
     def teacher_success(self) -> float | None:
         """The success rate of the teacher alone, errors put into it included."""
         return self.run.teacher_success_rate
+
+    @property
+    def budget(self) -> float:
+        """Environment steps of a seed, up to its last update."""
+        return float(self.run.metrics["env_steps"].max())
+
+    def curve(self, window: int) -> Curve:
+        """Success while learning: the IQM over seeds with its interval."""
+        started, finished, succeeded = (self.run.metrics[n] for n in ("started", "finished", "succeeded"))
+        rates = success_while_learning(started, finished, succeeded, window)
+        return learning_curve(self.label, self.run.metrics["env_steps"], rates, "ci95")
 
     @property
     def unlisted(self) -> int:
@@ -182,6 +202,14 @@ def write_results(
     if len(codes := {result.run.summary["source_sha256"] for result in results}) > 1:
         say(f"{options.figure}: its runs are of {len(codes)} different codes: train those of older ones anew")
     say(f"{options.figure}: {os.path.relpath(options.out)}")
+
+
+def note_redrawn(folder: Path, drawn: Iterable[str]) -> None:
+    """Write down in provenance.json that pictures are other files now."""
+    file = folder / "provenance.json"
+    origin = json.loads(file.read_text(encoding="utf-8"))
+    origin["files"] |= {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in drawn}
+    write_atomic(file, (json.dumps(origin, indent=1) + "\n").encode())
 
 
 def command_flag(options: Options) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from committed import committed
 from common import ROOT, Options, say
 from reporting import Result
 
@@ -48,7 +49,7 @@ class Job:
 
 
 def carry_out(jobs: Sequence[Job], options: Options) -> list[Result]:
-    """Train what has not been trained yet, and read everything back; with so_far train nothing.
+    """Train what has not been trained yet, and read everything back; with so_far or redraw train nothing.
 
     Ends the process, with what is done so far kept, on Ctrl-C; and if only the plan was asked for.
 
@@ -57,11 +58,13 @@ def carry_out(jobs: Sequence[Job], options: Options) -> list[Result]:
         options: the command line's.
 
     Returns:
-        A result for each job, in their order; with so_far for those that are done.
+        A result for each job, in their order; with so_far or redraw for those that there are.
 
     Raises:
         UserError: with so_far nothing is done.
     """
+    if options.redraw:
+        return committed(jobs, options.out)
     from jaxteach.utils.signals import Stopping
 
     # Written out once, for resolving is what tells two configurations apart.

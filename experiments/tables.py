@@ -4,9 +4,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from comparisons import HEADS, Cells, compared, errors_compared, interval, steps_column
-
-Row = dict[str, str]
+from comparisons import HEADS, Cells, Row, compared, errors_compared, interval, steps_column
 
 
 @dataclass(frozen=True)
