@@ -71,11 +71,15 @@ class Options:
         figure: the figure's name.
         scale: how large.
         plan: only say what would be done.
+        so_far: train nothing: make the figure of the runs that are there.
+        redraw: train nothing: draw the committed results again.
     """
 
     figure: str
     scale: Scale
     plan: bool
+    so_far: bool = False
+    redraw: bool = False
 
     @property
     def out(self) -> Path:
@@ -85,12 +89,13 @@ class Options:
         return ROOT / "experiments" / "out" / self.scale.name / self.figure
 
 
-def main(description: str, body: Callable[["Options"], None]) -> None:
+def main(description: str, body: Callable[["Options"], None], in_parts: bool = False) -> None:
     """Run a figure's script: read its command line, start JAX, and report mistakes in one line.
 
     Args:
         description: the script's docstring.
         body: the figure, a function of `Options`.
+        in_parts: whether the figure can be made of some of its runs.
     """
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     size = parser.add_mutually_exclusive_group()
@@ -99,6 +104,13 @@ def main(description: str, body: Callable[["Options"], None]) -> None:
     parser.add_argument(
         "--plan", action="store_true", help="only say what would be trained, and for how long"
     )
+    parser.add_argument(
+        "--redraw", action="store_true", help="train nothing: draw the committed results again"
+    )
+    if in_parts:
+        parser.add_argument(
+            "--so-far", action="store_true", help="train nothing: show the runs that are there"
+        )
     given = parser.parse_args()
     scale = SCALES["quick" if given.quick else "full" if given.full else "default"]
 
@@ -111,7 +123,7 @@ def main(description: str, body: Callable[["Options"], None]) -> None:
                 f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()
             )
         start_jax(host_devices=devices_for(scale.chunk or CHUNK["fast"]))
-        body(Options(Path(sys.argv[0]).stem, scale, given.plan))
+        body(Options(Path(sys.argv[0]).stem, scale, given.plan, in_parts and given.so_far, given.redraw))
 
     cli(begin)
 

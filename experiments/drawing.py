@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from common import Options
-from reporting import Result, csv_text, write_results
+from reporting import Result, csv_text, note_redrawn, write_results
 
 from jaxteach.analysis import (
     Curve,
@@ -14,18 +15,20 @@ from jaxteach.analysis import (
     Panel,
     bootstrap_interval,
     iqm,
-    learning_curve,
     learning_figure,
     sample_efficiency,
     save_figure,
-    success_while_learning,
     write_curves,
 )
 from jaxteach.analysis.figures import fold, own_style
 from jaxteach.tasks.registry import task_class
 
 INK, GREY, PALE = "#222222", "#6a6a6a", "#e3e3e3"
-BAND = "Line: interquartile mean over seeds; band: its 95 % bootstrap interval."
+RATE = "success rate, stretched above 0.9"
+BAND = (
+    "Line: interquartile mean over seeds; band: its 95 % bootstrap interval. A curve starts and ends where "
+    "the episodes looked back on have finished in every seed."
+)
 
 
 @dataclass(frozen=True)
@@ -58,12 +61,14 @@ class DotPanel:
         along: what the horizontal axis shows.
         dots: the rows, from above.
         right: where the axis, which begins at 0, ends.
+        missing: what stands in a row without a number.
     """
 
     name: str
     along: str
     dots: tuple[Dot, ...]
     right: float = 1.0
+    missing: str = "not confirmed"
 
 
 def title_of(task: str) -> str:
@@ -74,7 +79,7 @@ def title_of(task: str) -> str:
 
 def seeds_note(results: Sequence[Result]) -> str:
     """How many seeds are behind each result, for the title."""
-    counts = sorted({result.run.seeds for result in results})
+    counts = sorted({len(result.success) for result in results})
     return f"n = {counts[0]} seeds" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]} seeds"
 
 
@@ -87,12 +92,10 @@ def success_panel(name: str, results: Sequence[Result], window: int, levels: tup
         window: episodes to look back on.
         levels: horizontal lines.
     """
-    curves = []
-    for result in results:
-        counts = (result.run.metrics[count] for count in ("started", "finished", "succeeded"))
-        rates = success_while_learning(*counts, window)
-        curves.append(learning_curve(result.label, result.run.metrics["env_steps"], rates, "ci95"))
-    return Panel(name, tuple(curves), levels)
+    curves = tuple(result.curve(window) for result in results)
+    lowest = min((float(curve.low.min()) for curve in curves if curve.low.size), default=0.0)
+    # Where nothing lies below, the upper part alone shows what differs.
+    return Panel(name, curves, levels, bottom=0.85 if lowest >= 0.85 else 0.0)
 
 
 def teacher_level(results: Sequence[Result], label: str = "teacher alone") -> tuple[Level, ...]:
@@ -126,16 +129,18 @@ def steps_dot(
 def success_dots(name: str, results: Sequence[Result], **settings: Any) -> DotPanel:
     """Final success of some results, a row each; see `success_dot` for the settings."""
     dots = tuple(success_dot(result, **{k: f(result) for k, f in settings.items()}) for result in results)
-    return DotPanel(f"{name}: success in the end", "success rate of the final evaluation", dots)
+    return DotPanel(f"{name}: success in the end", RATE, dots)
 
 
 def steps_dots(name: str, results: Sequence[Result], window: int, **settings: Any) -> DotPanel:
-    """Confirmed environment steps of some results to 0.8, a row each, up to the longest run's."""
+    """Environment steps of some results to 0.8, a row each, up to the longest run's."""
     dots = tuple(
         steps_dot(result, 0.8, window, **{k: f(result) for k, f in settings.items()}) for result in results
     )
-    right = max(float(result.run.metrics["env_steps"].max()) for result in results)
-    return DotPanel(f"{name}: confirmed steps to 0.8", "environment steps per seed", dots, right)
+    right = max(result.budget for result in results)
+    confirmed = all(result.confirmed for result in results)
+    title, missing = ("confirmed steps", "not confirmed") if confirmed else ("steps", "not reached")
+    return DotPanel(f"{name}: {title} to 0.8", "environment steps of each seed", dots, right, missing)
 
 
 @own_style()
@@ -177,26 +182,28 @@ def draw_dots(axes: Any, panel: DotPanel) -> None:
     right = panel.right
     for row, dot in enumerate(panel.dots):
         if not math.isfinite(dot.centre):
-            axes.text(right, row, "not confirmed ", ha="right", va="center", fontsize=8.5, color=GREY)
+            axes.text(right, row, f"{panel.missing} ", ha="right", va="center", fontsize=8.5, color=GREY)
             continue
-        axes.plot(
-            [dot.low, min(dot.high, right)], [row, row], color=INK, linewidth=1.6, solid_capstyle="butt"
-        )
-        axes.plot(
-            dot.centre, row, "o" if dot.strong else "s", color=INK, markersize=6.5 if dot.strong else 4.5
-        )
+        if dot.mark is not None:
+            axes.plot([dot.mark] * 2, [row - 0.4, row + 0.4], color=GREY, linewidth=2.0, clip_on=False)
+        ends = [dot.low, min(dot.high, right)]
+        axes.plot(ends, [row, row], color=INK, linewidth=1.6, solid_capstyle="butt", clip_on=False)
+        # Ends higher than the marker, for an interval that is narrower than it to be seen as well.
+        axes.plot(ends, [row, row], "|", color=INK, markersize=9, markeredgewidth=1.0, clip_on=False)
+        shape, size = ("o", 6.0) if dot.strong else ("s", 3.8)
+        axes.plot(dot.centre, row, shape, color=INK, markersize=size, clip_on=False)
         if not math.isfinite(dot.high):
             axes.plot(right, row, ">", color=INK, markersize=5, clip_on=False)
-        if dot.mark is not None:
-            axes.plot([dot.mark] * 2, [row - 0.32, row + 0.32], color=GREY, linewidth=2.0)
     axes.set_yticks(range(len(panel.dots)), [dot.label for dot in panel.dots])
     axes.set_ylim(len(panel.dots) - 0.4, -0.6)
-    axes.set_xlim(-0.015 * right, 1.015 * right)
     if right == 1.0:
-        axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
+        axes.set_xscale("function", functions=(stretched, shrunk))
+        axes.set_xlim(-0.02, 1.004)
+        axes.set_xticks([0, 0.5, 0.9, 0.95, 1], ["0", "0.5", "0.9", "0.95", "1"])
     else:
         from matplotlib.ticker import MaxNLocator
 
+        axes.set_xlim(-0.015 * right, 1.015 * right)
         axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k" if value else "0")
     axes.set_title(panel.name, loc="left", fontsize=10.5, color=INK)
@@ -210,14 +217,27 @@ def draw_dots(axes: Any, panel: DotPanel) -> None:
         axes.spines[side].set_color(GREY)
 
 
+def stretched(rate: np.ndarray) -> np.ndarray:
+    """Where success rates are drawn: those above 0.9 take half of the axis, for they are what differs."""
+    return np.interp(rate, [-1.0, 0.0, 0.9, 1.0, 2.0], [-0.55, 0.0, 0.5, 1.0, 6.0])
+
+
+def shrunk(place: np.ndarray) -> np.ndarray:
+    """The success rate that is drawn at a place, see `stretched`."""
+    return np.interp(place, [-0.55, 0.0, 0.5, 1.0, 6.0], [-1.0, 0.0, 0.9, 1.0, 2.0])
+
+
 def save(
     options: Options,
     results: Sequence[Result],
     figures: Mapping[str, Any],
     rows: Sequence[Mapping[str, Any]],
     panels: Sequence[Panel] = (),
+    more: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write a figure's pictures (PNG and PDF), its numbers (CSV) and where they come from (JSON).
+
+    Of committed results that are drawn again the pictures alone.
 
     Args:
         options: the command line's.
@@ -225,6 +245,7 @@ def save(
         figures: matplotlib figures by file name, without a suffix.
         rows: summary.csv.
         panels: what was drawn as curves, for curves.csv.
+        more: contents of further files, by name.
     """
     options.out.mkdir(parents=True, exist_ok=True)
     drawn = []
@@ -232,14 +253,17 @@ def save(
         for kind in ("png", "pdf"):
             save_figure(figure, options.out / f"{name}.{kind}")
             drawn.append(f"{name}.{kind}")
+    if options.redraw:
+        return note_redrawn(options.out, drawn)
     if panels:
         write_curves(options.out / "curves.csv", panels)
         drawn.append("curves.csv")
-    write_results(options, results, {"summary.csv": csv_text(rows).encode()}, drawn)
+    write_results(options, results, {"summary.csv": csv_text(rows).encode(), **(more or {})}, drawn)
 
 
 __all__ = [
     "BAND",
+    "RATE",
     "Curve",
     "Dot",
     "DotPanel",

@@ -27,13 +27,13 @@ ALWAYS = 0.9999
 def schedules(scale: Scale) -> dict[str, Decay]:
     """Every schedule shown, by its label; the default is the first."""
     shapes = {name: Decay(name) for name in SHAPES}
-    constants = {f"constant {start:g}": Decay("constant", start=start) for start in (0.1, 1.0, 10.0)}
-    rates = {f"plateau from {at:.0%}": Decay(plateau_at=at) for at in (0.05, 0.1, 0.4)}
+    constants = {f"constant, start {start:g}": Decay("constant", start=start) for start in (0.1, 1.0, 10.0)}
+    rates = {f"plateau-at {at:g}": Decay(plateau_at=at) for at in (0.05, 0.1, 0.4)}
     floors = {f"floor {floor:g}": Decay(floor=floor) for floor in (0.0, 0.02, 0.2, 1.0)}
     lengths = {
-        "off at 30%": Decay(off_at=0.3),
-        "off at 80%": Decay(off_at=0.8),
-        "never off": Decay(off_at=ALWAYS),
+        "off-at 0.3": Decay(off_at=0.3),
+        "off-at 0.8": Decay(off_at=0.8),
+        f"off-at {ALWAYS:g} (never)": Decay(off_at=ALWAYS),
     }
     if scale.quick:
         constants, rates, floors, lengths = (
@@ -61,8 +61,9 @@ def figure(options: Options) -> None:
         dots.append(steps_dots(title_of(task), runs, scale.window, strong=is_default))
     default = Decay()
     defaults = (
-        f"Unless said otherwise: start {default.start:g}, floor {default.floor:g}, plateau from "
-        f"{default.plateau_at:.0%} of the run, off at {default.off_at:.0%}."
+        "Names are those of --decay and of --decay.NAME. Unless said otherwise: "
+        f"start {default.start:g}, floor {default.floor:g}, plateau-at {default.plateau_at:g}, "
+        f"off-at {default.off_at:g}, of the run."
     )
     note = f"Dots: IQM (steps: median); lines: 95 % bootstrap intervals; grey: teacher alone. {defaults}"
     save(

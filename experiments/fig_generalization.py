@@ -1,12 +1,16 @@
 """Transfer to what was never trained on: other sizes of room, lava, another key; against RL only."""
 
+import gzip
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from committed import read_rows
 from common import Options, Scale, main
-from drawing import Dot, DotPanel, dots_figure, save, seeds_note, title_of
-from reporting import Result, summary_row
+from drawing import RATE, Dot, DotPanel, dots_figure, save, seeds_note, title_of
+from reporting import Result, csv_text, summary_row
 from running import Job, carry_out
 
 from jaxteach.analysis import bootstrap_interval, iqm
@@ -46,34 +50,64 @@ def figure(options: Options) -> None:
     transfers = dict(list(TRANSFERS.items())[:1]) if scale.quick else TRANSFERS
     jobs = [Job(label, config) for task in transfers for label, config in methods(scale, task).items()]
     results = carry_out(jobs, options)
-    panels, rows = [], []
-    for task, targets in transfers.items():
-        runs = [result for result in results if result.task == task]
-        for target in targets[:2] if scale.quick else targets:
-            teacher = teacher_alone(target, 200 if scale.quick else 1000)
-            dots = []
-            for result in runs:
-                rates = success_on(result, target)
-                low, high = bootstrap_interval(rates)
-                dots.append(Dot(result.label, iqm(rates), low, high, teacher, result.label == "LLM4Teach"))
-                rows.append(
-                    {
-                        **summary_row(result, scale.window),
-                        "evaluated_on": target,
-                        "transfer_iqm": iqm(rates),
-                        "transfer_low": low,
-                        "transfer_high": high,
-                        "teacher_there": teacher,
-                    }
-                )
-            name = f"{title_of(target)}{' (trained on)' if target == task else ''}"
-            panels.append(DotPanel(name, "success rate", tuple(dots)))
+    rows: list[Any] = []
+    elsewhere: list[Any] = []
+    if options.redraw:
+        rows = read_rows(options.out / "summary.csv")
+    else:
+        for task, targets in transfers.items():
+            for target in targets[:2] if scale.quick else targets:
+                teacher = teacher_alone(target, 200 if scale.quick else 1000)
+                for result in results:
+                    if result.task == task:
+                        rates = success_on(result, target)
+                        rows.append(row_of(result, target, rates, teacher, scale.window))
+                        elsewhere += seeds_of(result, target, rates)
     title = f"Trained on small rooms, evaluated elsewhere, {seeds_note(results)} each"
     note = (
         "Dots: IQM over seeds; lines: 95 % bootstrap intervals; grey: the teacher alone, there "
         "(no table knows all states that an extra key brings)."
     )
-    save(options, results, {options.figure: dots_figure(title, note, panels, columns=2)}, rows)
+    figures = {options.figure: dots_figure(title, note, panels_of(rows), columns=2)}
+    packed = gzip.compress(csv_text(elsewhere).encode(), mtime=0)
+    save(options, results, figures, rows, more={"transfer.csv.gz": packed})
+
+
+def row_of(
+    result: Result, target: str, rates: np.ndarray, teacher: float | None, window: int
+) -> dict[str, Any]:
+    """A row of summary.csv: a run, where it was evaluated, and how well it did there."""
+    low, high = bootstrap_interval(rates)
+    return {
+        **summary_row(result, window),
+        "evaluated_on": target,
+        "transfer_iqm": iqm(rates),
+        "transfer_low": low,
+        "transfer_high": high,
+        "teacher_there": teacher,
+    }
+
+
+def seeds_of(result: Result, target: str, rates: np.ndarray) -> list[dict[str, Any]]:
+    """Rows of transfer.csv.gz: the success of every seed."""
+    which = {"task": result.task, "run": result.label, "evaluated_on": target}
+    seeds = zip(result.run.metrics["seed_ids"], rates, strict=True)
+    return [{**which, "seed": int(seed), "success_rate": float(rate)} for seed, rate in seeds]
+
+
+def panels_of(rows: Sequence[Mapping[str, Any]]) -> list[DotPanel]:
+    """A panel for each variant that was trained or evaluated on, from rows of summary.csv."""
+    panels = []
+    for task, target in dict.fromkeys((row["task"], row["evaluated_on"]) for row in rows):
+        dots = []
+        for row in rows:
+            if (row["task"], row["evaluated_on"]) == (task, target):
+                centre, low, high = (float(row[f"transfer_{end}"]) for end in ("iqm", "low", "high"))
+                teacher = None if row["teacher_there"] in (None, "") else float(row["teacher_there"])
+                dots.append(Dot(row["run"], centre, low, high, teacher, row["run"] == "LLM4Teach"))
+        name = f"{title_of(target)}{' (trained on)' if target == task else ''}"
+        panels.append(DotPanel(name, RATE, tuple(dots)))
+    return panels
 
 
 def success_on(result: Result, target: str) -> np.ndarray:

@@ -3,8 +3,8 @@
 from typing import Any
 
 from common import FIRST_SEED, Options, Scale, main
-from drawing import Dot, DotPanel, dots_figure, save, seeds_note, steps_dot, success_dot, success_dots
-from reporting import Result, summary_row
+from drawing import RATE, Dot, DotPanel, dots_figure, save, seeds_note, steps_dot, success_dot, success_dots
+from reporting import Result, detailed_row
 from running import Job, carry_out
 
 from jaxteach.config import Config, Corrupt, Decay
@@ -35,6 +35,8 @@ ENV_STEPS = {
     "MemoryS17Random-v0": 131_072,
 }
 """What a seed of every method takes, in environment steps; found on seeds below 1000."""
+SMALLER = {"Fetch-8x8-N3-v0": 131_072, "GoToDoor-8x8-v0": 65_536}
+"""Budgets that were tried on reported seeds first, and were too small: they stay in the figure."""
 QUICK = ("Unlock-v0", "GoToDoor-8x8-v0")
 RIGHT = {
     "KeyCorridorS3R3-v0": (0.985, 0.906, 0.996),
@@ -45,6 +47,7 @@ RIGHT = {
     "MultiRoom-N4-S5-v0": (0.548, 0.175, 0.352),
 }
 """How often three LLMs were right about the next subgoal: Words as Beacons, its repository, rq4_config."""
+AS_RIGHT = "as right as"
 LLMS = ("Llama", "DeepSeek", "Qwen")
 WRONG = (
     "Dots: IQM over seeds of success in the end; lines: 95 % bootstrap intervals; grey: the teacher alone. "
@@ -63,11 +66,16 @@ def methods(scale: Scale, level: str) -> dict[str, Config]:
     """The methods compared: the same hyperparameters, budget and network size for each."""
     own = {} if scale.quick else {"seeds": seeds(scale), "env_steps": ENV_STEPS[level]}
     task = f"MiniGrid-{level}"
-    return {
+    found = {
         OURS: scale.config(task, teacher="rule-ideal", decay=DECAY, **own),
         "RL only": scale.config(task, teacher="none", decay=Decay("none"), **own),
         "hierarchical RL": scale.config(task, teacher="none", method="hierarchical", **own),
     }
+    if level in SMALLER and not scale.quick:
+        less = {**own, "env_steps": SMALLER[level]}
+        label = f"{OURS}, {SMALLER[level]:,} steps"
+        found[label] = scale.config(task, teacher="rule-ideal", decay=DECAY, **less)
+    return found
 
 
 def wrong_teachers(scale: Scale, level: str) -> dict[str, Config]:
@@ -76,7 +84,7 @@ def wrong_teachers(scale: Scale, level: str) -> dict[str, Config]:
         return {}
     own: dict[str, Any] = {"seeds": seeds(scale), "env_steps": ENV_STEPS.get(level, LEAST)}
     return {
-        f"as right as {llm}": scale.config(
+        f"{AS_RIGHT} {llm}": scale.config(
             f"MiniGrid-{level}", teacher="rule-ideal", decay=DECAY, corrupt=Corrupt(share=1 - right), **own
         )
         for llm, right in zip(LLMS, RIGHT[level], strict=True)
@@ -87,27 +95,30 @@ def figure(options: Options) -> None:
     """Train, draw, write."""
     scale = options.scale
     levels = QUICK if scale.quick else tuple(ENV_STEPS)
-    by_method = [methods(scale, level) for level in levels]
+    jobs = [Job(label, config) for level in levels for label, config in methods(scale, level).items()]
     # The taught students first: what is asked of them is what the others are compared with.
-    jobs = [Job(label, configs[label]) for label in by_method[0] for configs in by_method]
+    jobs.sort(key=lambda job: job.label != OURS)
     wrong = [Job(label, config) for level in RIGHT for label, config in wrong_teachers(scale, level).items()]
     found = carry_out([*jobs, *wrong], options)
-    results, of_wrong = found[: len(jobs)], found[len(jobs) :]
+    of_wrong = [result for result in found if result.label.startswith(AS_RIGHT)]
+    results = [result for result in found if result not in of_wrong]
     by_level = {level: [r for r in results if r.task == f"MiniGrid-{level}"] for level in levels}
+    by_level = {level: runs for level, runs in by_level.items() if runs}
     panels = [panel for level, runs in by_level.items() for panel in panels_of(level, runs, scale.window)]
     title = f"Hard levels of MiniGrid, {seeds_note(results)} each, from {FIRST_SEED} on"
     note = (
         "Success in the end: IQM over seeds with its 95 % bootstrap interval; grey: the teacher alone. "
         "Steps to 0.8 while learning: the median over seeds with its interval."
     )
-    figures = {options.figure: dots_figure(title, note, panels, columns=4)}
-    if of_wrong:
+    # Pictures compare methods: of some of the runs they would show half of a comparison.
+    figures = {} if options.so_far else {options.figure: dots_figure(title, note, panels, columns=4)}
+    if of_wrong and not options.so_far:
         title = f"Students of tables as wrong as three LLMs were, {seeds_note(of_wrong)} each"
-        per_level = [[r for r in of_wrong if r.task == f"MiniGrid-{level}"] for level in RIGHT]
-        panels = [success_dots(level, runs) for level, runs in zip(RIGHT, per_level, strict=True)]
+        per_level = {level: [r for r in of_wrong if r.task == f"MiniGrid-{level}"] for level in RIGHT}
+        panels = [success_dots(level, runs) for level, runs in per_level.items() if runs]
         figures[f"{options.figure}_wrong"] = dots_figure(title, WRONG, panels, columns=3)
-    rows = [summary_row(r, scale.window) for runs in by_level.values() for r in runs]
-    rows += [summary_row(r, scale.window) for r in of_wrong]
+    shown = [*(r for runs in by_level.values() for r in runs), *of_wrong]
+    rows = [detailed_row(r, scale.window, unlisted=r.unlisted) for r in shown]
     save(options, found, figures, rows)
 
 
@@ -118,10 +129,10 @@ def panels_of(level: str, runs: list[Result], window: int) -> tuple[DotPanel, Do
     steps = tuple(steps_dot(run, 0.8, window, strong=run.label == OURS) for run in runs)
     right = max(float(run.run.metrics["env_steps"].max()) for run in runs)
     return (
-        DotPanel(f"{name}: success", "success rate of the final evaluation", success),
-        DotPanel(f"{name}: steps to 0.8", "environment steps per seed", steps, right),
+        DotPanel(f"{name}: success", RATE, success),
+        DotPanel(f"{name}: steps to 0.8", "environment steps of each seed", steps, right),
     )
 
 
 if __name__ == "__main__":
-    main(__doc__, figure)
+    main(__doc__, figure, in_parts=True)

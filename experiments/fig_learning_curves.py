@@ -2,10 +2,9 @@
 
 from common import Options, Scale, main
 from drawing import BAND, learning_figure, save, seeds_note, success_panel, teacher_level, title_of
-from reporting import Result, summary_row
+from reporting import summary_row
 from running import Job, carry_out
 
-from jaxteach.analysis import probability_of_improvement
 from jaxteach.config import PPO, Config, Decay
 
 TASKS = ("simple_door_key", "lava_door_key", "colored_door_key", "two_door")
@@ -39,19 +38,8 @@ def figure(options: Options) -> None:
     ]
     title = f"Success while learning, {seeds_note(results)} a curve"
     note = f"{BAND} Over the last {scale.window} episodes started, all of them finished."
-    rows = [row for runs in by_task.values() for row in rows_of(runs, scale.window)]
+    rows = [summary_row(result, scale.window) for result in results]
     save(options, results, {options.figure: learning_figure(title, note, panels, columns=2)}, rows, panels)
-
-
-def rows_of(runs: list[Result], window: int) -> list[dict[str, object]]:
-    """A task's rows of summary.csv, with the probability that LLM4Teach ends above each other method."""
-    ours = runs[0]
-    rows = []
-    for result in runs:
-        better, (low, high) = probability_of_improvement(ours.success, result.success)
-        improved = {"ours_better": better, "ours_better_low": low, "ours_better_high": high}
-        rows.append(summary_row(result, window) | ({} if result is ours else improved))
-    return rows
 
 
 if __name__ == "__main__":

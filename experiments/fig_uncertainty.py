@@ -18,8 +18,8 @@ from jaxteach.config import Config, Distill
 from jaxteach.teacher import table_names
 
 TASKS = ("simple_door_key", "lava_door_key", "colored_door_key")
-ESTIMATORS = {"sample": "statistical", "verbalized": "verbalised", "score": "logits"}
-"""Endings of table names, and what the paper calls the estimator."""
+ESTIMATORS = ("sample", "verbalized", "score")
+"""Endings of table names; the paper says statistical, verbalised and logits."""
 
 
 def answers(scale: Scale, task: str) -> dict[str, Config]:
@@ -38,11 +38,8 @@ def answers(scale: Scale, task: str) -> dict[str, Config]:
 
 def estimators(scale: Scale, task: str) -> dict[str, Config]:
     """Tables of one model, by estimator, wherever they are shipped for the task."""
-    found = {}
-    for name in table_names(task):
-        model, _, ending = name.rpartition("-")
-        if ending in ESTIMATORS:
-            found[f"{model}, {ESTIMATORS[ending]}"] = scale.config(task, teacher=name)
+    names = [name for name in table_names(task) if name.endswith(ESTIMATORS)]
+    found = {name: scale.config(task, teacher=name) for name in names}
     return dict(list(found.items())[:2]) if scale.quick else found
 
 

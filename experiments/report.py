@@ -1,206 +1,159 @@
-"""Writes the tables of docs/results.md from the committed results; what stands between them stays."""
+"""Writes the numbers that the pages take from the committed results; --check tries whether they hold."""
 
-import csv
-import gzip
-import json
+import argparse
 import re
-import sys
+from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
-import numpy as np
 from common import ROOT
+from tables import Table, read_table
 
-from jaxteach.analysis import probability_of_improvement, steps_ratio
 from jaxteach.utils.errors import UserError, cli
 from jaxteach.utils.files import write_atomic
 
-PAGE = ROOT / "docs" / "results.md"
+PAGES = ("README.md", "docs/results.md", "docs/teachers.md")
 RESULTS = ROOT / "experiments" / "results"
-SECTION = re.compile(r"(<!-- table (\w+)(?: against ([^\n]+?))? -->\n)(.*?)(<!-- end -->)", re.DOTALL)
-
-Row = dict[str, str]
+SENTENCES = ROOT / "experiments" / "sentences.txt"
+SECTION = re.compile(
+    r"(<!-- table (\w+)(?: of (\w+))?(?: run ([^\n]+?))?(?: against ([^\n]+?))? -->\n)(.*?)(<!-- end -->)",
+    re.DOTALL,
+)
+PLACE = re.compile(r"\{([^{}]+)\}")
+NUMBER = r"(\d(?:[\d,.]*\d)?(?:k| %|%)?(?: \[[^\]]*\])?|<0\.001|never)"
+"""What stands in a page where a sentence has a place."""
+COLUMNS = {
+    "success": "success",
+    "teacher": "teacher alone",
+    "budget": "environment steps a seed",
+    "steps": ("confirmed steps to 0.8", "steps to 0.8"),
+    "steps95": "to 0.95",
+    "reached": ("seeds confirmed", "seeds that reach"),
+    "ratio": "steps, as a multiple",
+    "above": "P(ends above",
+    "p": "p",
+    "students": "students",
+    "teachers": "teachers alone",
+    "wrong": "wrong",
+    "solving": "tables with students above 0.8",
+    "unlisted": "unlisted",
+}
+"""How the head of a column begins, by what sentences call it."""
 
 
 def main() -> int:
-    """Rewrite the page; with --check only say whether that would change it."""
-    text = PAGE.read_text(encoding="utf-8")
-    new = fill(text, RESULTS)
-    if "--check" in sys.argv[1:]:
-        if new != text:
-            raise UserError(f"{PAGE} is not what the results say: run python experiments/report.py")
-        return 0
-    write_atomic(PAGE, new.encode())
+    """Write the pages, or check them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing: say whether the pages hold, and train two recorded runs anew, to the bit",
+    )
+    given = parser.parse_args()
+    for name in PAGES:
+        file = ROOT / name
+        text = file.read_text(encoding="utf-8")
+        new = fill(text, name)
+        if given.check and new != text:
+            raise UserError(f"{file} is not what the results say: run python experiments/report.py")
+        if not given.check:
+            write_atomic(file, new.encode())
+    if given.check:
+        from repeating import repeat
+
+        return repeat(RESULTS)
     return 0
 
 
-def fill(text: str, results: Path) -> str:
-    """A page with each of its tables written anew.
+def fill(text: str, page: str, results: Path = RESULTS, sentences: Path = SENTENCES) -> str:
+    """A page with its tables, and the numbers of its sentences, written anew.
 
     Args:
-        text: the page; a table stands between `<!-- table fig_x -->`, or `<!-- table fig_x against RUN -->`
-            for what all runs are compared with, and `<!-- end -->`.
+        text: the page; a table stands between `<!-- table fig_x -->`, which may name the one task (`of TASK`)
+            or run (`run RUN`) to show and the run that all are compared with (`against RUN`),
+            and `<!-- end -->`.
+        page: its path, by which sentences name it.
         results: a folder for each figure, with its summary.csv; a table without one is left empty.
+        sentences: the sentences with numbers: a line each, `PAGE: text with {figure|task|run|what}`.
+
+    Raises:
+        UserError: a sentence is not in the page, or names what is not in the results.
     """
+    tables: dict[str, Table] = {}
 
     def table(match: re.Match[str]) -> str:
-        head, name, reference, _, end = match.groups()
-        file = results / name / "summary.csv"
-        text = file.read_text(encoding="utf-8") if file.exists() else ""
-        rows = list(csv.DictReader(text.splitlines()))
-        against = compared(rows, reference, results / name) if rows and reference else {}
-        return f"{head}{markdown(rows, against)}{end}"
+        head, name, task, run, reference, _, end = match.groups()
+        found = read_table(results / name, reference, task, run)
+        if task is run is None:
+            tables[name] = found
+        return f"{head}{found.markdown}{end}"
 
-    return SECTION.sub(table, text)
-
-
-def markdown(rows: list[Row], against: dict[tuple[str, str], list[str]] | None = None) -> str:
-    """Rows of a summary.csv as a table, a row each; nothing if there are none.
-
-    Args:
-        rows: of summary.csv.
-        against: more cells, by task and run; those of ("", "") are their heads.
-    """
-    if not rows:
-        return ""
-    columns = transfer_cells if "evaluated_on" in rows[0] else error_cells if "tables" in rows[0] else cells
-    lines = []
-    for row in rows:
-        named = {"task": row["task"], "run": row["run"], "seeds": row["seeds"], **columns(row)}
-        if against:
-            heads = against["", ""]
-            named |= dict(zip(heads, against.get((row["task"], row["run"]), ["-"] * len(heads)), strict=True))
-        if not lines:
-            lines = [list(named), ["---"] * len(named)]
-        lines.append(list(named.values()))
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    text = SECTION.sub(table, text)
+    for line in sentences.read_text(encoding="utf-8").splitlines():
+        where, _, sentence = line.partition(": ")
+        if where == page:
+            text = written(text, sentence, lambda place: value(place, tables, results))
+    return text
 
 
-def cells(row: Row) -> dict[str, str]:
-    """What most figures show: success in the end, and steps to 0.8, see `steps_column`."""
-    steps = interval(*(steps_text(row[f"{steps_column(row)}{end}"]) for end in ("", "_low", "_high")))
-    if "confirmed_0.8" in row:
-        crossing = {
-            "confirmed steps to 0.8, median [95 %]": steps,
-            "seeds confirmed at 0.8": percent(row["confirmed_0.8"]),
-        }
-    else:
-        crossing = {
-            "steps to 0.8, median [95 %]": steps,
-            "seeds that reach 0.8": percent(row["reached_0.8"]),
-        }
-    return {
-        "success, IQM [95 %]": rates(row, "success_iqm", "success_low", "success_high"),
-        "teacher alone": share(row["teacher_success"]),
-        **crossing,
-    }
-
-
-def steps_column(row: Row) -> str:
-    """Where a row tells of steps to 0.8: confirmed; in older results, to the first window at 0.8."""
-    confirmed = "confirmed_env_steps_to_0.8"
-    return confirmed if confirmed in row else "env_steps_to_0.8"
-
-
-def transfer_cells(row: Row) -> dict[str, str]:
-    """Success where a run was evaluated."""
-    return {
-        "evaluated on": row["evaluated_on"],
-        "success, IQM [95 %]": rates(row, "transfer_iqm", "transfer_low", "transfer_high"),
-        "teacher alone": share(row["teacher_there"]),
-    }
-
-
-def error_cells(row: Row) -> dict[str, str]:
-    """Success of students and of their teachers, whose tables err."""
-    wrong = share(row["share"])
-    if row.get("n_wrong"):
-        wrong = f"{row['n_wrong']} of {row['n_states']} states"
-    return {
-        "tables": row["tables"],
-        "wrong": wrong,
-        "students, mean [95 %]": rates(row, "success_mean", "success_low", "success_high"),
-        "teachers alone, mean [95 %]": rates(row, "teacher_success", "teacher_low", "teacher_high"),
-        "tables with students above": percent(row["above_teacher"]),
-        "tables with students above 0.8": percent(row["above_0.8"]),
-    }
-
-
-def compared(rows: list[Row], reference: str, folder: Path) -> dict[tuple[str, str], list[str]]:
-    """How each run compares with one of the same task, from the committed metrics of every seed.
-
-    A run that never got to 0.8 needs at least its whole budget: what it needs is then a lower bound.
+def written(text: str, sentence: str, fills: Callable[[str], str]) -> str:
+    """A page with the numbers of a sentence written anew.
 
     Args:
-        rows: of summary.csv.
-        reference: the name of the run that all others are compared with.
-        folder: the figure's results.
-
-    Returns:
-        Two cells by task and run, and their heads at ("", "").
+        text: the page, which may break the sentence into lines anywhere.
+        sentence: with places in braces.
+        fills: what goes into a place.
     """
-    seeds = per_seed(folder / "per_seed.csv.gz")
-    budgets = {
-        (run["task"], run["label"]): float(re.search(r"--env-steps (\d+)", run["command"])[1])
-        for run in json.loads((folder / "provenance.json").read_text())["runs"]
-    }
-    found = {("", ""): [f"steps, as a multiple of {reference}'s", "P(ends above it)"]}
-    for row in rows:
-        name, base = (row["task"], row["run"]), (row["task"], reference)
-        if name == base or base not in seeds:
+    places = PLACE.findall(sentence)
+    literal = [re.sub(r"(\\ )+", r"\\s+", re.escape(part)) for part in PLACE.split(sentence)[::2]]
+    found = list(re.finditer(NUMBER.join(literal), text))
+    if len(found) != 1:
+        raise UserError(f"experiments/sentences.txt: {len(found)} times in the page, not once: {sentence}")
+    (match,) = found
+    for number, place in reversed(list(enumerate(places, 1))):
+        start, end = match.span(number)
+        text = text[:start] + fills(place) + text[end:]
+    return text
+
+
+def value(place: str, tables: dict[str, Table], results: Path) -> str:
+    """What goes into a place, `figure|task|run|what`: a cell, by its column's short name, or a part of it.
+
+    Args:
+        place: between the braces; `what:part` for what `part` gives.
+        tables: of the page, by figure.
+        results: for figures that the page has no table of.
+
+    Raises:
+        UserError: the results have no such number.
+    """
+    figure, task, run, what = place.split("|")
+    what, _, which = what.partition(":")
+    table = tables.setdefault(f"fig_{figure}", read_table(results / f"fig_{figure}"))
+    heads = COLUMNS[what]
+    for head in (heads,) if isinstance(heads, str) else heads:
+        try:
+            cell = table.cell(task, run, head)
+        except KeyError:
             continue
-        success, steps = seeds[name]
-        base_success, base_steps = seeds[base]
-        better, (low, high) = probability_of_improvement(success, base_success)
-        ratio = "-"
-        if np.isfinite(np.median(base_steps)):
-            centre, ends = steps_ratio(steps, base_steps)
-            least = budgets[name] / float(np.median(base_steps))
-            ratio = interval(*(times(number) for number in (centre, *ends)))
-            ratio = ratio if np.isfinite(centre) else f"more than {least:.1f}"
-        found[name] = [ratio, interval(*(f"{number:.2f}" for number in (better, low, high)))]
-    return found
+        return part(cell, which) if which else cell
+    raise UserError(f"experiments/sentences.txt: the results have no {{{place}}}")
 
 
-def per_seed(file: Path) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
-    """Success rates and steps to 0.8, infinite where never reached, [seed] each, by task and run."""
-    rows = csv.DictReader(gzip.decompress(file.read_bytes()).decode().splitlines())
-    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for row in rows:
-        pair = float(row["success_rate"]), float(row[steps_column(row)] or "inf")
-        found.setdefault((row["task"], row["run"]), []).append(pair)
-    return {
-        name: (pairs[:, 0], pairs[:, 1]) for name, values in found.items() for pairs in [np.array(values)]
-    }
+def part(cell: str, which: str) -> str:
+    """A part of a cell: its number `alone`, without interval; in `%`; the p-value of `steps` or `success`.
 
-
-def rates(row: Row, *names: str) -> str:
-    """A success rate with its interval."""
-    return interval(*(share(row[name]) for name in names))
-
-
-def share(text: str) -> str:
-    """A success rate as the page shows it."""
-    return f"{float(text):.3f}" if text else "-"
-
-
-def percent(text: str) -> str:
-    """A share of seeds or tables as the page shows it."""
-    return f"{float(text):.0%}"
-
-
-def times(number: float) -> str:
-    """A ratio of steps as the page shows it."""
-    return f"{number:.2f}" if np.isfinite(number) else "never"
-
-
-def steps_text(text: str) -> str:
-    """A number of steps, in thousands; "never" for infinity."""
-    return f"{float(text) / 1000:,.1f}k" if text else "never"
-
-
-def interval(centre: str, low: str, high: str) -> str:
-    """A number with its interval; alone if nothing was reached."""
-    return f"{centre} [{low}, {high}]" if centre != "never" or low != "never" else "never"
+    >>> part("0.555 [0.5, 0.6]", "alone"), part("more than 7.4", "alone"), part("<0.001; 0.157", "success")
+    ('0.555', '7.4', '0.157')
+    >>> part("0.292", "%"), part("75%", "%")
+    ('29.2 %', '75 %')
+    """
+    if which in ("steps", "success"):
+        return cell.split("; ")[which == "success"]
+    alone = cell.removeprefix("more than ").partition(" [")[0]
+    if which == "alone":
+        return alone
+    return f"{alone[:-1]} %" if alone.endswith("%") else f"{Decimal(alone) * 100:.1f} %"
 
 
 if __name__ == "__main__":

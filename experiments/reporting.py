@@ -9,17 +9,21 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from common import Options, say
 
 from jaxteach.analysis import (
+    Curve,
     Run,
     confirmed_crossings,
     env_steps_to_success,
+    learning_curve,
     sample_efficiency,
     statistic,
+    success_while_learning,
 )
 from jaxteach.cli.flags import flags
 from jaxteach.config import Config, to_json
@@ -43,6 +47,11 @@ class Result:
     run: Run
 
     @property
+    def confirmed(self) -> bool:
+        """Whether `steps_to` tells of confirmed crossings; of older committed results it does not."""
+        return True
+
+    @property
     def task(self) -> str:
         """The task, with its variant."""
         return self.config.task
@@ -51,6 +60,23 @@ class Result:
     def teacher_success(self) -> float | None:
         """The success rate of the teacher alone, errors put into it included."""
         return self.run.teacher_success_rate
+
+    @property
+    def budget(self) -> float:
+        """Environment steps of a seed, up to its last update."""
+        return float(self.run.metrics["env_steps"].max())
+
+    def curve(self, window: int) -> Curve:
+        """Success while learning: the IQM over seeds with its interval."""
+        started, finished, succeeded = (self.run.metrics[n] for n in ("started", "finished", "succeeded"))
+        rates = success_while_learning(started, finished, succeeded, window)
+        return learning_curve(self.label, self.run.metrics["env_steps"], rates, "ci95")
+
+    @property
+    def unlisted(self) -> int:
+        """Environment steps, of all seeds, in states outside the teacher's table."""
+        assert self.run.summary is not None
+        return int(self.run.summary["unlisted_steps"])
 
     @property
     def success(self) -> np.ndarray:
@@ -90,6 +116,7 @@ def summary_row(result: Result, window: int, **columns: Any) -> dict[str, Any]:
         "run": result.label,
         **columns,
         "seeds": final["n"],
+        "env_steps": result.config.env_steps,
         "success_iqm": final["iqm"],
         "success_low": final["ci95"][0],
         "success_high": final["ci95"][1],
@@ -102,6 +129,16 @@ def summary_row(result: Result, window: int, **columns: Any) -> dict[str, Any]:
     }
 
 
+def detailed_row(result: Result, window: int, **columns: Any) -> dict[str, Any]:
+    """A row of summary.csv with confirmed steps to 0.95."""
+    steps = sample_efficiency(result.steps_to(0.95, window))
+    return {
+        **summary_row(result, window),
+        "confirmed_env_steps_to_0.95": steps["median"],
+        **columns,
+    }
+
+
 def seed_rows(results: Iterable[Result], window: int) -> list[dict[str, Any]]:
     """The final metrics of every seed, a row each."""
     rows = []
@@ -109,7 +146,9 @@ def seed_rows(results: Iterable[Result], window: int) -> list[dict[str, Any]]:
         columns = result.per_seed(window)
         for i in range(len(columns["seed"])):
             own = {name: values[i] for name, values in columns.items()}
-            rows.append({"task": result.task, "run": result.label, **own})
+            rows.append(
+                {"task": result.task, "run": result.label, **own, "teacher_success": result.teacher_success}
+            )
     return rows
 
 
@@ -160,12 +199,23 @@ def write_results(
         },
     }
     write_atomic(options.out / "provenance.json", (json.dumps(origin, indent=1) + "\n").encode())
+    if len(codes := {result.run.summary["source_sha256"] for result in results}) > 1:
+        say(f"{options.figure}: its runs are of {len(codes)} different codes: train those of older ones anew")
     say(f"{options.figure}: {os.path.relpath(options.out)}")
 
 
+def note_redrawn(folder: Path, drawn: Iterable[str]) -> None:
+    """Write down in provenance.json that pictures are other files now."""
+    file = folder / "provenance.json"
+    origin = json.loads(file.read_text(encoding="utf-8"))
+    origin["files"] |= {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in drawn}
+    write_atomic(file, (json.dumps(origin, indent=1) + "\n").encode())
+
+
 def command_flag(options: Options) -> str:
-    """The flag of a scale."""
-    return "" if options.scale.name == "default" else f" --{options.scale.name}"
+    """The flags that a figure was made with."""
+    scale = "" if options.scale.name == "default" else f" --{options.scale.name}"
+    return scale + (" --so-far" if options.so_far else "")
 
 
 def origin_of(result: Result) -> dict[str, Any]:
@@ -174,7 +224,7 @@ def origin_of(result: Result) -> dict[str, Any]:
     return {
         "task": result.task,
         "label": result.label,
-        "command": run_command(result.config),
+        "command": run_command(result.config, config["device"]),
         "folder": result.run.path.name,
         "fingerprint": config["fingerprint"],
         "teacher": summary["teacher"],
@@ -182,13 +232,25 @@ def origin_of(result: Result) -> dict[str, Any]:
         "device": config["device"],
         "versions": config["versions"],
         "source_sha256": summary["source_sha256"],
+        "commit": summary.get("commit"),
+        "metrics_sha256": metrics_digest(result.run),
     }
 
 
-def run_command(config: Config) -> str:
-    """The command line that trains a configuration."""
+def metrics_digest(run: Run) -> str:
+    """A digest of all that a run recorded of seeds and updates: the same only if it repeats to the bit."""
+    total = hashlib.sha256()
+    for name, values in sorted(run.metrics.items()):
+        total.update(f"{name} {values.dtype} {values.shape}\n".encode() + values.tobytes())
+    return total.hexdigest()
+
+
+def run_command(config: Config, device: Mapping[str, Any]) -> str:
+    """The command line that trains a configuration, to the bit on as many devices."""
     given, default = flags(to_json(config)), flags(to_json(Config()))
     changed = [
         f"{flag} {value}" for flag, value in given.items() if value is not None and value != default[flag]
     ]
+    if device["platform"] == "cpu":
+        changed.append(f"--host-devices {device['count']}")
     return " ".join(["python -m jaxteach.run", *changed])

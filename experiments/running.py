@@ -7,6 +7,7 @@ decides its results, and what is there already is not trained again.
 import contextlib
 import dataclasses
 import math
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from committed import committed
 from common import ROOT, Options, say
 from reporting import Result
 
@@ -47,7 +49,7 @@ class Job:
 
 
 def carry_out(jobs: Sequence[Job], options: Options) -> list[Result]:
-    """Train what has not been trained yet, and read everything back.
+    """Train what has not been trained yet, and read everything back; with so_far or redraw train nothing.
 
     Ends the process, with what is done so far kept, on Ctrl-C; and if only the plan was asked for.
 
@@ -56,8 +58,13 @@ def carry_out(jobs: Sequence[Job], options: Options) -> list[Result]:
         options: the command line's.
 
     Returns:
-        A result for each job, in their order.
+        A result for each job, in their order; with so_far or redraw for those that there are.
+
+    Raises:
+        UserError: with so_far nothing is done.
     """
+    if options.redraw:
+        return committed(jobs, options.out)
     from jaxteach.utils.signals import Stopping
 
     # Written out once, for resolving is what tells two configurations apart.
@@ -69,6 +76,11 @@ def carry_out(jobs: Sequence[Job], options: Options) -> list[Result]:
     tell_of_other_code([folder for folder, job in unique.items() if job not in missing])
     if options.plan:
         sys.exit(0)
+    if options.so_far:
+        resolved = [job for job in resolved if (folders[job] / "summary.json").exists()]
+        missing = []
+        if not resolved:
+            raise UserError(f"{options.figure}: no run is there yet: leave --so-far out to train them")
     programs: list[Any] = []
     with Stopping() as stopping:
         for number, job in enumerate(missing, 1):
@@ -105,6 +117,20 @@ def tell_of_other_code(folders: Sequence[Path]) -> None:
             found.setdefault(" and ".join(differ), []).append(folder.name)
     for what, names in found.items():
         say(f"{len(names)} of them with other {what} than today, such as {names[0]}: remove to train anew")
+
+
+def commit() -> str | None:
+    """The commit that is checked out, marked where src/ differs from it; None outside of a git checkout."""
+    head = _git("rev-parse", "HEAD")
+    return head + ("-changed" if _git("status", "--porcelain", "--", "src") else "") if head else None
+
+
+def _git(*words: str) -> str:
+    try:
+        done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip()
 
 
 def predict(jobs: Sequence[Job]) -> str:
@@ -162,5 +188,5 @@ def train_job(job: Job, path: Path, programs: list[Any], stopping: Any) -> bool:
 
     table = load_teacher(job.config.teacher, job.config.task)
     hooks = Hooks(notice=say, stop=lambda: stopping.asked)
-    facts = {"source_sha256": source_digest()}
+    facts = {"source_sha256": source_digest(), "commit": commit()}
     return execute(job.config, table, path, hooks, programs=programs, facts=facts).complete

@@ -78,7 +78,7 @@ def rates(axes: Any, title: str, along: str, timings: Mapping[str, Timing]) -> N
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: in_words(value))
     axes.margins(x=0.12)
-    axes.set_yticks(range(len(timings)), list(timings))
+    axes.set_yticks(range(len(timings)), [name.replace(" 1 devices", " 1 device") for name in timings])
     axes.set_ylim(len(timings) - 0.4, -0.8)
     finish(axes, title, along)
 

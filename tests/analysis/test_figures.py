@@ -67,6 +67,18 @@ def test_names_of_equal_lines_do_not_touch():
     assert all(below.y1 <= above.y0 for below, above in itertools.pairwise(boxes))
 
 
+def test_a_name_has_one_style_in_all_panels():
+    figure = figures.learning_figure("a", "b", [panel(curve("one"), curve("two")), panel(curve("two"))])
+    first, second = (texts(axes) for axes in figure.axes)
+    assert first["one"].get_color() != first["two"].get_color() == second["two"].get_color()
+
+
+def test_axis_begins_at_the_panels_bottom():
+    (axes,) = drawn(dataclasses.replace(panel(curve()), bottom=0.85)).axes
+    assert axes.get_ylim() == pytest.approx((0.84775, 1.00225))
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["0.85", "0.9", "0.95", "1"]
+
+
 def test_axis_opens_for_numbers_outside_0_to_1():
     (axes,) = drawn(panel(curve(top=-3.0))).axes
     assert axes.get_ylim()[0] < -3.0 * 0.8

@@ -1,19 +1,23 @@
 """Tests of the figures' scripts: their plans at every scale, and how dots are drawn."""
 
+import hashlib
 import importlib
+import json
 import math
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from common import SCALES, Options
-from drawing import Dot, DotPanel, dots_figure, title_of
+from drawing import Dot, DotPanel, dots_figure, shrunk, stretched, title_of
 from matplotlib.figure import Figure
 
 from jaxteach.config import Config, Corrupt, check, resolve
 from jaxteach.teacher.loading import load_teacher
 from jaxteach.teacher.wrong import wrong_states
+from jaxteach.utils.errors import UserError
 
 SCRIPTS = sorted(path.stem for path in (Path(__file__).parents[2] / "experiments").glob("fig_*.py"))
 
@@ -82,6 +86,30 @@ def test_dots_are_drawn_where_they_belong():
     assert ((0.3, 1.0), (2, 2), "None") in points and ((1.0,), (2,), ">") in points
     assert [text.get_text().strip() for text in axes.texts] == ["not confirmed"]
     assert max(len(line) for line in figure._supxlabel.get_text().splitlines()) < 150
+
+
+def test_success_rates_are_stretched_and_back():
+    rates = np.array([0.0, 0.45, 0.9, 0.95, 1.0])
+    assert stretched(rates).tolist() == pytest.approx([0, 0.25, 0.5, 0.75, 1])
+    assert shrunk(stretched(rates)).tolist() == pytest.approx(rates.tolist())
+
+
+def test_committed_results_are_drawn_again(tmp_path, monkeypatch):
+    options = Options("fig_students", SCALES["default"], plan=False, redraw=True)
+    folder = tmp_path / "there"
+    shutil.copytree(options.out, folder)
+    for picture in folder.glob("fig_students.*"):
+        picture.write_bytes(b"")
+    before = (folder / "summary.csv").read_bytes()
+    monkeypatch.setattr(Options, "out", folder)
+    importlib.import_module("fig_students").figure(options)
+    assert (folder / "fig_students.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "summary.csv").read_bytes() == before
+    files = json.loads((folder / "provenance.json").read_text())["files"]
+    assert {n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in files} == files
+    monkeypatch.setattr(Options, "out", tmp_path / "nothing")
+    with pytest.raises(UserError, match="no results to draw again"):
+        importlib.import_module("fig_students").figure(options)
 
 
 def test_wrong_tables_are_drawn_not_their_seeds():

@@ -171,8 +171,9 @@ def test_results_are_the_same_bytes_twice(results, tmp_path, monkeypatch):
 
 def test_the_command_of_a_run_gives_its_configuration(results):
     for result in results:
-        words = run_command(result.config).split()
+        words = run_command(result.config, {"platform": "cpu", "count": 1}).split()
         assert words[:3] == ["python", "-m", "jaxteach.run"]
         options, _ = read_options(words[3:])
+        assert options.devices == 1
         check(options.config)
         assert resolve(options.config) == result.config

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_BYTES = 300_000
-ENV_STEPS = "environment steps per seed"
+ENV_STEPS = "environment steps of each seed"
 """What learning curves are drawn along."""
 
 # Neighbours differ in lightness and in dashes, so that grey prints stay readable.
@@ -64,12 +64,14 @@ class Panel:
         curves: the curves, in the order of their styles.
         levels: horizontal lines.
         along: what the horizontal axis shows.
+        bottom: where the vertical axis begins, if it ends at 1.
     """
 
     name: str
     curves: tuple[Curve, ...]
     levels: tuple[Level, ...] = ()
     along: str = ENV_STEPS
+    bottom: float = 0.0
 
 
 @contextlib.contextmanager
@@ -117,25 +119,29 @@ def learning_figure(title: str, note: str, panels: Sequence[Panel], columns: int
     places = figure.subplots(down, across, squeeze=False).ravel()
     for axes in places[len(panels) :]:
         axes.remove()
+    labels = list(dict.fromkeys(curve.label for panel in panels for curve in panel.curves))
     for axes, panel in zip(places, panels, strict=False):
-        draw_panel(axes, panel)
+        draw_panel(axes, panel, labels)
     return figure
 
 
-def draw_panel(axes: "Axes", panel: Panel) -> None:
+def draw_panel(axes: "Axes", panel: Panel, labels: Sequence[str] | None = None) -> None:
     """Draw one panel: a line and a band a curve, a dotted line a level, and every name at its right end.
 
-    The vertical axis is 0 to 1 unless a number lies outside it; the horizontal one starts at no steps.
+    The vertical axis goes from the panel's bottom to 1, unless a number lies outside 0 to 1; the horizontal
+    one starts at no steps.
 
     Args:
         axes: matplotlib axes, still empty.
         panel: what to draw; a curve without points is left out.
+        labels: of the curves of all panels, so that a name has one style in all; by default the panel's.
     """
+    names = list(labels or (curve.label for curve in panel.curves))
     drawn = [curve for curve in panel.curves if curve.env_steps.size]
     right = max((curve.env_steps[-1] for curve in drawn), default=1.0)
     ends: list[tuple[float, float, str, str]] = []  # where a line ends (x, y), its name and its colour
-    for index, curve in enumerate(drawn):
-        colour, dashes = STYLES[index % len(STYLES)]
+    for curve in drawn:
+        colour, dashes = STYLES[names.index(curve.label) % len(STYLES)]
         axes.fill_between(curve.env_steps, curve.low, curve.high, color=colour, alpha=0.16, linewidth=0)
         axes.plot(curve.env_steps, curve.centre, color=colour, linestyle=dashes, linewidth=2.0)
         ends.append((curve.env_steps[-1], curve.centre[-1], curve.label, colour))
@@ -148,8 +154,9 @@ def draw_panel(axes: "Axes", panel: Panel) -> None:
     ]
     values = np.concatenate([*numbers, [0.0]])
     if values.min() >= 0 and values.max() <= 1:
-        axes.set_ylim(-0.015, 1.015)
-        axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
+        axes.set_ylim(panel.bottom - 0.015 * (1.0 - panel.bottom), 1.0 + 0.015 * (1.0 - panel.bottom))
+        ticks = np.linspace(panel.bottom, 1.0, 5 if panel.bottom == 0 else 4)
+        axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     _dress(axes, panel)
     _label_ends(axes, ends)
 

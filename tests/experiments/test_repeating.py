@@ -1,0 +1,67 @@
+"""Tests of repeating recorded runs: what is compared, and what is said of runs that cannot be."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import repeating
+from reporting import metrics_digest
+
+from jaxteach.analysis import load_run
+from jaxteach.utils.errors import UserError
+from jaxteach.utils.jax_setup import versions
+from jaxteach.utils.surroundings import source_digest
+
+
+def make_run(path, wins):
+    path.mkdir(parents=True)
+    names = ("started", "finished", "env_steps", "return")
+    counts = {name: np.array([[4, 4]]) for name in names}
+    np.savez(path / "metrics.npz", seed_ids=np.array([1000]), succeeded=np.array([[1, wins]]), **counts)
+    (path / "config.json").write_text(json.dumps({"schema_version": 1, "task": "t"}))
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    """Results of one figure, of a run that is there, and one of other code."""
+    make_run(tmp_path / "then", wins=3)
+    origin = {
+        "task": "t",
+        "label": "taught",
+        "command": "python -m jaxteach.run --task t --host-devices 2",
+        "fingerprint": "a",
+        "device": {"platform": "cpu", "kind": "cpu", "count": 2},
+        "versions": versions(),
+        "source_sha256": source_digest(),
+        "metrics_sha256": metrics_digest(load_run(tmp_path / "then")),
+    }
+    older = origin | {"label": "older", "source_sha256": "x", "commit": "0123456789abcdef"}
+    (tmp_path / "results" / "fig_x").mkdir(parents=True)
+    file = tmp_path / "results" / "fig_x" / "provenance.json"
+    file.write_text(json.dumps({"runs": [origin, older]}))
+    return tmp_path
+
+
+def test_a_run_that_repeats(recorded, capsys):
+    commands = []
+
+    def train(command):
+        commands.append(command)
+        shutil.copytree(recorded / "then", command[-1])
+
+    assert repeating.repeat(recorded / "results", train) == 0
+    ((_, *words),) = commands
+    assert words[:-1] == "-m jaxteach.run --task t --host-devices 2 --out".split()
+    lines = capsys.readouterr().out.splitlines()
+    assert (
+        lines[0] == "fig_x: 1 runs cannot be repeated, of other code than this: commit 0123456789 has theirs"
+    )
+    assert lines[-2] == "fig_x: t, taught: the same to the bit"
+    assert lines[-1] == "1 of 2 recorded runs repeated; 1 can be repeated by this code"
+
+
+def test_a_run_that_comes_out_otherwise(recorded):
+    make_run(recorded / "now", wins=2)
+    with pytest.raises(UserError, match="fig_x: t, taught: trained anew it comes out otherwise"):
+        repeating.repeat(recorded / "results", lambda command: shutil.copytree(recorded / "now", command[-1]))
