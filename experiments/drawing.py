@@ -20,10 +20,9 @@ from jaxteach.analysis import (
     save_figure,
     write_curves,
 )
-from jaxteach.analysis.figures import fold, own_style
+from jaxteach.analysis.figures import GREY, INK, dress, own_style, sheet
 from jaxteach.tasks.registry import task_class
 
-INK, GREY, PALE = "#222222", "#6a6a6a", "#e3e3e3"
 RATE = "success rate, stretched above 0.9"
 BAND = (
     "Line: interquartile mean over seeds; band: its 95 % bootstrap interval. A curve starts and ends where "
@@ -153,21 +152,13 @@ def dots_figure(title: str, note: str, panels: Sequence[DotPanel], columns: int 
         panels: at least one.
         columns: panels in a row; by default all.
     """
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
     across = min(columns or len(panels), len(panels))
     down = -(-len(panels) // across)
     letters = max(len(dot.label) for panel in panels for dot in panel.dots)
     rows = max(len(panel.dots) for panel in panels)
     size = ((3.2 + 0.072 * letters) * across, 1.0 + (0.9 + 0.26 * rows) * down)
-    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08))
-    figure.suptitle(title, x=0.012, ha="left", fontsize=13, fontweight="bold", color=INK)
-    figure.supxlabel(fold(note, size[0]), x=0.012, ha="left", fontsize=8.5, color=GREY)
-    places = figure.subplots(down, across, squeeze=False).ravel()
-    for axes in places[len(panels) :]:
-        axes.remove()
-    for axes, panel in zip(places, panels, strict=False):
+    figure, places = sheet(title, note, size, len(panels), across)
+    for axes, panel in zip(places, panels, strict=True):
         draw_dots(axes, panel)
     return figure
 
@@ -206,15 +197,7 @@ def draw_dots(axes: Any, panel: DotPanel) -> None:
         axes.set_xlim(-0.015 * right, 1.015 * right)
         axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k" if value else "0")
-    axes.set_title(panel.name, loc="left", fontsize=10.5, color=INK)
-    axes.set_xlabel(panel.along, fontsize=9, color=INK)
-    axes.tick_params(labelsize=8.5, colors=INK, length=3, color=GREY)
-    axes.grid(axis="x", color=PALE, linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(GREY)
+    dress(axes, panel.name, panel.along, "x")
 
 
 def stretched(rate: np.ndarray) -> np.ndarray:

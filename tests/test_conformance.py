@@ -62,11 +62,11 @@ def test_the_task_is_read_off_the_files_name() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["missing/simpledoorkey.npz"], "missing/simpledoorkey.npz: no such file"),
-        (["text-twodoor.npz"], "text-twodoor.npz: not a readable trace file"),
-        (["cut-twodoor.npz"], "cut-twodoor.npz: not a readable trace file"),
-        (["folder-twodoor.npz"], "folder-twodoor.npz: not a readable trace file"),
-        (["pickled-twodoor.npz"], "pickled-twodoor.npz: not a readable trace file"),
+        (["missing/simpledoorkey.npz"], "cannot read missing/simpledoorkey.npz: No such file or directory"),
+        (["text-twodoor.npz"], "text-twodoor.npz is damaged or cut short: not an archive"),
+        (["cut-twodoor.npz"], "cut-twodoor.npz is damaged or cut short: not an archive"),
+        (["folder-twodoor.npz"], "cannot read folder-twodoor.npz: Is a directory"),
+        (["pickled-twodoor.npz"], "pickled-twodoor.npz is damaged or cut short: not an archive"),
         (["empty-twodoor.npz"], "empty-twodoor.npz: the trace lacks grid"),
         (["trace.npz"], "give one with --task"),
         (["small.npz", "--task", "simpel_door_key"], "did you mean 'simple_door_key'?"),
@@ -99,4 +99,4 @@ def test_as_a_command_it_prints_no_traceback() -> None:
     command = [sys.executable, "-m", "jaxteach.conformance", "nowhere/twodoor.npz"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr == "error: nowhere/twodoor.npz: no such file\n"
+    assert result.stderr == "error: cannot read nowhere/twodoor.npz: No such file or directory\n"

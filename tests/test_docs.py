@@ -10,6 +10,7 @@ import re
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,18 +33,23 @@ exec python -m "jaxteach.$command" "$@"
 """
 
 
+def make_shims(folder: Path) -> Path:
+    """A folder of commands as pages have them, which cut budgets down."""
+    folder.mkdir()
+    for name, text in (("python", PYTHON), ("jaxteach", CONSOLE)):
+        shim = folder / name
+        shim.write_text(text)
+        shim.chmod(shim.stat().st_mode | stat.S_IXUSR)
+    return folder
+
+
 def test_the_readme_is_tested():
     assert ROOT / "README.md" in TESTED
 
 
 @pytest.mark.parametrize("page", TESTED, ids=lambda page: page.name)
 def test_commands_work_as_they_stand(page, tmp_path):
-    shims = tmp_path / "bin"
-    shims.mkdir()
-    for name, text in (("python", PYTHON), ("jaxteach", CONSOLE)):
-        shim = shims / name
-        shim.write_text(text)
-        shim.chmod(shim.stat().st_mode | stat.S_IXUSR)
+    shims = make_shims(tmp_path / "bin")
     folder = tmp_path / "there"
     folder.mkdir()
     environment = os.environ | {

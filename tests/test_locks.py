@@ -8,7 +8,7 @@ from packaging.requirements import Requirement
 
 from tests.commands import ROOT
 
-SETS = {"core": (), "test": ("test",), "llm": ("test", "llm")}
+SETS = {"core": (), "test": ("test",), "llm": ("test", "llm"), "docs": ("test", "docs")}
 
 
 def locked(name):
@@ -43,6 +43,7 @@ def test_every_entry_has_a_hash_and_no_index_is_named(name):
 
 
 def test_the_larger_sets_hold_the_smaller_in_the_same_versions():
-    core, test, llm = (locked(name)[0] for name in SETS)
-    assert core == {name: llm[name] for name in core}
-    assert test == {name: llm[name] for name in test}
+    core, test, llm, docs = (locked(name)[0] for name in SETS)
+    for larger in (llm, docs):
+        assert core == {name: larger[name] for name in core}
+        assert test == {name: larger[name] for name in test}

@@ -73,7 +73,7 @@ TEACHER = ["--who", "teacher", "--task", "simple_door_key"]
 CASES = [
     ("run", ["--teacher", "chatgml"], "did you mean 'chatglm'"),
     ("run", ["--teacher", "none.json"], "none.json: no such file"),
-    ("run", ["--teacher", "torn.json"], "torn.json: not JSON"),
+    ("run", ["--teacher", "torn.json"], "torn.json is damaged or cut short: not JSON"),
     ("run", ["--teacher", "short.json"], "is missing"),
     ("run", ["--teacher", TWO_DOOR], "'two_door'"),
     ("run", ["--task", "lava"], "unknown task 'lava'"),
@@ -102,7 +102,7 @@ CASES = [
     ("precompute", MODEL, "--model is missing"),
     ("precompute", [*MODEL, "--backend", "rule", "--model", "idael"], "unknown rule 'idael'"),
     ("precompute", ["--task", "lava", "--out", "t.json"], "unknown task 'lava'"),
-    ("tables", ["torn.json"], "torn.json: not JSON"),
+    ("tables", ["torn.json"], "torn.json is damaged or cut short: not JSON"),
     ("tables", ["--task", "lava"], "unknown task 'lava'"),
     ("tables", ["--task", "simple_door_key", "--compare", "chatglm", "chatgml"], "did you mean 'chatglm'"),
     ("merge", ["nowhere"], "holds no shards"),

@@ -3,12 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from drawing import GREY, INK, PALE
-
 from benchmarks.levels import N_ENVS, Row
 from benchmarks.runs import Run
 from benchmarks.timing import Timing, in_words
-from jaxteach.analysis.figures import own_style
+from jaxteach.analysis.figures import GREY, INK, dress, own_style, sheet
 
 DEFAULT_STEPS = 49_152
 """Environment steps a seed by default: what seconds a seed by width are of."""
@@ -26,13 +24,8 @@ def picture(groups: Mapping[str, Mapping[str, Timing]], runs: Mapping[str, Seque
     Returns:
         A matplotlib figure.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(13, 10.5), layout="constrained")
-    figure.suptitle(f"Throughput, {cpu}", x=0.012, ha="left", fontsize=13, fontweight="bold", color=INK)
     note = "Dots: medians; lines: fastest and slowest repeat. All axes of rates and of seeds are logarithmic."
-    figure.supxlabel(note, x=0.012, ha="left", fontsize=8.5, color=GREY)
-    places = figure.subplots(3, 2, height_ratios=(1.6, 1, 1)).ravel()
+    figure, places = sheet(f"Throughput, {cpu}", note, (13, 10.5), 6, 2, height_ratios=(1.6, 1, 1))
     rates(places[0], "Environments alone", "environment steps a second", groups["environments"])
     rates(places[1], "Training and its stages", "environment steps a second", groups["learning"])
     rates(
@@ -80,7 +73,7 @@ def rates(axes: Any, title: str, along: str, timings: Mapping[str, Timing]) -> N
     axes.margins(x=0.12)
     axes.set_yticks(range(len(timings)), [name.replace(" 1 devices", " 1 device") for name in timings])
     axes.set_ylim(len(timings) - 0.4, -0.8)
-    finish(axes, title, along)
+    dress(axes, title, along, "x")
 
 
 def by_width(axes: Any, timings: Mapping[str, Timing]) -> None:
@@ -100,7 +93,7 @@ def by_width(axes: Any, timings: Mapping[str, Timing]) -> None:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_ylim(bottom=0)
     axes.legend(fontsize=8, frameon=False)
-    finish(axes, f"Seconds a seed ({DEFAULT_STEPS:,} environment steps) by width", "seeds in a chunk")
+    dress(axes, f"Seconds a seed ({DEFAULT_STEPS:,} environment steps) by width", "seeds in a chunk", "x")
 
 
 def by_seeds(
@@ -115,18 +108,7 @@ def by_seeds(
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_ylim(bottom=0)
     axes.legend(fontsize=8, frameon=False)
-    finish(axes, title, "seeds in a run")
-
-
-def finish(axes: Any, title: str, along: str) -> None:
-    """What all panels have in common."""
-    axes.set_title(title, loc="left", fontsize=10.5, color=INK)
-    axes.set_xlabel(along, fontsize=9, color=INK)
-    axes.tick_params(labelsize=8, colors=INK, length=3, color=GREY)
-    axes.grid(axis="x", color=PALE, linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    dress(axes, title, "seeds in a run", "x")
 
 
 @own_style()
@@ -140,19 +122,10 @@ def level_picture(rows: Sequence[Row], cpu: str) -> Any:
     Returns:
         A matplotlib figure.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
-    figure.suptitle(
-        f"MiniGrid's levels, {N_ENVS} environments, {cpu}",
-        x=0.012,
-        ha="left",
-        fontsize=13,
-        fontweight="bold",
-        color=INK,
-    )
-    for axes, title, read, ticks in zip(
-        figure.subplots(1, 2, sharey=True),
+    title = f"MiniGrid's levels, {N_ENVS} environments, {cpu}"
+    figure, places = sheet(title, "", (11, 4.6), 2, 2, sharey=True)
+    for axes, along, read, ticks in zip(
+        places,
         ("cells of the grid", "doors and objects on it"),
         (lambda row: row.cells, lambda row: max(0.5, row.objects)),
         ((25, 50, 100, 200, 400), (1, 2, 5, 10, 20, 40)),
@@ -167,5 +140,5 @@ def level_picture(rows: Sequence[Row], cpu: str) -> Any:
         axes.set_xticks(ticks, [str(tick) for tick in ticks])
         axes.set_xticks([], minor=True)
         axes.legend(fontsize=8, frameon=False)
-        finish(axes, "ns of one environment step", title)
+        dress(axes, "ns of one environment step", along, "x")
     return figure

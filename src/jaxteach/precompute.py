@@ -92,6 +92,7 @@ STOPPED = "stopped; the answers are kept: --resume continues"
 def main() -> int:
     """Read the flags, run, print the report."""
     from jaxteach.cli import parse
+    from jaxteach.cli.progress import answer_bar
 
     options = parse(Options, "precompute")
     settings = _settings(options)
@@ -135,7 +136,7 @@ def main() -> int:
         },
     )
     # Until here there are no answers to keep, and Ctrl-C ends the command as it does any other.
-    with Interruptible(STOPPED), llm.ProgressBar() as bar:
+    with Interruptible(STOPPED), answer_bar() as bar:
         if options.extend:
             table = llm.extend(job, backend, options.out, task.language, bar)
         else:

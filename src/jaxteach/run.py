@@ -6,7 +6,7 @@ import functools
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -18,7 +18,7 @@ from jaxteach.cli.results import report, say
 from jaxteach.config import CHUNK, Config, check, from_json, preset, resolve, to_json
 from jaxteach.config.effects import check_sweep, out_of_reach
 from jaxteach.config.sweep import grid, n_chunks
-from jaxteach.runs.folders import check_free, check_table, read_config
+from jaxteach.runs.folders import Own, check_free, check_table, read_config
 from jaxteach.runs.shards import Shard, note_tasks, read_shard
 from jaxteach.tasks import needs_jax
 from jaxteach.tracking import Name as Tracker
@@ -47,7 +47,7 @@ COMMON = tuple(
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Own):
     """Train students on a task with a cached teacher, many seeds in one compiled program."""
 
     config: Annotated[Config, tyro.conf.arg(name="")] = field(default_factory=Config)
@@ -61,13 +61,9 @@ class Options:
     once a minute, less often if that took over 1 % of the time."""
     debug_nans: bool = False
     """Should a seed diverge, end and say in which line of code its first NaN arises. Slower."""
-    deterministic: bool = False
-    """Have accelerators compute the same bits in every run, at some cost. CPUs do so anyway."""
     host_devices: int | None = None
     """Devices the CPU pretends to be; the seeds of a chunk are split over them. By default one a core, as
     far as they share a chunk evenly. With other numbers results agree in statistics, not to the bit."""
-    keep_params: Literal["all", "none"] = "all"
-    """all: parameters of every student are written; none: they are gone once their chunk is evaluated."""
     shard: str | None = None
     """I/N: train only the I-th (from 0) of N equal parts of the run, into OUT/shards/I-of-N; slurm: as the
     job array says. python -m jaxteach.merge OUT joins them."""
@@ -97,7 +93,7 @@ class Options:
     @property
     def own(self) -> dict[str, Any]:
         """What config.json holds of them beside the configuration."""
-        return {"deterministic": self.deterministic, "keep_params": self.keep_params}
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(Own)}
 
 
 @dataclass(frozen=True)

@@ -33,16 +33,16 @@ LINES = [
 ]
 
 
-def shown(on_terminal: bool, **variables: str) -> str:
+def shown(on_terminal: bool, code: str = SHOW, **variables: str) -> str:
     """What the bar shows in a separate process."""
     environment = {k: v for k, v in os.environ.items() if k not in ("TERM", "FORCE_COLOR", "NO_COLOR")}
-    command = [sys.executable, "-c", SHOW]
+    command = [sys.executable, "-c", code]
     if not on_terminal:
         return subprocess.run(
             command, env=environment | variables, capture_output=True, text=True, check=True
         ).stdout
     ours, theirs = pty.openpty()
-    with subprocess.Popen(command, env=environment | variables, stdout=theirs) as process:
+    with subprocess.Popen(command, env=environment | variables, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         seen = b""
         try:
@@ -105,3 +105,17 @@ def test_lines_come_from_time_to_time(capsys, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     assert len([line for line in lines if "evaluating" in line]) <= 12
     assert 12 <= len(lines) <= 24
+
+
+def test_answers_are_counted_in_tenths(capsys):
+    with progress.answer_bar() as tell:
+        for done in range(1, 41):
+            tell(done, 40)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "1/40 answers" and lines[1:] == [f"{done}/40 answers" for done in range(4, 41, 4)]
+
+
+def test_answers_are_counted_by_a_bar_on_a_terminal():
+    code = "from jaxteach.cli.progress import answer_bar\nwith answer_bar() as tell: tell(7, 40)\n"
+    seen = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown(True, code, TERM="xterm", COLUMNS="80"))
+    assert "7/40 answers" in seen and seen.endswith("\n")

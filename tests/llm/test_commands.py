@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -160,7 +161,8 @@ def test_an_error_does_not_stick_to_the_progress_bar(tmp_path, command, monkeypa
         ]
         status, _, said = command(precompute, "--task", "simple_door_key", *flags)
     assert status == 2
-    assert "120 answers\nerror: state " in said
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said)
+    assert "120 answers" in plain and "\nerror: state " in plain
 
 
 def test_nothing_is_overwritten_unasked(tmp_path, command):

@@ -49,7 +49,7 @@ def refusal(path: Path) -> str:
         load(path)
     message = str(caught.value)
     assert len(message.splitlines()) == 1 and message.isprintable()
-    assert message.startswith(f"{path}: ")
+    assert message.startswith((f"{path}: ", f"{path} "))
     return message
 
 

@@ -41,11 +41,13 @@ GOOD: dict[str, Any] = {"name": "a", "count": 3, "part": {"number": 1}}
     [
         (b"", "not JSON"),
         (b'{"a"', "not JSON"),
-        (b"\xff", "not JSON"),
+        (b"\xff", "not UTF-8 text"),
         pytest.param(b'{"a": 1' + b"0" * 5000 + b"}", "not JSON", id="digits"),
         (b"[]", "must hold a JSON object, not a list"),
         (b"7", "must hold a JSON object, not 7"),
         (b"null", "must hold a JSON object, not null"),
+        (b'{"a": {"b": 1, "b": 2}}', "a: the key 'b' stands there twice"),
+        (b'{"a": [NaN]}', r"a\[0\]: nan is not a finite number"),
         pytest.param(b'{"a": ' * 33 + b"1" + b"}" * 33, "nested deeper than 32 levels", id="deep"),
         pytest.param(b'{"a": ' + b"[" * 100_000, "nested deeper than 32 levels", id="deeper"),
     ],
@@ -66,7 +68,7 @@ def test_files_that_do_and_files_that_are_not_there(tmp_path):
     assert list(read_object(path)) == ["a"]
     with pytest.raises(FileNotFoundError):
         read_object(path / "y.json")
-    with pytest.raises(UserError, match="Is a directory"):
+    with pytest.raises(UserError, match="not a file"):
         read_object(tmp_path)
 
 

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -34,7 +34,7 @@ STYLES: tuple[tuple[str, tuple[int, tuple[float, ...] | None]], ...] = (
     ("#4a2b7a", (0, (4, 1.2, 1.2, 1.2, 1.2, 1.2))),
     ("#8a6a12", (0, (11, 3))),
 )
-_INK, _GREY, _PALE = "#222222", "#6a6a6a", "#e3e3e3"
+INK, GREY, PALE = "#222222", "#6a6a6a", "#e3e3e3"
 _LABEL_SIZE = 9.0
 _LETTER_INCHES = 0.072  # the width of a letter of a label, about
 _NOTE_LETTER_INCHES = 0.066  # the same of a note below the panels
@@ -103,26 +103,48 @@ def learning_figure(title: str, note: str, panels: Sequence[Panel], columns: int
     Returns:
         A matplotlib figure that belongs to no window; save it with `save_figure`.
     """
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
     names = [curve.label for panel in panels for curve in panel.curves]
     names += [level.label for panel in panels for level in panel.levels]
     # Axes of about 3.6 inches, whatever stands beside them.
     width = 4.2 + _LETTER_INCHES * max(map(len, names), default=0)
     across = min(columns or len(panels), len(panels))
     down = -(-len(panels) // across)
-    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08, wspace=0.02)
-    figure = Figure(figsize=(width * across, 4.2 if down == 1 else 0.7 + 3.5 * down), layout=layout)
-    figure.suptitle(title, x=0.012, ha="left", fontsize=13, fontweight="bold", color=_INK)
-    figure.supxlabel(fold(note, width * across), x=0.012, ha="left", fontsize=8.5, color=_GREY)
-    places = figure.subplots(down, across, squeeze=False).ravel()
-    for axes in places[len(panels) :]:
-        axes.remove()
+    size = (width * across, 4.2 if down == 1 else 0.7 + 3.5 * down)
+    figure, places = sheet(title, note, size, len(panels), across)
     labels = list(dict.fromkeys(curve.label for panel in panels for curve in panel.curves))
-    for axes, panel in zip(places, panels, strict=False):
+    for axes, panel in zip(places, panels, strict=True):
         draw_panel(axes, panel, labels)
     return figure
+
+
+def sheet(
+    title: str, note: str, size: tuple[float, float], n: int, across: int, **shares: Any
+) -> "tuple[Figure, list[Axes]]":
+    """A figure with its title above, its note below, and axes in rows.
+
+    Args:
+        title: in bold.
+        note: folded to the width; may be empty.
+        size: width and height, in inches.
+        n: how many axes.
+        across: axes in a row.
+        shares: what else matplotlib's `subplots` takes.
+
+    Returns:
+        A matplotlib figure that belongs to no window, and its axes, still empty.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08))
+    figure.suptitle(title, x=0.012, ha="left", fontsize=13, fontweight="bold", color=INK)
+    if note:
+        words = textwrap.fill(note, width=int(size[0] / _NOTE_LETTER_INCHES))
+        figure.supxlabel(words, x=0.012, ha="left", fontsize=8.5, color=GREY)
+    places = figure.subplots(-(-n // across), across, squeeze=False, **shares).ravel()
+    for axes in places[n:]:
+        axes.remove()
+    return figure, list(places[:n])
 
 
 def draw_panel(axes: "Axes", panel: Panel, labels: Sequence[str] | None = None) -> None:
@@ -136,6 +158,8 @@ def draw_panel(axes: "Axes", panel: Panel, labels: Sequence[str] | None = None) 
         panel: what to draw; a curve without points is left out.
         labels: of the curves of all panels, so that a name has one style in all; by default the panel's.
     """
+    from matplotlib.ticker import MaxNLocator
+
     names = list(labels or (curve.label for curve in panel.curves))
     drawn = [curve for curve in panel.curves if curve.env_steps.size]
     right = max((curve.env_steps[-1] for curve in drawn), default=1.0)
@@ -146,8 +170,8 @@ def draw_panel(axes: "Axes", panel: Panel, labels: Sequence[str] | None = None) 
         axes.plot(curve.env_steps, curve.centre, color=colour, linestyle=dashes, linewidth=2.0)
         ends.append((curve.env_steps[-1], curve.centre[-1], curve.label, colour))
     for level in panel.levels:
-        axes.axhline(level.value, color=_GREY, linestyle=(0, (1, 2)), linewidth=1.3, zorder=1)
-        ends.append((right, level.value, f"{level.label} {level.value:.2f}", _GREY))
+        axes.axhline(level.value, color=GREY, linestyle=(0, (1, 2)), linewidth=1.3, zorder=1)
+        ends.append((right, level.value, f"{level.label} {level.value:.2f}", GREY))
     axes.set_xlim(0, right)
     numbers = [edge for curve in drawn for edge in (curve.low, curve.high)] + [
         [lv.value] for lv in panel.levels
@@ -157,7 +181,9 @@ def draw_panel(axes: "Axes", panel: Panel, labels: Sequence[str] | None = None) 
         axes.set_ylim(panel.bottom - 0.015 * (1.0 - panel.bottom), 1.0 + 0.015 * (1.0 - panel.bottom))
         ticks = np.linspace(panel.bottom, 1.0, 5 if panel.bottom == 0 else 4)
         axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-    _dress(axes, panel)
+    dress(axes, panel.name, panel.along, "y")
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(_steps)
     _label_ends(axes, ends)
 
 
@@ -226,31 +252,24 @@ def _steps(value: float, _position: float = 0) -> str:
     return f"{value:.4g}"
 
 
-def _dress(axes: "Axes", panel: Panel) -> None:
-    """Title, ticks and frame."""
-    from matplotlib.ticker import MaxNLocator
+def dress(axes: "Axes", name: str, along: str, lines: Literal["x", "y"]) -> None:
+    """Give axes the title, ticks, lines and frame that all have.
 
-    axes.set_title(panel.name, loc="left", fontsize=10.5, color=_INK)
-    axes.set_xlabel(panel.along, fontsize=9, color=_INK)
-    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(_steps)
-    axes.tick_params(labelsize=8.5, colors=_INK, length=3, color=_GREY)
-    axes.grid(axis="y", color=_PALE, linewidth=0.8)
+    Args:
+        axes: matplotlib axes.
+        name: the title.
+        along: what the horizontal axis shows.
+        lines: the axis whose ticks have lines.
+    """
+    axes.set_title(name, loc="left", fontsize=10.5, color=INK)
+    axes.set_xlabel(along, fontsize=9, color=INK)
+    axes.tick_params(labelsize=8.5, colors=INK, length=3, color=GREY)
+    axes.grid(axis=lines, color=PALE, linewidth=0.8)
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
-        axes.spines[side].set_color(_GREY)
-
-
-def fold(note: str, width: float) -> str:
-    """Break a note into lines that fit a figure.
-
-    Args:
-        note: the text.
-        width: of the figure, in inches.
-    """
-    return textwrap.fill(note, width=int(width / _NOTE_LETTER_INCHES))
+        axes.spines[side].set_color(GREY)
 
 
 def _label_ends(axes: "Axes", ends: Sequence[tuple[float, float, str, str]]) -> None:

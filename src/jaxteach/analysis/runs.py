@@ -1,6 +1,5 @@
 """Run folders, read back: configuration, summary and metrics, checked before they are used."""
 
-import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from jaxteach.utils.arrays import read_arrays
 from jaxteach.utils.errors import UserError
 from jaxteach.utils.json_file import read_object
 
@@ -88,15 +88,7 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
 
 def _read_metrics(file: Path) -> dict[str, npt.NDArray[Any]]:
     """The arrays of a metrics file, whole, with those that figures need checked."""
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror or error}") from error
-    try:
-        archive = np.load(io.BytesIO(data), allow_pickle=False)
-        metrics = dict(archive.items())
-    except Exception as error:  # damaged bytes make NumPy, zipfile and zlib raise a dozen unrelated types
-        raise UserError(f"{file} is damaged or cut short: not an archive of arrays") from error
+    metrics = read_arrays(file, "arrays")
     missing = [name for name in ("seed_ids", *PER_UPDATE) if name not in metrics]
     if missing:
         raise UserError(f"{file} lacks {', '.join(missing)}: it was not written by a training run")

@@ -1,30 +1,20 @@
 """A file that a run starts from: another run's config.json, or settings in TOML or JSON. No JAX here."""
 
 import dataclasses
-import json
 import tomllib
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from jaxteach.config import Config, from_json, to_json
 from jaxteach.config.fields import group_of
 from jaxteach.config.migration import as_now
-from jaxteach.runs.folders import Record
+from jaxteach.runs.folders import Own, Record
 from jaxteach.utils.errors import UserError, nearest
 from jaxteach.utils.json_file import own_fields, read_object, typed
 
 RECORDED = {field.name for field in dataclasses.fields(Record)} | {"schema_version", "features", "view"}
 """What a config.json holds beside the configuration; `view` only in the first version's."""
-
-
-@dataclass(frozen=True)
-class Own:
-    """Flags of a run that config.json holds beside the configuration."""
-
-    deterministic: bool = False
-    keep_params: Literal["all", "none"] = "all"
 
 
 @dataclass(frozen=True)
@@ -107,19 +97,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        values = read_object(path)
+        return read_object(path)
     except FileNotFoundError as error:
         raise UserError(f"cannot read --config {path}: No such file or directory") from error
-    # Of a field that is there twice, one value would be dropped without a word.
-    json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=lambda pairs: _once(pairs, path))
-    return values
-
-
-def _once(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
-    for name, count in Counter(name for name, _ in pairs).items():
-        if count > 1:
-            raise UserError(f"{path}: '{name[:40]}' is there twice")
-    return dict(pairs)
 
 
 def _check_known(values: dict[str, Any], kind: type, file: str, group: str = "") -> None:

@@ -1,10 +1,11 @@
 """What a person sees of a run: a bar on a terminal, else a line from time to time."""
 
+import contextlib
 import math
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -112,6 +113,29 @@ class Bar:
         first = kind not in self._kinds
         self._kinds.add(kind)
         return not self._lively and (first or time.monotonic() - self._told >= seconds)
+
+
+@contextlib.contextmanager
+def answer_bar() -> Iterator[Callable[[int, int], None]]:
+    """A context in which answers are counted, done and in all, on stderr: a bar, else a line a tenth part."""
+    if lively(sys.stderr):
+        console = Console(stderr=True, force_terminal=True, force_interactive=True)
+        columns = BarColumn(30), TextColumn("{task.description}"), TimeRemainingColumn()
+        with Progress(*columns, console=console) as progress:
+            bar = progress.add_task("")
+            yield lambda done, total: progress.update(
+                bar, description=f"{done}/{total} answers", completed=done, total=total
+            )
+        return
+    told = -1
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        if (tenth := 10 * done // total) > told:
+            print(f"{done}/{total} answers", file=sys.stderr, flush=True)
+            told = tenth
+
+    yield tell
 
 
 def hooks_of(

@@ -195,7 +195,7 @@ class Config:
     method: Literal["llm4teach", "hierarchical"] = "llm4teach"
     """llm4teach: actions, taught; hierarchical: the student chooses among options, by reinforcement alone."""
     teacher: str = host("chatglm", off="none", idle=while_("method", "hierarchical"))
-    """Teacher table: a name in teacher_cache/<task>/, a path to a .json file, or none."""
+    """Teacher table: a name in teacher_cache/TASK/, a path to a .json file, or none."""
     preset: str = host("fast", choices=("fast", "paper"))
     """Where defaults come from: fast (few environment steps) or paper (the reference's settings)."""
     seeds: int = host(8, low=1, high=MOST)
@@ -213,7 +213,7 @@ class Config:
     """FIELD=VALUE,VALUE,...: train every seed at each value, such as decay.floor=0,0.01,0.1, all in one
     program; may be given again, for a grid. Fields: decay and its parts, ppo's weights, rates and clips."""
     out: Path | None = host(None)
-    """Run folder; by default runs/<task>-<teacher>-<decay>-<date and time>."""
+    """Run folder; by default runs/TASK-TEACHER-DECAY-TIME."""
     decay: Decay = group(Decay, idle=_UNTAUGHT)
     distill: Distill = group(Distill, idle=_UNTAUGHT + while_("decay", "none"))
     corrupt: Corrupt = group(Corrupt, idle=_UNTAUGHT)

@@ -6,7 +6,7 @@ from jaxteach.llm.backends import BACKENDS, capabilities, make_backend
 from jaxteach.llm.compare_tables import Success, compare_tables, known_successes, list_tables, save_successes
 from jaxteach.llm.dry_run import Work, estimate, work_of
 from jaxteach.llm.extend import extend, lacking
-from jaxteach.llm.precompute import ProgressBar, check_place, log_path, precompute
+from jaxteach.llm.precompute import check_place, log_path, precompute
 from jaxteach.llm.prompts import Prompt, load_prompt
 from jaxteach.llm.report import Quality, baselines, describe, quality
 from jaxteach.llm.settings import Estimator, Job, Settings
@@ -18,7 +18,6 @@ __all__ = [
     "Estimator",
     "Job",
     "ManyAtOnce",
-    "ProgressBar",
     "Prompt",
     "Quality",
     "Reply",

@@ -11,11 +11,7 @@ from typing import IO, Any
 
 from jaxteach.utils.errors import UserError, one_line
 from jaxteach.utils.files import write_atomic
-
-try:
-    import fcntl
-except ImportError:  # no such thing on Windows: there, two writers are not told apart
-    fcntl = None  # type: ignore[assignment]
+from jaxteach.utils.lock import flock
 
 Record = dict[str, Any]
 """One answer: "ask", "state", "number" say to what; the rest is what came back."""
@@ -170,13 +166,12 @@ def _aside(path: Path) -> Path:
 
 def _lock(file: IO[bytes], path: Path) -> None:
     """Keep a second process from writing the same file, where the file system knows locks."""
-    if fcntl is not None:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(f"{path} is being written by another run: wait for it to end") from error
-        except OSError:
-            pass  # some cluster file systems know none
+    try:
+        flock(file)
+    except BlockingIOError as error:
+        raise UserError(f"{path} is being written by another run: wait for it to end") from error
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _check_answer(record: Record) -> None:

@@ -11,6 +11,7 @@ from jaxteach.tasks.language import Language, Option, Rules
 from jaxteach.teacher import Plan, PlanTable, cache_folder
 from jaxteach.utils.errors import UserError, one_line
 from jaxteach.utils.files import write_atomic
+from jaxteach.utils.json_file import read_object
 
 _COLUMNS = (
     "table",
@@ -54,9 +55,9 @@ def known_successes(folder: Path | None = None) -> dict[str, Success]:
     if not path.is_file():
         return {}
     try:
-        entries = json.loads(path.read_text())
+        entries = read_object(path)
         return {sha: Success(float(e["success_rate"]), int(e["episodes"])) for sha, e in entries.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is damaged: {error!r}") from error
 
 

@@ -10,6 +10,7 @@ from jaxteach.llm.thoughts import Reading, read
 from jaxteach.llm.wording import plain
 from jaxteach.tasks.language import Option, Question
 from jaxteach.teacher import parse_plan
+from jaxteach.utils.errors import one_line
 
 MAX_OPTIONS = 8
 """Options kept of one plan. A plan is asked anew at every step: later ones are hardly ever reached."""
@@ -78,7 +79,7 @@ def read_plan(text: str, question: Question, cut: bool = False) -> Options:
     ['go to <key>', 'use <key>']
     """
     lines = _answer_lines(read(plain(text)))
-    return _stated(lines, question, cut) or (Option("wait", raw=_shorten(text)),)
+    return _stated(lines, question, cut) or (Option("wait", raw=one_line(text, MAX_RAW)),)
 
 
 def read_weighed_plans(text: str, question: Question, cut: bool = False) -> list[tuple[Options, float]]:
@@ -95,7 +96,7 @@ def read_weighed_plans(text: str, question: Question, cut: bool = False) -> list
         Plans and probabilities that sum to 1, in the order written; a single wait if no line gives a usable
         figure.
     """
-    unread = (Option("wait", raw=_shorten(text)),)
+    unread = (Option("wait", raw=one_line(text, MAX_RAW)),)
     lines = _answer_lines(read(plain(text)))
     weighed = []
     for number, words, weight in _last_list(_weighed_blocks(lines), cut):
@@ -248,7 +249,7 @@ def _options(words: str, question: Question) -> Options:
     options = parse_plan(",".join(parts), {name.lower() for name in question.objects}, question.grammar)[
         :MAX_OPTIONS
     ]
-    return tuple(Option("wait", raw=_shorten(o.raw)) if o.raw is not None else o for o in options)
+    return tuple(Option("wait", raw=one_line(o.raw, MAX_RAW)) if o.raw is not None else o for o in options)
 
 
 def _undressed(part: str) -> str:
@@ -256,10 +257,3 @@ def _undressed(part: str) -> str:
     bare = " ".join(part.split()).strip(_ENDS).lstrip(">").strip()
     item = _ITEM.match(bare)
     return bare[item.end() :].strip(_ENDS) if item else bare
-
-
-def _shorten(text: str) -> str:
-    """One printable line of at most `MAX_RAW` characters."""
-    folded = " ".join(text.split(maxsplit=MAX_RAW)[:MAX_RAW])[: MAX_RAW + 1]
-    printable = "".join(c if c.isprintable() else "?" for c in folded)
-    return printable if len(printable) <= MAX_RAW else printable[: MAX_RAW - 3] + "..."

@@ -1,9 +1,7 @@
 """One precompute run, from questions to table."""
 
 import os
-import sys
 from pathlib import Path
-from typing import Self
 
 from jaxteach.llm.answer_log import AnswerLog, put_aside
 from jaxteach.llm.backend import Backend
@@ -110,34 +108,3 @@ def check_place(out: Path, resume: bool, overwrite: bool) -> None:
         )
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(f"cannot write {out}: {folder} is not a folder that can be written")
-
-
-class ProgressBar:
-    """A bar on stderr if that is a terminal; else a line at every tenth part."""
-
-    def __init__(self) -> None:
-        self._tenths = -1
-        self._open = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._open:  # what follows must not stick to a bar that is not full
-            print(file=sys.stderr)
-
-    def __call__(self, done: int, total: int) -> None:
-        """Show how far it is."""
-        width, tenths = 30, 10 * done // total
-        if sys.stderr.isatty():
-            bar = "#" * (width * done // total)
-            print(
-                f"\r[{bar:<{width}}] {done}/{total} answers",
-                end="\n" if done == total else "",
-                file=sys.stderr,
-                flush=True,
-            )
-            self._open = done < total
-        elif tenths > self._tenths:
-            print(f"{done}/{total} answers", file=sys.stderr, flush=True)
-        self._tenths = tenths

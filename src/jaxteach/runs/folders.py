@@ -35,16 +35,24 @@ class Table:
     sha256: str
 
 
-@dataclass(frozen=True)
-class Record:
+@dataclass(frozen=True, kw_only=True)
+class Own:
+    """Flags of a run that config.json holds beside the configuration."""
+
+    deterministic: bool = False
+    """Have accelerators compute the same bits in every run, at some cost. CPUs do so anyway."""
+    keep_params: Literal["all", "none"] = "all"
+    """all: parameters of every student are written; none: they are gone once their chunk is evaluated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record(Own):
     """What a run that continues reads in config.json beside the configuration."""
 
     fingerprint: str
     teacher_table: Table | None
     device: Device
     versions: dict[str, str]
-    deterministic: bool = False
-    keep_params: Literal["all", "none"] = "all"
     numerics: dict[str, str] = field(default_factory=dict)
 
 

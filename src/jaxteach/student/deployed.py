@@ -1,6 +1,5 @@
 """A trained student on NumPy alone: no JAX, no language model, no environment."""
 
-import io
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaxteach.tasks.registry import load_features
+from jaxteach.utils.arrays import read_arrays
 from jaxteach.utils.errors import UserError
 from jaxteach.utils.json_file import own_fields, read_object, typed
 
@@ -212,16 +212,8 @@ def read_params(file: Path, index: str = "seed_ids") -> dict[str, npt.NDArray[An
     Raises:
         UserError: if the file cannot be read or is not such an archive.
     """
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror or error}") from error
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        if index not in arrays:
-            raise ValueError(f"no {index}")
-    except Exception as error:  # damaged bytes make NumPy, zipfile and zlib raise a dozen unrelated types
-        what = "parameters" if index == "seed_ids" else "metrics"
-        raise UserError(f"{file} is damaged or cut short: not an archive of {what}") from error
+    what = "parameters" if index == "seed_ids" else "metrics"
+    arrays = read_arrays(file, what)
+    if index not in arrays:
+        raise UserError(f"{file} is damaged or cut short: not an archive of {what}: it lacks {index}")
     return arrays

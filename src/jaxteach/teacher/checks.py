@@ -2,20 +2,19 @@
 
 import json
 import math
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jaxteach.tasks.language import WAIT, AbstractState, Language
 from jaxteach.utils.errors import UserError, nearest
+from jaxteach.utils.json_file import read_value
 
 SCHEMA_VERSION = 1
 TOLERANCE = 1e-3
 """How far from 1 a state's probabilities may sum: published figures have two digits."""
 
 MAX_BYTES = 16 * 2**20
-MAX_DEPTH = 32
 MAX_PLANS = 10_000
 MAX_OPTIONS = 100
 MAX_COUNT = 2**53
@@ -23,84 +22,16 @@ MAX_COUNT = 2**53
 _NAMES = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
 
 
-class _Object(dict[str, Any]):
-    """A JSON object that remembers which of its keys were written twice."""
-
-    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
-        super().__init__(pairs)
-        self.repeated: str | None = None
-        if len(self) < len(pairs):
-            (self.repeated, _), *_ = Counter(key for key, _ in pairs).most_common(1)
-
-
 def read_json(path: Path) -> tuple[bytes, Any]:
-    """Read a JSON file from an untrusted source.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The file's bytes and its value: finite numbers, no key twice, at most `MAX_DEPTH` levels.
+    """A table's bytes and its value, see `read_value`.
 
     Raises:
-        UserError: no such file, too large, not UTF-8, not JSON, or not as said above.
+        UserError: no such file, too large, or no JSON that can be used.
     """
-    data = _read(path)
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_Object)
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from error
-    except json.JSONDecodeError as error:
-        raise UserError(
-            f"{path}: not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
-        ) from error
-    except RecursionError as error:
-        raise UserError(f"{path}: nested deeper than {MAX_DEPTH} levels") from error
-    except ValueError as error:  # an integer of thousands of digits
-        raise UserError(f"{path}: not JSON: {error}") from error
-    _check_tree(value, str(path))
-    return data, value
-
-
-def _read(path: Path) -> bytes:
-    """The bytes of a regular file of reasonable size."""
-    try:
-        if not path.is_file():
-            raise UserError(f"{path}: {'not a file' if path.exists() else 'no such file'}")
-        with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
-        raise UserError(f"{path}: cannot be read: {error}") from error
-    if len(data) > MAX_BYTES:
-        raise UserError(f"{path}: larger than {MAX_BYTES >> 20} MB, which no teacher table is")
-    return data
-
-
-def _check_tree(value: Any, file: str, place: str = "", depth: int = 1) -> None:
-    """Refuse, anywhere in a JSON value, what no field may hold."""
-    at = f"{file}: {place or 'top level'}"
-    if isinstance(value, float) and not math.isfinite(value):
-        raise UserError(f"{at}: {value} is not a finite number")
-    if isinstance(value, str):
-        _check_text(value, at)
-    if isinstance(value, dict | list) and depth > MAX_DEPTH:
-        raise UserError(f"{file}: nested deeper than {MAX_DEPTH} levels")
-    if isinstance(value, list):
-        for i, item in enumerate(value):
-            _check_tree(item, file, f"{place}[{i}]", depth + 1)
-    if isinstance(value, _Object):
-        if value.repeated is not None:
-            raise UserError(f"{at}: the key {_show(value.repeated)} stands there twice")
-        for key, item in value.items():
-            _check_text(key, at)
-            shown = key if key.isascii() and key.isidentifier() and len(key) < 80 else _show(key)
-            _check_tree(item, file, f"{place}.{shown}" if place else shown, depth + 1)
-
-
-def _check_text(text: str, at: str) -> None:
-    """Refuse text that cannot be written out again."""
-    if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
-        raise UserError(f"{at}: the text holds half of a surrogate pair, which is no character")
+        return read_value(path, MAX_BYTES)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file") from error
 
 
 @dataclass(frozen=True)

@@ -34,11 +34,15 @@ def nearest(name: str, options: Iterable[str]) -> str:
     return f"{hint}(choose from: {', '.join(names)})"
 
 
-def one_line(text: object) -> str:
-    """Fold any text into one printable line, at most 600 characters."""
-    folded = " ".join(str(text).split())
+def one_line(text: object, most: int = 600) -> str:
+    """Fold any text, however long, into one printable line of at most so many characters.
+
+    >>> one_line("a\\n  b", 3), one_line("one two three", 10)
+    ('a b', 'one two...')
+    """
+    folded = " ".join(str(text).split(maxsplit=most)[:most])[: most + 1]
     printable = "".join(c if c.isprintable() else "?" for c in folded)
-    return printable if len(printable) <= 600 else printable[:597] + "..."
+    return printable if len(printable) <= most else printable[: most - 3] + "..."
 
 
 def cli(main: Callable[[], int | None]) -> None:

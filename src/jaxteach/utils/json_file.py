@@ -5,6 +5,7 @@ import json
 import math
 import types
 import typing
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,38 +17,100 @@ _WANTED = {str: "a text", bool: "true or false", int: "a whole number", float: "
 _SHOWN = {dict: "an object", list: "a list", bool: "true or false", type(None): "null"}
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """Read a JSON file that holds an object.
+class _Object(dict[str, Any]):
+    """A JSON object that remembers which of its keys were written twice."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.repeated: str | None = None
+        if len(self) < len(pairs):
+            (self.repeated, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+
+
+def read_value(path: Path, most: int = -1) -> tuple[bytes, Any]:
+    """Read a JSON file from an untrusted source.
 
     Args:
         path: the file.
+        most: bytes it may have; -1 for any number.
 
     Returns:
-        The object, nested at most `MAX_DEPTH` deep: nothing that walks through it runs out of stack.
+        The file's bytes and its value: finite numbers, no key twice, nested at most `MAX_DEPTH` deep, so that
+        nothing that walks through it runs out of stack.
+
+    Raises:
+        FileNotFoundError: there is no such file, which only the caller can explain.
+        UserError: too large, not UTF-8, not JSON, or not as said above.
+    """
+    data = _bytes_of(path, most)
+    try:
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_Object)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is damaged: not UTF-8 text (byte {error.start})") from error
+    except RecursionError as error:
+        raise UserError(f"{path} is damaged: nested deeper than {MAX_DEPTH} levels") from error
+    except ValueError as error:  # no JSON, or an integer of thousands of digits
+        at = f"line {error.lineno}, column {error.colno}: " if isinstance(error, json.JSONDecodeError) else ""
+        why = getattr(error, "msg", error)
+        raise UserError(f"{path} is damaged or cut short: not JSON: {at}{why}") from error
+    _check_tree(value, str(path))
+    return data, value
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object; see `read_value`.
 
     Raises:
         FileNotFoundError: there is no such file, which only the caller can explain.
         UserError: it cannot be read, or holds something else.
     """
+    _, value = read_value(path)
+    if not isinstance(value, dict):
+        raise UserError(f"{path} must hold a JSON object, not {_shown(value)}")
+    return value
+
+
+def _bytes_of(path: Path, most: int) -> bytes:
+    """The content of a regular file of reasonable size."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path}: not a file")
+        with open(path, "rb") as file:
+            data = file.read(most + 1 if most >= 0 else -1)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FileNotFoundError(str(path)) from error
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise UserError(f"{path} is damaged or cut short: not JSON ({error})") from error
-    except RecursionError as error:
-        raise UserError(f"{path} is damaged: nested deeper than {MAX_DEPTH} levels") from error
-    if not isinstance(document, dict):
-        raise UserError(f"{path} must hold a JSON object, not {_shown(document)}")
-    level: list[Any] = [document]
-    for _ in range(MAX_DEPTH):
-        lists = [value.values() if isinstance(value, dict) else value for value in level]
-        level = [child for values in lists for child in values if isinstance(child, dict | list)]
-    if level:
-        raise UserError(f"{path} is damaged: nested deeper than {MAX_DEPTH} levels")
-    return document
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if 0 <= most < len(data):
+        raise UserError(f"{path}: larger than {most >> 20} MB")
+    return data
+
+
+def _check_tree(value: Any, file: str, place: str = "", depth: int = 1) -> None:
+    """Refuse, anywhere in a JSON value, what no field may hold."""
+    at = f"{file}: {place or 'top level'}"
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{at}: {value} is not a finite number")
+    if isinstance(value, str):
+        _check_text(value, at)
+    if isinstance(value, dict | list) and depth > MAX_DEPTH:
+        raise UserError(f"{file} is damaged: nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, list):
+        for i, item in enumerate(value):
+            _check_tree(item, file, f"{place}[{i}]", depth + 1)
+    if isinstance(value, _Object):
+        if value.repeated is not None:
+            raise UserError(f"{at}: the key {ascii(value.repeated)[:80]} stands there twice")
+        for key, item in value.items():
+            _check_text(key, at)
+            shown = key if key.isascii() and key.isidentifier() and len(key) < 80 else ascii(key)[:80]
+            _check_tree(item, file, f"{place}.{shown}" if place else shown, depth + 1)
+
+
+def _check_text(text: str, at: str) -> None:
+    """Refuse text that cannot be written out again."""
+    if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
+        raise UserError(f"{at}: the text holds half of a surrogate pair, which is no character")
 
 
 def typed[T](kind: type[T], value: Any, place: str) -> T:
@@ -150,4 +213,5 @@ def _refusal(place: str, wanted: str, value: Any) -> UserError:
 
 
 def _shown(value: Any) -> str:
-    return _SHOWN.get(type(value)) or (repr(value[:40]) if isinstance(value, str) else str(value)[:40])
+    told = next((words for kind, words in _SHOWN.items() if isinstance(value, kind)), None)
+    return told or (repr(value[:40]) if isinstance(value, str) else str(value)[:40])

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import platform
@@ -10,10 +9,15 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from jaxteach.utils.errors import UserError
 from jaxteach.utils.signals import tidied
+
+try:
+    import fcntl
+except ImportError:  # no such thing on Windows: there, two writers are not told apart
+    fcntl = None  # type: ignore[assignment]
 
 BEAT = 5.0
 """Seconds between two signs of life of a lock's holder."""
@@ -81,18 +85,17 @@ class FolderLock:
     def _open(self) -> tuple[int, bool]:
         """Open the file and lock it, as far as the file system can: its descriptor, and whether it could."""
         while True:
-            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not flock(file):
+                    return file, False
             except BlockingIOError:
                 holder = self._holder()
                 os.close(file)
                 raise UserError(self._refusal(holder or {})) from None
-            except OSError as error:
-                if error.errno not in (errno.ENOSYS, errno.ENOTSUP, errno.EINVAL, errno.ENOLCK):
-                    os.close(file)
-                    raise
-                return file, False
+            except OSError:
+                os.close(file)
+                raise
             with contextlib.suppress(FileNotFoundError):
                 # Whoever held it may have removed the file between our opening and locking it.
                 if os.path.samestat(os.fstat(file), os.stat(self._path)):
@@ -111,7 +114,8 @@ class FolderLock:
     def _claim(self) -> None:
         text = json.dumps({"pid": os.getpid(), "host": platform.node(), "machine": machine()})
         os.ftruncate(self._file, 0)
-        os.pwrite(self._file, text.encode(), 0)
+        os.lseek(self._file, 0, os.SEEK_SET)
+        os.write(self._file, text.encode())
 
     def _beat(self) -> None:
         while not self._stop.wait(BEAT):
@@ -139,6 +143,30 @@ class FolderLock:
     def _refusal(self, holder: dict[str, Any]) -> str:
         used = f"{self._folder} is in use by another run ({_name(holder)})"
         return f"{used}: wait for it, stop it, or choose another --out"
+
+
+def flock(file: int | IO[bytes]) -> bool:
+    """Lock an open file until it is closed, however its process ends.
+
+    Args:
+        file: the file, or its descriptor.
+
+    Returns:
+        Whether there are locks here: some file systems of clusters, and Windows, know none.
+
+    Raises:
+        BlockingIOError: another process holds it.
+        OSError: the system refuses.
+    """
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.ENOTSUP, errno.EINVAL, errno.ENOLCK):
+            raise
+        return False
+    return True
 
 
 def _name(holder: dict[str, Any]) -> str:

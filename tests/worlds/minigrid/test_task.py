@@ -18,7 +18,7 @@ from jaxteach.worlds.minigrid.features import COLOURS, KINDS, Legend
 from jaxteach.worlds.minigrid.kinds import channels
 from jaxteach.worlds.minigrid.levels import LEVELS, level_of
 from jaxteach.worlds.minigrid.levels.static import Empty
-from jaxteach.worlds.minigrid.palette import ALL, palette_of
+from jaxteach.worlds.minigrid.palette import ALL
 from jaxteach.worlds.minigrid.task import LevelTask, _words_now
 from tests.commands import here
 
@@ -172,7 +172,7 @@ def test_a_damaged_legend_is_refused(change, said):
 def check_palette(name, n):
     """Whether all that lies in n resets is in the level's palette."""
     level = level_of(name)
-    palette = palette_of(level)
+    palette = level.palette
     words = jax.random.bits(jax.random.key(1), (n, 2))
     state = jax.jit(jax.vmap(LevelTask(name, level, "view").reset))(words)
     codes = np.asarray(state.env.grid)
@@ -199,7 +199,7 @@ def test_a_palette_has_all_that_lies_in_a_level(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LEVELS)
 def test_every_palette_has_all_that_lies_in_its_level(name):
-    assert palette_of(level_of(name)) != ALL
+    assert level_of(name).palette != ALL
     check_palette(name, 256)
 
 

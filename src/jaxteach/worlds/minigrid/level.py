@@ -11,6 +11,7 @@ from jax import Array
 
 from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.draws import Draws
+from jaxteach.worlds.minigrid.palette import ALL, Palette
 from jaxteach.worlds.minigrid.rules import Play
 from jaxteach.worlds.minigrid.state import State
 
@@ -44,6 +45,11 @@ class Level(abc.ABC):
     def code(self) -> Any:
         """The type of a cell's code."""
         return jnp.uint16 if self.boxes_hold else jnp.uint8
+
+    @property
+    def palette(self) -> Palette:
+        """What can lie in it; a level that adds to what its base has says so here."""
+        return ALL
 
     @functools.cached_property
     @abc.abstractmethod

@@ -23,7 +23,6 @@ from jaxteach.worlds.minigrid.features import AgentView, Legend, LevelFeatures, 
 from jaxteach.worlds.minigrid.kinds import ACTIONS, DONE, LEFT
 from jaxteach.worlds.minigrid.level import Level
 from jaxteach.worlds.minigrid.levels import level_of
-from jaxteach.worlds.minigrid.palette import palette_of
 from jaxteach.worlds.minigrid.taught.families import Family, family_of
 from jaxteach.worlds.minigrid.taught.perceive import Options, carry_out, rows_of
 from jaxteach.worlds.minigrid.view import image_of, map_of
@@ -164,7 +163,7 @@ class LevelTask(Defaults):
     @property
     def legend(self) -> Legend:
         """What the level can show."""
-        level, palette = self.level, palette_of(self.level)
+        level, palette = self.level, self.level.palette
         return Legend(level.height, level.width, palette.kinds, palette.colours, level.missions)
 
     @property

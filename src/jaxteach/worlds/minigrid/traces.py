@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxteach.utils.arrays import read_arrays
 from jaxteach.utils.errors import UserError
 
 # Name, number of axes beside the first, and which axis the first is: states, actions or episodes.
@@ -68,12 +69,7 @@ def read_trace(path: Path) -> Trace:
     Raises:
         UserError: it cannot be read, is of another version, or its arrays do not fit together.
     """
-    try:
-        # Opened here, for NumPy leaves the file of a broken archive open.
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: cannot be read as a trace ({error}): was it copied whole?") from error
+    arrays = read_arrays(path, "recorded episodes")
     missing = [name for name in ("id", "minigrid", *ARRAYS) if name not in arrays]
     if missing:
         raise UserError(f"{path}: no trace of a MiniGrid level: it lacks {', '.join(missing)}")
@@ -83,11 +79,12 @@ def read_trace(path: Path) -> Trace:
     steps = arrays["steps"].astype(np.int64).reshape(-1)
     if len(steps) == 0 or (steps < 1).any():
         raise UserError(f"{path}: field 'steps' holds no episode, or one without steps")
-    sizes = {"actions": steps.sum(), "states": steps.sum() + len(steps), "episodes": len(steps)}
+    n_steps = int(steps.sum())
+    sizes = {"actions": n_steps, "states": n_steps + len(steps), "episodes": len(steps)}
     if "obstacles" in arrays:
-        _check(path, arrays, "obstacles", 2, int(sizes["states"]))
+        _check(path, arrays, "obstacles", 2, sizes["states"])
     for name, (axes, first) in ARRAYS.items():
-        _check(path, arrays, name, axes, int(sizes[first]))
+        _check(path, arrays, name, axes, sizes[first])
     first_step = np.cumsum(steps) - steps
     return Trace(str(arrays["id"]), arrays, first_step, first_step + np.arange(len(steps)))
 

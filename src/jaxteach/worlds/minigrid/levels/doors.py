@@ -12,6 +12,7 @@ from jax import Array
 from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.draws import Draws
 from jaxteach.worlds.minigrid.level import Level, put, room
+from jaxteach.worlds.minigrid.palette import DOOR, LOCKED, ROOM, Palette
 from jaxteach.worlds.minigrid.rules import Play, read
 from jaxteach.worlds.minigrid.state import State, start
 
@@ -24,6 +25,8 @@ def divmod_cell(at: Array, width: Array) -> tuple[Array, Array]:
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DoorKey(Level):
     """A wall with a locked door between agent and goal; the key lies on the agent's side."""
+
+    palette = Palette((*ROOM, *LOCKED, "key", "goal"))
 
     @functools.cached_property
     def missions(self) -> tuple[str, ...]:
@@ -47,6 +50,8 @@ class DoorKey(Level):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LockedRoom(Level):
     """Six rooms at a hall, each door of another colour; a locked one holds the goal, another the key."""
+
+    palette = Palette((*ROOM, *LOCKED, "key", "goal"), k.COLOURS)
 
     @functools.cached_property
     def missions(self) -> tuple[str, ...]:
@@ -86,6 +91,8 @@ class LockedRoom(Level):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RedBlueDoors(Level):
     """A room with a red door on its left and a blue one on its right: the red one must be open first."""
+
+    palette = Palette((*ROOM, *DOOR), ("red", "blue"))
 
     @functools.cached_property
     def missions(self) -> tuple[str, ...]:

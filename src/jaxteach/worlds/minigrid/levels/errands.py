@@ -12,6 +12,7 @@ from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.draws import Draws
 from jaxteach.worlds.minigrid.level import Level, distance, found, is_free, put, room
 from jaxteach.worlds.minigrid.levels.rooms import took
+from jaxteach.worlds.minigrid.palette import DOOR, ROOM, THINGS, Palette
 from jaxteach.worlds.minigrid.rules import Play
 from jaxteach.worlds.minigrid.state import State, start
 
@@ -38,6 +39,8 @@ class Fetch(Level):
 
     see_through: ClassVar[bool] = True
     n_things: int
+
+    palette = Palette((*ROOM, "key", "ball"), k.COLOURS)
 
     @functools.cached_property
     def missions(self) -> tuple[str, ...]:
@@ -88,6 +91,8 @@ class GoToDoor(Arrival):
 
     see_through: ClassVar[bool] = True
 
+    palette = Palette((*ROOM, *DOOR), k.COLOURS)
+
     @functools.cached_property
     def missions(self) -> tuple[str, ...]:
         return tuple(f"go to the {colour} door" for colour in k.COLOURS)
@@ -137,6 +142,8 @@ class GoToObject(Arrival):
     see_through: ClassVar[bool] = True
     n_things: int
 
+    palette = Palette((*ROOM, *THINGS), k.COLOURS)
+
     @functools.cached_property
     def missions(self) -> tuple[str, ...]:
         return tuple(f"go to the {name}" for name in NAMES)
@@ -175,6 +182,8 @@ class PutNear(Level):
 
     see_through: ClassVar[bool] = True
     n_things: int
+
+    palette = Palette((*ROOM, *THINGS), k.COLOURS)
 
     @functools.cached_property
     def missions(self) -> tuple[str, ...]:

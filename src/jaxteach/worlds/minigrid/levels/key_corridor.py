@@ -13,6 +13,7 @@ from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.draws import Draws
 from jaxteach.worlds.minigrid.level import Level
 from jaxteach.worlds.minigrid.levels.rooms import Cell, RoomLevel, add, took
+from jaxteach.worlds.minigrid.palette import LOCKED, ROOM, Palette
 from jaxteach.worlds.minigrid.rules import Play
 from jaxteach.worlds.minigrid.state import State, start
 
@@ -22,6 +23,8 @@ WEST, HALL, EAST = range(3)
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class KeyCorridor(RoomLevel):
     """Three columns of rooms, the middle one a hall."""
+
+    palette = Palette((*ROOM, *LOCKED, "key", "ball"), k.COLOURS)
 
     @functools.cached_property
     def missions(self) -> tuple[str, ...]:

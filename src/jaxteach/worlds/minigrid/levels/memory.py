@@ -11,6 +11,7 @@ from jax import Array
 from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.draws import Draws
 from jaxteach.worlds.minigrid.level import Level, put, room
+from jaxteach.worlds.minigrid.palette import ROOM, Palette
 from jaxteach.worlds.minigrid.rules import Play
 from jaxteach.worlds.minigrid.state import State, start
 
@@ -26,6 +27,8 @@ class Memory(Level):
     """
 
     any_length: bool
+
+    palette = Palette((*ROOM, "key", "ball"))
 
     @functools.cached_property
     def missions(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from jax import Array
 from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.draws import Draws
 from jaxteach.worlds.minigrid.level import Level, put
+from jaxteach.worlds.minigrid.palette import DOOR, ROOM, Palette
 from jaxteach.worlds.minigrid.state import State, compute_once, start
 
 SMALLEST = 4
@@ -65,6 +66,8 @@ class MultiRoom(Level):
 
     n_rooms: int
     largest: int
+
+    palette = Palette((*ROOM, *DOOR, "goal"), k.COLOURS)
 
     @functools.cached_property
     def missions(self) -> tuple[str, ...]:

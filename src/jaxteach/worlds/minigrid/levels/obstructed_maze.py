@@ -12,6 +12,7 @@ from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.draws import Draws
 from jaxteach.worlds.minigrid.level import Level
 from jaxteach.worlds.minigrid.levels.rooms import AHEAD, Cell, RoomLevel, add, took
+from jaxteach.worlds.minigrid.palette import LOCKED, ROOM, Palette
 from jaxteach.worlds.minigrid.rules import Play
 from jaxteach.worlds.minigrid.state import State, start
 
@@ -43,6 +44,11 @@ class ObstructedMaze(RoomLevel):
     blocked: bool
     agent_room: tuple[int, int]
     doors_first: bool = False
+
+    @property
+    def palette(self) -> Palette:
+        box = ("box",) if self.boxed else ()
+        return Palette((*ROOM, *LOCKED, "key", "ball", *box), k.COLOURS)
 
     @functools.cached_property
     def missions(self) -> tuple[str, ...]:

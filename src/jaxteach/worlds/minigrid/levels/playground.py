@@ -9,6 +9,7 @@ from jax import Array
 from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.draws import Draws
 from jaxteach.worlds.minigrid.level import Level, put, room
+from jaxteach.worlds.minigrid.palette import DOOR, ROOM, THINGS, Palette
 from jaxteach.worlds.minigrid.rules import Play
 from jaxteach.worlds.minigrid.state import State, start
 
@@ -18,6 +19,8 @@ N_THINGS = 12
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Playground(Level):
     """An episode ends by the clock alone."""
+
+    palette = Palette((*ROOM, *DOOR, *THINGS), k.COLOURS)
 
     @functools.cached_property
     def missions(self) -> tuple[str, ...]:

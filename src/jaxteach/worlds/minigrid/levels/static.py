@@ -11,6 +11,7 @@ from jax import Array
 from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.draws import Draws
 from jaxteach.worlds.minigrid.level import Level, put, room
+from jaxteach.worlds.minigrid.palette import ROOM, Palette
 from jaxteach.worlds.minigrid.state import State, start
 
 
@@ -20,6 +21,8 @@ class Empty(Level):
 
     see_through: ClassVar[bool] = True
     anywhere: bool = False
+
+    palette = Palette((*ROOM, "goal"))
 
     @functools.cached_property
     def missions(self) -> tuple[str, ...]:
@@ -41,6 +44,8 @@ class DistShift(Level):
     see_through: ClassVar[bool] = True
     strip: int
 
+    palette = Palette((*ROOM, "goal", "lava"))
+
     @functools.cached_property
     def missions(self) -> tuple[str, ...]:
         return ("get to the green goal square",)
@@ -55,6 +60,8 @@ class DistShift(Level):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LavaGap(Level):
     """A column of lava with one gap."""
+
+    palette = Palette((*ROOM, "goal", "lava"))
 
     @functools.cached_property
     def missions(self) -> tuple[str, ...]:
@@ -75,6 +82,10 @@ class Crossing(Level):
 
     crossings: int
     lava: bool
+
+    @property
+    def palette(self) -> Palette:
+        return Palette((*ROOM, "goal", "lava") if self.lava else (*ROOM, "goal"))
 
     @functools.cached_property
     def missions(self) -> tuple[str, ...]:
@@ -123,6 +134,8 @@ class Crossing(Level):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FourRooms(Level):
     """Four rooms, joined by one opening in each wall between two; agent and goal anywhere."""
+
+    palette = Palette((*ROOM, "goal"))
 
     @functools.cached_property
     def missions(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.draws import Draws
 from jaxteach.worlds.minigrid.level import Level
 from jaxteach.worlds.minigrid.levels.rooms import RoomLevel, add, took
+from jaxteach.worlds.minigrid.palette import LOCKED, ROOM, Palette
 from jaxteach.worlds.minigrid.rules import Play
 from jaxteach.worlds.minigrid.state import State, start
 
@@ -21,6 +22,8 @@ LEFT_ROOM, RIGHT_ROOM = (0, 0), (0, 1)
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Unlock(RoomLevel):
     """Take the key, open the door."""
+
+    palette = Palette((*ROOM, *LOCKED, "key"), k.COLOURS)
 
     @functools.cached_property
     def missions(self) -> tuple[str, ...]:
@@ -42,6 +45,11 @@ class UnlockPickup(RoomLevel):
     """Open the door and pick up the box behind it; with `blocked`, a ball lies before the door."""
 
     blocked: bool
+
+    @property
+    def palette(self) -> Palette:
+        ball = ("ball",) if self.blocked else ()
+        return Palette((*ROOM, *LOCKED, "key", *ball, "box"), k.COLOURS)
 
     @functools.cached_property
     def missions(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxteach.utils.arrays import read_arrays
 from jaxteach.utils.errors import UserError
 from jaxteach.worlds.minigrid.paper.facts.base import Facts
 
@@ -55,14 +56,7 @@ def read_trace(file: Path) -> Trace:
     Raises:
         UserError: there is no such file, or it is no npz.
     """
-    try:
-        # NumPy given a name would leave a damaged file open.
-        with open(file, "rb") as stream, np.load(stream, allow_pickle=False) as data:
-            return {name: data[name] for name in data.files}
-    except FileNotFoundError as error:
-        raise UserError(f"{file}: no such file") from error
-    except Exception as error:  # a damaged archive fails in more ways than can be listed
-        raise UserError(f"{file}: not a readable trace file (.npz): {error}") from error
+    return read_arrays(file, "recorded episodes")
 
 
 def check_trace(trace: Trace, task: Facts, source: str) -> None:
