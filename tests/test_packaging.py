@@ -54,6 +54,9 @@ def test_the_wheel_carries_every_table_and_module_of_the_checkout(installed: Pat
     assert files(installed / "jaxteach", ".py") == files(ROOT / "src/jaxteach", ".py")
     for assets in (".html", ".css", ".js", ".txt"):
         assert files(installed / "jaxteach", assets) == files(ROOT / "src/jaxteach", assets)
+    for kept in (".npz", ".json", ".md"):
+        shipped = files(ROOT / "src/jaxteach/pretrained", kept)
+        assert shipped and files(installed / "jaxteach/pretrained", kept) == shipped
     assert files(installed / "jaxteach/teacher_cache", ".json") == files(ROOT / "teacher_cache", ".json")
 
 

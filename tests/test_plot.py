@@ -1,9 +1,13 @@
 """Tests of `python -m jaxteach.plot`: its files, its output, its errors, its speed."""
 
+import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +15,7 @@ import pytest
 
 from jaxteach.plot import main
 from jaxteach.utils.errors import cli
+from tests.commands import here, started
 
 SOURCE = Path(__file__).parents[1] / "src"
 
@@ -73,6 +78,7 @@ def test_picture_goes_where_it_is_asked_to(run_folder, tmp_path):
             "--window: 'ten' is not a whole number (python -m jaxteach.plot --help)",
         ),
         (["run", "--wndow", "3"], "unknown option --wndow: did you mean --window?"),
+        (["run", "--watch", "--interval", "0"], "--interval 0: must be from 0.1 to 3600 seconds"),
         (["run", "--window", "5000"], "run is too short to draw"),
         (["run", "--out", "x.gif"], "must end in .png or .pdf"),
         (["run", "--out", "no/such/folder/x.png"], "cannot write no/such/folder/x.png"),
@@ -94,6 +100,80 @@ def test_bad_input_is_one_line_and_status_2(run_folder, tmp_path, monkeypatch, c
 def test_bad_input_from_outside(tmp_path):
     result = command("nowhere", cwd=tmp_path)
     assert (result.returncode, result.stderr) == (2, "error: no such run folder: nowhere\n")
+
+
+@pytest.fixture
+def live_folder(tmp_path):
+    """A run that is running: its lock is new."""
+    folder = tmp_path / "live"
+    folder.mkdir()
+    (folder / "lock").touch()
+    return folder
+
+
+def say(folder, update):
+    """Write what a segment of a running run leaves."""
+    told = {"chunk": 0, "trials": 4, "update": update, "env_steps": 400 * update, "success": update / 100}
+    with open(folder / "metrics.jsonl", "a") as file:
+        file.write(json.dumps(told) + "\n")
+
+
+def test_watch_draws_as_the_run_grows_and_ends_with_it(live_folder, run_folder, monkeypatch):
+    def begin():
+        (live_folder / "config.json").write_text('{"task": "simple_door_key", "env_steps": 1200}')
+
+    def end():
+        for name in ("metrics.npz", "config.json"):
+            shutil.copy(run_folder / name, live_folder)
+        (live_folder / "summary.json").write_text('{"teacher_success_rate": 0.5}')
+        (live_folder / "lock").unlink()
+
+    steps = [begin, partial(say, live_folder, 8), partial(say, live_folder, 16), lambda: None, end]
+    pictures = []
+
+    def sleep(seconds):
+        assert seconds == 0.5
+        if (live_folder / "success.png").exists():
+            pictures.append((live_folder / "success.png").read_bytes())
+        steps.pop(0)()
+
+    monkeypatch.setattr("jaxteach.plot.time.sleep", sleep)
+    done = here("plot", live_folder, "--watch", "--interval", "0.5")
+    assert (done.status, done.err, steps) == (0, "", [])
+    picture = live_folder / "success.png"
+    waiting, first, second, last = done.out.splitlines()
+    assert waiting.startswith("waiting: ") and "holds no config.json" in waiting
+    assert f"{picture}: {live_folder} is still running: 800 of 1,200 environment steps a seed" in first
+    assert "1,600 of 1,200" in second and last == f"{picture}: {live_folder} has ended"
+    assert pictures[0] != pictures[1] == pictures[2] != picture.read_bytes()
+    assert "teacher alone" in (live_folder / "success.csv").read_text()
+
+
+def test_watch_of_what_does_not_run(run_folder, tmp_path, monkeypatch):
+    done = here("plot", run_folder, "--watch")  # stopped: drawn once
+    assert done.status == 0 and "is not running: 1,200 environment steps a seed" in done.out
+    assert (
+        here("plot", tmp_path / "nowhere", "--watch").err
+        == f"error: no such run folder: {tmp_path}/nowhere\n"
+    )
+
+
+def test_a_picture_that_cannot_be_written_ends_the_watch(live_folder):
+    (live_folder / "config.json").write_text('{"task": "simple_door_key"}')
+    say(live_folder, 8)
+    done = here("plot", live_folder, "--watch", "--out", live_folder / "no/x.png")
+    assert done.status == 2 and "cannot write" in done.err and done.err.count("\n") == 1
+
+
+def test_ctrl_c_ends_the_watch(live_folder):
+    (live_folder / "config.json").write_text('{"task": "simple_door_key"}')
+    say(live_folder, 8)
+    process = started("plot", live_folder, "--watch", "--interval", "60")
+    assert "is still running" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (130, "", "interrupted\n")
+    assert (live_folder / "success.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_help_is_quick():

@@ -118,6 +118,27 @@ def test_a_run_without_summary_or_parameters_is_reported_as_far_as_it_goes(tmp_p
     assert any("kept no parameters" in note for note in told["notes"])
 
 
+def test_a_run_that_is_running_is_reported_from_its_log(tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(OLD / "taught", run)
+    for name in ("summary.json", "metrics.npz"):
+        (run / name).unlink()
+    shutil.rmtree(run / "params")
+    (run / "lock").touch()
+    with open(run / "metrics.jsonl", "a") as file:
+        file.write('{"chunk": 0, "update": 4')  # being written
+    done = here("report", run)
+    assert (done.status, done.err) == (0, "")
+    data = data_of(run / "report.html")
+    assert data["panels"][0]["curves"][0]["env_steps"] == [2048, 3072, 4096]
+    (told,) = data["runs"]
+    assert told["summary"]["env_steps"] == 4096 and told["summary"]["success"] is None
+    assert re.search(
+        r"is still running: 4,096 of 4,096 environment steps a seed, read 20\d\d-", told["notes"][0]
+    )
+    assert any("kept no parameters yet" in note for note in told["notes"])
+
+
 def test_a_teacher_that_is_not_here_is_noted(tmp_path):
     run = tmp_path / "run"
     shutil.copytree(OLD / "taught", run)

@@ -112,7 +112,8 @@ def test_log_has_a_line_a_segment(run):
         (c, u) for c in (0, 1) for u in (8, 16, 24, 32)
     ]
     assert [line["env_steps"] for line in lines] == [2048, 4096, 6144, 8192, 9216, 10240, 11264, 12288]
-    assert all({"success", "seconds"} <= set(line) for line in lines)
+    assert all({"success", "seconds", "lambda", "distill", "value_loss"} <= set(line) for line in lines)
+    assert [line["env_steps_per_seed"] for line in lines] == [1024, 2048, 3072, 4096] * 2
 
 
 def test_every_student_can_be_loaded(run):

@@ -28,7 +28,7 @@ class Options:
     """Play fresh episodes; prints a table and writes evaluation.json into the run folder, if it can."""
 
     run: tyro.conf.Positional[Path | None] = None
-    """Run folder; may be left out for the teacher, with --task."""
+    """Run folder, or pretrained/TASK; may be left out for the teacher, with --task."""
     who: Literal["student", "teacher"] = "student"
     """Whom to evaluate."""
     task: str | None = None
@@ -58,7 +58,12 @@ def main() -> int:
         raise UserError(f"--seed {options.seed}: must be from 0 to {SEEDS_APART - 1}")
     if options.run is None and (options.who == "student" or options.task is None):
         raise UserError("give a run folder, or --who teacher with --task NAME")
-    config = None if options.run is None else read_run(options.run)
+    from jaxteach.cli.playable import read_config
+    from jaxteach.student.pretrained import find_run, is_pretrained
+
+    if options.run is not None:
+        options = dataclasses.replace(options, run=find_run(options.run))
+    config = None if options.run is None else read_config(options.run)
     if options.engine == "farama":
         check_farama(options, config)
     from jaxteach.tasks import needs_jax
@@ -78,7 +83,7 @@ def main() -> int:
         result = evaluate_teacher(options, config) if options.who == "teacher" else evaluate_student(options)
     with Stopping("the result is written") as stopping:
         print(json.dumps(result) if options.json else table_of(result), flush=True)
-        if options.run is not None:
+        if options.run is not None and not is_pretrained(options.run):
             save(result, options.run / "evaluation.json")
     return stopping.status if stopping.asked else 0
 
@@ -91,14 +96,6 @@ def save(result: dict[str, Any], path: Path) -> None:
         write_atomic(path, (json.dumps(result, indent=2) + "\n").encode())
     except UserError as error:
         print(f"not saved: {error}", file=sys.stderr)
-
-
-def read_run(folder: Path) -> "Config":
-    """The configuration of a run folder."""
-    from jaxteach.analysis import load_run
-    from jaxteach.config import from_json
-
-    return from_json(load_run(folder).config, str(folder / "config.json"))
 
 
 @dataclass(frozen=True)
@@ -198,7 +195,7 @@ def evaluate_student(options: Options) -> dict[str, Any]:
     """Every student of a run, each on its own fresh episodes."""
     import numpy as np
 
-    from jaxteach.cli.playable import check_plays
+    from jaxteach.cli.playable import check_plays, read_config
     from jaxteach.runs import unflatten
     from jaxteach.student.deployed import read_params
     from jaxteach.tasks import make_task
@@ -206,7 +203,7 @@ def evaluate_student(options: Options) -> dict[str, Any]:
     from jaxteach.training.state import make_plan
 
     assert options.run is not None
-    config = read_run(options.run)
+    config = read_config(options.run)
     files = wanted_files(options, config)
     plan = make_plan(config, taught=False)
     task = plan.task
@@ -258,13 +255,14 @@ def evaluate_in_farama(options: Options) -> dict[str, Any]:
     """Every student of a run in Farama's own environment, as anyone would play it there."""
     import numpy as np
 
+    from jaxteach.cli.playable import read_config
     from jaxteach.gymnasium import play
     from jaxteach.student.deployed import load_policy, read_params
     from jaxteach.tasks import make_task
     from jaxteach.training import summarise
 
     assert options.run is not None
-    config = read_run(options.run)
+    config = read_config(options.run)
     name = (options.task or config.task).partition(":")[0]
     own = make_task(config.task, **dataclasses.asdict(config.variant))
     max_steps = make_task(options.task).max_steps if options.task else own.max_steps

@@ -21,11 +21,11 @@ class Options:
     """Draw an episode: the room, what the agent has seen, and what student and teacher would do."""
 
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
-    """Run folder."""
-    seed: int = 0
-    """Which of the run's students, by its seed id."""
+    """Run folder; or pretrained/TASK, a student that ships with the package."""
+    seed: int | None = None
+    """Which of the run's students, by its seed id; by default its first."""
     out: Path | None = None
-    """The GIF to write; by default episode.gif in the run folder. Replaced if it exists."""
+    """The GIF to write; by default episode.gif in the run folder, or here. Replaced if it exists."""
     episode: int = 0
     """Which layout: the same number is the same room for every student."""
     task: str | None = None
@@ -45,9 +45,13 @@ class Options:
 def main() -> int:
     """Play, draw, write; prints the picture's path and how the episode ended."""
     options = parse(Options, "render")
-    out = options.out or options.run / "episode.gif"
+    from jaxteach.student.pretrained import find_run, is_pretrained
+
+    options = dataclasses.replace(options, run=find_run(options.run))
+    out = options.out or (Path() if is_pretrained(options.run) else options.run) / "episode.gif"
     check(options, out)
-    from jaxteach.student.deployed import load_policy
+    from jaxteach.cli.playable import read_config
+    from jaxteach.student.deployed import first_seed, load_policy
     from jaxteach.tasks import make_task, needs_jax
     from jaxteach.teacher.loading import load_teacher
     from jaxteach.utils.jax_setup import start_jax
@@ -55,6 +59,7 @@ def main() -> int:
     # All that needs no JAX is refused before it is imported.
     policy = load_policy(options.run, options.seed)
     config = read_config(options.run)
+    seed = first_seed(options.run) if options.seed is None else options.seed
     if early := needs_jax(options.task, config.task):
         start_jax()
     name = task_of(options, config)
@@ -69,8 +74,8 @@ def main() -> int:
     if not own:
         check_plays(options.run, config, task, name)
     table = table_of(options, config, name, task)
-    episode = play_episode(task, policy, table, options.episode, options.seed, options.greedy)
-    who = f"{config.student.name} student, seed {options.seed}, layout {options.episode}"
+    episode = play_episode(task, policy, table, options.episode, seed, options.greedy)
+    who = f"{config.student.name} student, seed {seed}, layout {options.episode}"
     frames = [draw_frame(episode, i, name, who, options.size) for i in range(len(episode.moments))]
     size = write_gif(frames, out, options.fps)
     ending = f"{episode.outcome} after {episode.length} steps, return {episode.reward:.2f}"
@@ -81,7 +86,7 @@ def main() -> int:
 def check(options: Options, out: Path) -> None:
     """Refuse what cannot be drawn, before anything slow is imported."""
     for flag, value, low, high in (
-        ("seed", options.seed, 0, 2**32 - 1),
+        ("seed", options.seed or 0, 0, 2**32 - 1),
         ("episode", options.episode, 0, 2**32 - 1),
         ("fps", options.fps, 1, 50),
         ("size", options.size, 420, 1680),
@@ -92,14 +97,6 @@ def check(options: Options, out: Path) -> None:
         raise UserError(f"--out {out}: the picture is a GIF, name it so (episode.gif)")
     if options.out is not None and not out.parent.is_dir():
         raise UserError(f"--out {out}: there is no folder {out.parent}")
-
-
-def read_config(run: Path) -> "Config":
-    """The configuration of a run folder, which need not be finished."""
-    from jaxteach.config import from_json
-    from jaxteach.utils.json_file import read_object
-
-    return from_json(read_object(run / "config.json"), str(run / "config.json"))
 
 
 def task_of(options: Options, config: "Config") -> str:

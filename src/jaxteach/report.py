@@ -53,7 +53,7 @@ def main() -> int:
     runs = [one.run for one in reported]
     panels, short = learning_series(runs, options.window, options.band)
     notes = {one.label: [short[one.label]] if one.label in short else [] for one in reported}
-    described = describe_runs(reported)
+    described = describe_runs(reported, options.window, options.band)
     played, audits = play(reported, options, notes)
     for run in described:
         run["notes"] += notes[run["label"]]

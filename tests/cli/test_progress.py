@@ -18,9 +18,9 @@ from jaxteach.cli.progress import Bar
 with Bar("8 seeds") as bar:
     bar.begin("compiling for 1 cpu device")
     for update in range(1, 200):
-        log = SimpleNamespace(recent_success=lambda: 0.5)
         bar.segment(SimpleNamespace(
-            log=log, env_steps=8 * update, seconds=0.1 * update, chunk=1, n_chunks=3, updates=200 + update,
+            point={"success": 0.5, "env_steps_per_second": 80.0}, seconds=0.1 * update, chunk=1, n_chunks=3,
+            updates=200 + update,
             all_updates=600, share=(200 + update) / 600,
         ))
     time.sleep(0.5)  # longer than between two frames
@@ -81,9 +81,14 @@ def test_a_bar_on_a_terminal():
 
 
 def test_of_whole_episodes_the_number_of_updates_is_not_known_ahead(capsys):
-    log = SimpleNamespace(recent_success=lambda: float("nan"))
     standing = SimpleNamespace(
-        log=log, env_steps=10, seconds=1.0, chunk=0, n_chunks=1, updates=7, all_updates=None, share=0.5
+        point={"env_steps_per_second": 10.0},
+        seconds=1.0,
+        chunk=0,
+        n_chunks=1,
+        updates=7,
+        all_updates=None,
+        share=0.5,
     )
     with progress.Bar("1 seed") as bar:
         bar.segment(standing)
@@ -93,9 +98,9 @@ def test_of_whole_episodes_the_number_of_updates_is_not_known_ahead(capsys):
 def test_lines_come_from_time_to_time(capsys, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    log = SimpleNamespace(recent_success=lambda: 0.5)
+    point = {"success": 0.5, "env_steps_per_second": 10.0}
     standing = SimpleNamespace(
-        log=log, env_steps=10, seconds=1.0, chunk=0, n_chunks=1, updates=7, all_updates=9, share=0.5
+        point=point, seconds=1.0, chunk=0, n_chunks=1, updates=7, all_updates=9, share=0.5
     )
     with progress.Bar("1 seed") as bar:
         for second in range(60):

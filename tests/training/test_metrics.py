@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxteach.analysis import success_while_learning
+from jaxteach.analysis import return_while_learning, success_while_learning
 from jaxteach.training.metrics import ARRAYS, LOSSES, MetricsLog, credit_to_start, join_chunks
 
 
@@ -70,9 +70,12 @@ def test_log_by_hand(log):
 def test_live_success_is_of_episodes_that_started(log):
     assert log.n_updates == 3
     # Update 2 has episodes that continue: known are updates 0 and 1, of six episodes each.
-    assert log.recent_success(window=6) == pytest.approx(3 / 6)
-    assert log.recent_success(window=12) == pytest.approx(6 / 12)
-    assert np.isnan(log.recent_success(window=13))
+    for window in (6, 12):
+        recent = log.recent(window)
+        np.testing.assert_allclose(recent.success, [3 / 6] * 2)
+        np.testing.assert_allclose(recent.returns, [2 / 6] * 2)
+        assert recent.env_steps.tolist() == [200, 200]
+    assert log.recent(window=13) is None
 
 
 def test_live_success_does_not_flatter():
@@ -85,12 +88,12 @@ def test_live_success_does_not_flatter():
         if log.n_updates:
             metrics["outcomes"][:, :, 3, 0] = 86
         log.add(metrics)
-        shown = log.recent_success()
-    assert shown == pytest.approx(success)
+        recent = log.recent()
+    assert recent.success == pytest.approx(success)
     # At first all that has ended has succeeded, and nothing is known yet.
     first = MetricsLog(2)
     first.add({**metrics, "outcomes": metrics["outcomes"] * (np.arange(4) < 3)[:, None]})
-    assert np.isnan(first.recent_success())
+    assert first.recent() is None
 
 
 @pytest.mark.parametrize("n_updates", [1, 3, 8, 40])
@@ -104,15 +107,19 @@ def test_live_success_is_the_last_point_of_the_figure(n_updates):
         log.add(metrics)
     arrays = log.arrays()
     rates = success_while_learning(arrays["started"], arrays["finished"], arrays["succeeded"], window=20)
-    known = rates[:, ~np.isnan(rates).any(axis=0)]
-    expected = known[:, -1].mean() if known.size else np.nan
-    np.testing.assert_allclose(log.recent_success(window=20), expected)
+    gains = return_while_learning(arrays["started"], arrays["finished"], arrays["return"], window=20)
+    known, recent = np.flatnonzero(~np.isnan(rates).any(axis=0)), log.recent(window=20)
+    assert (recent is None) == (known.size == 0)
+    if recent is not None:
+        np.testing.assert_allclose(recent.success, rates[:, known[-1]])
+        np.testing.assert_allclose(recent.returns, gains[:, known[-1]])
+        np.testing.assert_array_equal(recent.env_steps, arrays["env_steps"][:, known[-1]])
 
 
 def test_where_no_episode_has_finished_there_is_no_mean():
     log, metrics = MetricsLog(3), segment(1)
     log.add({**metrics, "outcomes": 0 * metrics["outcomes"]})
-    assert np.isnan(log.recent_success())
+    assert log.recent() is None
     arrays = log.arrays()
     assert np.isnan(arrays["return"]).all() and np.isnan(arrays["length"]).all()
     assert arrays["finished"].tolist() == [[0], [0], [0]]

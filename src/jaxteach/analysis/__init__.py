@@ -26,6 +26,7 @@ from jaxteach.analysis.learning import (
     run_labels,
     run_note,
     run_title,
+    standing,
     teacher_levels,
 )
 from jaxteach.analysis.runs import (
@@ -75,6 +76,7 @@ __all__ = [
     "run_title",
     "sample_efficiency",
     "save_figure",
+    "standing",
     "statistic",
     "steps_ratio",
     "success_while_learning",

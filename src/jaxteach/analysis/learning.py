@@ -35,6 +35,10 @@ def learning_panels(
     names = run_labels(runs) if labels is None else labels
     success, returns = [], []
     for run, name in zip(runs, names, strict=True):
+        if run.live is not None:
+            success.append(_known(run.live.curve(name, "success", band), run, WINDOW))
+            returns.append(run.live.curve(name, "return", band))
+            continue
         steps = run.metrics["env_steps"]
         started, finished, succeeded = (run.metrics[count] for count in COUNTS)
         rates = success_while_learning(started, finished, succeeded, window)
@@ -112,29 +116,49 @@ def run_title(runs: Sequence[Run]) -> str:
     return f"{tasks}, {count}" + (" each" if low == high and len(runs) > 1 else "")
 
 
-def run_note(window: int, band: Band) -> str:
+def run_note(window: int, band: Band, runs: Sequence[Run] = ()) -> str:
     """Explain lines and bands.
 
     Args:
         window: episodes looked back on.
         band: what is drawn of the seeds.
+        runs: what is drawn; of those that are read from their logs it is told how far they are.
 
     Returns:
-        A line for below the figure.
+        A text for below the figure.
     """
     drawn = {
         "iqr": "Line: median over seeds; band: their interquartile range",
         "ci95": "Line: interquartile mean over seeds; band: its 95 % bootstrap interval",
     }[band]
-    return f"{drawn}. Over the last {window} episodes started, all of them finished."
+    said = [f"{drawn}. Over the last {window} episodes started, all of them finished."]
+    return " ".join([*said, *(f"{standing(run, window, band)}." for run in runs if run.live)])
+
+
+def standing(run: Run, window: int, band: Band) -> str:
+    """How far a run is that has not ended, and what its curves lack.
+
+    Args:
+        run: the run.
+        window: episodes that were asked for.
+        band: as asked for.
+    """
+    if run.live is None:
+        return run.standing
+    told = f"{run.standing}; drawn from its log"
+    told += f", over {WINDOW} episodes, not {window}" if window != WINDOW else ""
+    return told + (", without an interval" if band == "ci95" else "")
 
 
 def _known(curve: Curve, run: Run, window: int) -> Curve:
     """Refuse a curve that has no points."""
     if curve.env_steps.size == 0:
+        unknown = f"at no update have the last {window} episodes of every seed finished"
+        if run.live is not None:
+            raise UserError(f"{run.path} has nothing to draw yet: {unknown}")
         raise UserError(
-            f"{run.path} is too short to draw: at no update have the last {window} episodes of every seed "
-            "finished; train for more --env-steps, or plot with a smaller --window"
+            f"{run.path} is too short to draw: {unknown}; "
+            "train for more --env-steps, or plot with a smaller --window"
         )
     return curve
 

@@ -11,6 +11,24 @@ if TYPE_CHECKING:
     from jaxteach.tasks.protocol import Teachable
 
 
+def read_config(run: Path) -> "Config":
+    """The configuration of a run folder, which need not be finished.
+
+    Raises:
+        UserError: it is no run folder, or its config.json is damaged.
+    """
+    from jaxteach.config import from_json
+    from jaxteach.utils.json_file import read_object
+
+    try:
+        values = read_object(run / "config.json")
+    except FileNotFoundError as error:
+        if not run.is_dir():
+            raise UserError(f"no such run folder: {run}") from error
+        raise UserError(f"{run} is not a run folder: it holds no config.json") from error
+    return from_json(values, str(run / "config.json"))
+
+
 def check_reads(run: Path, own: Any, name: str, task: Any) -> None:
     """Refuse a task whose observations the students of a run cannot read, or whose actions are not theirs.
 

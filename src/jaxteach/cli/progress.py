@@ -96,11 +96,10 @@ class Bar:
 
     def segment(self, standing: "Standing") -> None:
         """Show where training stands."""
-        success = standing.log.recent_success()
-        rate = standing.env_steps / max(standing.seconds, 1e-9)
+        success, rate = standing.point.get("success"), standing.point["env_steps_per_second"]
         chunk = f"chunk {standing.chunk + 1}/{standing.n_chunks}"
         updates = f"update {standing.updates}" + (f"/{standing.all_updates}" if standing.all_updates else "")
-        shown = "-" if math.isnan(success) else f"{success:.3f}"
+        shown = "-" if success is None else f"{success:.3f}"
         note = f"{updates}  {rate:,.0f} env steps/s  success {shown}"
         what = self._title if standing.n_chunks == 1 else chunk  # both would not fit into 80 columns
         self._progress.update(self._bar, description=what, total=1.0, completed=standing.share, note=note)

@@ -74,7 +74,7 @@ def play_runs(
 def _students(one: Reported, notes: list[str]) -> Students | None:
     """The students of a run; None, with a note, if it kept none or they cannot be played here."""
     if not any((one.run.path / "params").glob("*.npz")):
-        notes.append("no audit and no episodes: the run kept no parameters")
+        notes.append("no audit and no episodes: the run has kept no parameters yet, or was told to keep none")
         return None
     try:
         return load_students(one)

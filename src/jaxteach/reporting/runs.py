@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jaxteach.analysis import Run, load_run, run_labels
+from jaxteach.analysis import Run, load_run, run_labels, standing
+from jaxteach.analysis.curves import WINDOW, Band
 from jaxteach.cli.flags import flags
 from jaxteach.config import CHUNK, Config, from_json, preset, to_json
 from jaxteach.runs.folders import Record
@@ -81,11 +82,15 @@ def _points(folder: Path) -> list[Path]:
     return points if points and not (folder / "metrics.npz").exists() else [folder]
 
 
-def describe_runs(reported: Sequence[Reported]) -> list[dict[str, Any]]:
+def describe_runs(
+    reported: Sequence[Reported], window: int = WINDOW, band: Band = "iqr"
+) -> list[dict[str, Any]]:
     """What the page says of each run, as JSON values.
 
     Args:
         reported: the runs.
+        window: episodes that success looks back on.
+        band: what is drawn of the seeds.
 
     Raises:
         UserError: a summary.json holds what no run writes.
@@ -94,7 +99,7 @@ def describe_runs(reported: Sequence[Reported]) -> list[dict[str, Any]]:
         {
             "label": one.label,
             "summary": _summary(one),
-            "notes": ([] if _ended(one.run) else ["it has not ended: there are no results yet"])
+            "notes": ([] if _ended(one.run) else [_standing(one.run, window, band)])
             + [f"seed {seed} diverged and was frozen, but is counted" for seed in _diverged(one.run)],
             "repeat": how_to_repeat(one),
             "settings": _settings(one),
@@ -135,6 +140,12 @@ def _ended(run: Run) -> bool:
     return run.summary is not None and "shard" not in run.summary
 
 
+def _standing(run: Run, window: int, band: Band) -> str:
+    """Why there are no results."""
+    told = standing(run, window, band) if run.summary is None else f"{run.path} is a shard, to be joined"
+    return f"it has not ended, there are no results yet: {told}"
+
+
 def _diverged(run: Run) -> list[int]:
     """Ids of the seeds that diverged."""
     found = (run.summary or {}).get("diverged", [])
@@ -149,7 +160,7 @@ def _summary(one: Reported) -> dict[str, Any]:
     row: dict[str, Any] = {
         "label": one.label,
         "seeds": run.seeds,
-        "env_steps": float(run.metrics["env_steps"][:, -1].mean()),
+        "env_steps": run.env_steps,
         "teacher_success": run.teacher_success_rate,
         "train_seconds": None,
         "steps_to_95": None,

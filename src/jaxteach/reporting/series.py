@@ -67,12 +67,20 @@ def _finite(run: Run) -> Run:
 
 def _further(runs: Sequence[Run], labels: Sequence[str], metric: str, name: str, band: Band) -> Panel:
     """A metric of every update, of the runs that have it and know it for all seeds at once."""
-    curves = [
-        learning_curve(label, run.metrics["env_steps"], run.metrics[metric], band)
-        for run, label in zip(runs, labels, strict=True)
-        if metric in run.metrics and run.metrics[metric].shape == run.metrics["env_steps"].shape
-    ]
-    return Panel(name, tuple(curve for curve in curves if curve.env_steps.size and curve.centre.any()))
+    curves = [_curve(run, label, metric, band) for run, label in zip(runs, labels, strict=True)]
+    return Panel(
+        name, tuple(curve for curve in curves if curve and curve.env_steps.size and curve.centre.any())
+    )
+
+
+def _curve(run: Run, label: str, metric: str, band: Band) -> Curve | None:
+    """One of them; None where the run has no such metric."""
+    if run.live is not None:
+        return run.live.curve(label, metric, band)
+    steps, values = run.metrics["env_steps"], run.metrics.get(metric)
+    if values is None or values.shape != steps.shape:
+        return None
+    return learning_curve(label, steps, values, band)
 
 
 def panel_as_json(panel: Panel) -> dict[str, Any]:

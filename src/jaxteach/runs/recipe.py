@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import math
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -288,7 +287,7 @@ class Run:
         identity = self.config, table, settings.deterministic
 
         def on_segment(progress: Progress) -> None:
-            folder.append_line(log_line(progress))
+            folder.append_line({"success": None, **progress.point})
             hooks.on_segment(progress)
 
         with Checkpoints(
@@ -336,15 +335,3 @@ class Run:
             for line in self.folder.differences(self.then):
                 hooks.notice(line)
         hooks.on_begun(self.folder.path)
-
-
-def log_line(progress: Progress) -> dict[str, Any]:
-    """A segment's line of metrics.jsonl."""
-    success = progress.log.recent_success()
-    return {
-        "chunk": progress.chunk,
-        "update": progress.log.n_updates,
-        "env_steps": progress.env_steps,
-        "success": None if math.isnan(success) else success,
-        "seconds": progress.seconds,
-    }

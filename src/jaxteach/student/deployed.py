@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from jaxteach.student.pretrained import find_run
 from jaxteach.tasks.registry import load_features
 from jaxteach.utils.arrays import read_arrays
 from jaxteach.utils.errors import UserError
@@ -16,6 +17,9 @@ from jaxteach.utils.json_file import own_fields, read_object, typed
 
 if TYPE_CHECKING:
     from jaxteach.tasks.protocol import Features
+
+SCALE = ".scale"
+"""After the name of an array of whole numbers: by what they are to be multiplied."""
 
 FloatArray = npt.NDArray[np.float32]
 Observations = npt.ArrayLike | Mapping[str, npt.ArrayLike]
@@ -140,12 +144,12 @@ class _Network:
     name: str
 
 
-def load_policy(folder: str | os.PathLike[str], seed_id: int) -> Policy:
+def load_policy(folder: str | os.PathLike[str], seed_id: int | None = None) -> Policy:
     """Load a trained student from a run folder; needs NumPy alone.
 
     Args:
-        folder: the run folder.
-        seed_id: which of its seeds.
+        folder: the run folder, or `pretrained/<task>` for a student that ships with the package.
+        seed_id: which of its seeds; by default its first.
 
     Returns:
         The policy.
@@ -153,7 +157,7 @@ def load_policy(folder: str | os.PathLike[str], seed_id: int) -> Policy:
     Raises:
         UserError: if the folder holds no run, or no parameters of that seed.
     """
-    path = Path(folder)
+    path = find_run(folder)
     file = path / "config.json"
     try:
         config = read_object(file)
@@ -175,12 +179,18 @@ def load_policy(folder: str | os.PathLike[str], seed_id: int) -> Policy:
     for file in sorted((path / "params").glob("*.npz")):
         arrays = read_params(file)
         ids = arrays.pop("seed_ids").tolist()
-        if seed_id in ids:
-            row = ids.index(seed_id)
+        if seed_id in ids or seed_id is None:
+            row = ids.index(seed_id) if seed_id is not None else 0
             return Policy(student, features, {name: array[row] for name, array in arrays.items()})
         known += ids
     held = f"it holds {min(known)}..{max(known)}" if known else "it holds none"
-    raise UserError(f"{path} has no parameters of seed {seed_id}: {held}")
+    wanted = "" if seed_id is None else f" of seed {seed_id}"
+    raise UserError(f"{path} has no parameters{wanted}: {held}")
+
+
+def first_seed(folder: Path) -> int:
+    """The seed id of the first student that a run folder holds, which must hold one."""
+    return int(read_params(min((folder / "params").glob("*.npz")))["seed_ids"][0])
 
 
 def features_of(config: dict[str, Any], student: str, file: str) -> "Features":
@@ -205,6 +215,8 @@ def features_of(config: dict[str, Any], student: str, file: str) -> "Features":
 def read_params(file: Path, index: str = "seed_ids") -> dict[str, npt.NDArray[Any]]:
     """The arrays of a params/<chunk>.npz: seed_ids [seed] and parameters [seed, ...] by path.
 
+    Parameters that were rounded to whole numbers are multiplied by their scales.
+
     Args:
         file: the archive.
         index: the array that says what the rows of the others are.
@@ -216,4 +228,7 @@ def read_params(file: Path, index: str = "seed_ids") -> dict[str, npt.NDArray[An
     arrays = read_arrays(file, what)
     if index not in arrays:
         raise UserError(f"{file} is damaged or cut short: not an archive of {what}: it lacks {index}")
+    for scale in [name for name in arrays if name.endswith(SCALE)]:
+        name, by = scale.removesuffix(SCALE), arrays.pop(scale)
+        arrays[name] = arrays[name].astype(np.float32) * by.astype(np.float32)
     return arrays

@@ -21,7 +21,7 @@ class Tracker(Protocol):
 
         Args:
             step: updates so far, all chunks together.
-            values: see `tracking.values`.
+            values: see `training.live.live_point`.
         """
 
     def end(self, summary: Mapping[str, float]) -> None:

@@ -1,21 +1,15 @@
 """What a tracker gets: a point after each segment, the result in the end; and that it can never end a run."""
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from jaxteach.analysis import iqm
 from jaxteach.tracking import Name, Tracker, open_tracker
 from jaxteach.utils.errors import one_line
 
 if TYPE_CHECKING:
     from jaxteach.training import Progress
-
-LOSSES = ("lambda", "distill", "entropy", "approx_kl", "policy_loss", "value_loss")
 
 
 class Listener:
@@ -40,7 +34,7 @@ class Listener:
         """Send a point."""
         with self._guarded():
             if self._tracker is not None:
-                self._tracker.log(progress.updates, values(progress))
+                self._tracker.log(progress.updates, progress.point)
 
     def end(self, summary: Mapping[str, Any]) -> None:
         """Send the result and close; a summary that is empty is that of a run that was stopped."""
@@ -55,30 +49,6 @@ class Listener:
         except Exception as error:  # a tracker can fail in any way, and none may cost a run
             self._tracker = None
             self._notice(f"--track {self._name} has failed and is left out from now on: {one_line(error)}")
-
-
-def values(progress: "Progress") -> dict[str, float]:
-    """A point of each curve.
-
-    Args:
-        progress: after a segment.
-
-    Returns:
-        Of the running chunk: `env_steps` a seed, `success` (of the latest episodes of which it is known; IQM
-        over seeds), the losses (means over the segment and its seeds); and `env_steps_per_second` of the run.
-        What is not known yet is missing.
-    """
-    latest = progress.log.latest()
-    found = {
-        "chunk": float(progress.chunk),
-        "env_steps": progress.chunk_env_steps / len(progress.trials),
-        "env_steps_per_second": progress.env_steps / max(progress.seconds, 1e-9),
-        **{name: float(np.nanmean(latest[name])) for name in LOSSES if not np.isnan(latest[name]).all()},
-    }
-    success = progress.log.recent_successes()
-    if success is not None:
-        found["success"] = iqm(success)
-    return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
 def headlines(summary: Mapping[str, Any]) -> dict[str, float]:

@@ -1,11 +1,12 @@
 """Metrics on the host: segments put together to [seed, update] arrays, episodes credited to their start."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from jaxteach.analysis.curves import WINDOW, success_while_learning
+from jaxteach.analysis.curves import WINDOW, return_while_learning, success_while_learning
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -13,6 +14,21 @@ LOSSES = ("lambda", "distill", "entropy", "approx_kl", "policy_loss", "value_los
 UNLISTED = "unlisted"
 """Environment steps of an update, while lambda was positive, in states that the table does not list."""
 ARRAYS = ("env_steps", "started", "finished", "succeeded", "return", "length", *LOSSES, UNLISTED)
+
+
+@dataclass(frozen=True)
+class Recent:
+    """How students have been doing lately, each over the last episodes that it started.
+
+    Attributes:
+        env_steps: float64[seed], environment steps up to the update of which the rest is known.
+        success: float64[seed], 0 to 1.
+        returns: float64[seed], mean return.
+    """
+
+    env_steps: FloatArray
+    success: FloatArray
+    returns: FloatArray
 
 
 class MetricsLog:
@@ -40,13 +56,8 @@ class MetricsLog:
         """The latest segment's metrics, [update, seed, ...] each."""
         return self._segments[-1]
 
-    def recent_success(self, window: int = WINDOW) -> float:
-        """The mean over seeds of `recent_successes`; NaN while it is not known."""
-        found = self.recent_successes(window)
-        return float("nan") if found is None else float(found.mean())
-
-    def recent_successes(self, window: int = WINDOW) -> FloatArray | None:
-        """Success as figures show it, at the latest update at which it is known for every seed.
+    def recent(self, window: int = WINDOW) -> Recent | None:
+        """Success and return as figures show them, at the latest update at which all seeds' are known.
 
         Of the last `window` episodes that a seed has started. Those that have ended lately would flatter the
         students, for success ends an episode sooner than failure does.
@@ -55,17 +66,24 @@ class MetricsLog:
             window: episodes of a seed to look back on.
 
         Returns:
-            float64[seed], 0 to 1; None while it is not known.
+            What is known; None while nothing is.
         """
         n_lags = self._segments[-1]["outcomes"].shape[2]
         tail = 4 * n_lags
         while True:  # the more updates the longer it takes, and the last few will mostly do
             started, outcomes = self._last("started", tail), self._last("outcomes", tail)
-            ended, succeeded = np.rint(np.moveaxis(credit_to_start(outcomes)[..., :2], -1, 0))
+            ended, succeeded, returned = np.moveaxis(credit_to_start(outcomes)[..., :3], -1, 0)
+            ended, succeeded = np.rint(ended), np.rint(succeeded)
             rates = success_while_learning(started, ended, succeeded, window)
             known = np.flatnonzero(~np.isnan(rates).any(axis=0))
-            if known.size or tail >= self.n_updates:
-                return rates[:, known[-1]] if known.size else None
+            if known.size:
+                at = known[-1]
+                means = returned / np.maximum(ended, 1.0)
+                gains = return_while_learning(started, ended, means, window)
+                steps = self._last("env_steps", tail)[:, at].astype(np.float64)
+                return Recent(steps, rates[:, at], gains[:, at])
+            if tail >= self.n_updates:
+                return None
             tail *= 2
 
     def _last(self, name: str, n_updates: int) -> npt.NDArray[Any]:

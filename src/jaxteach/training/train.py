@@ -15,6 +15,7 @@ from jaxteach.config.effects import check_sweep
 from jaxteach.config.sweep import grid
 from jaxteach.teacher.table import PlanTable
 from jaxteach.training.compilation import compile_program
+from jaxteach.training.live import LivePoint, live_point
 from jaxteach.training.metrics import MetricsLog, join_chunks
 from jaxteach.training.program import Program, run_chunk
 from jaxteach.training.state import SeedState
@@ -207,6 +208,11 @@ class Progress(Standing):
     def complete(self) -> bool:
         """Whether the chunk has ended."""
         return self.chunk_share >= 1.0
+
+    @functools.cached_property
+    def point(self) -> LivePoint:
+        """What this segment has shown, worked out once."""
+        return live_point(self)
 
     @property
     def updates(self) -> int:

@@ -169,6 +169,14 @@ def flock(file: int | IO[bytes]) -> bool:
     return True
 
 
+def in_use(folder: Path) -> bool:
+    """Whether a run writes into a folder, as far as its signs of life tell; the lock is not touched."""
+    try:
+        return time.time() - (folder / "lock").stat().st_mtime < WATCH
+    except OSError:
+        return False
+
+
 def _name(holder: dict[str, Any]) -> str:
     return f"process {holder.get('pid', '?')} on {holder.get('host', '?')}"
 
