@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import repeating
+from common import processor
 from reporting import metrics_digest
 
 from jaxteach.analysis import load_run
@@ -32,6 +33,7 @@ def recorded(tmp_path):
         "command": "python -m jaxteach.run --task t --host-devices 2",
         "fingerprint": "a",
         "device": {"platform": "cpu", "kind": "cpu", "count": 2},
+        "processor": processor(),
         "versions": versions(),
         "source_sha256": source_digest(),
         "metrics_sha256": metrics_digest(load_run(tmp_path / "then")),
@@ -59,6 +61,21 @@ def test_a_run_that_repeats(recorded, capsys):
     )
     assert lines[-2] == "fig_x: t, taught: the same to the bit"
     assert lines[-1] == "1 of 2 recorded runs repeated; 1 can be repeated by this code"
+
+
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [
+        ({"processor": "another 1 2"}, "of another device: cpu, another 1 2"),
+        ({"processor": None}, "recorded without the digest of their metrics or the processor"),
+        ({"versions": {"jax": "0.1"}}, "of other versions than are installed here"),
+    ],
+)
+def test_runs_that_cannot_be_repeated(recorded, what, why):
+    file = recorded / "results" / "fig_x" / "provenance.json"
+    origin = json.loads(file.read_text())["runs"][0]
+    assert repeating.Recorded("fig_x", origin).hindrance == ""
+    assert repeating.Recorded("fig_x", origin | what).hindrance.startswith(why)
 
 
 def test_a_run_that_comes_out_otherwise(recorded):
