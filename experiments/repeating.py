@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from common import say
+from common import processor, say
 from reporting import metrics_digest
 
 from jaxteach.analysis import load_run
@@ -48,10 +48,10 @@ class Recorded:
         if origin["source_sha256"] != source_digest():
             commit = str(origin.get("commit"))[:10]
             return f"of other code than this: commit {commit} has theirs"
-        if "metrics_sha256" not in origin:
-            return "recorded without the digest of their metrics"
-        if origin["device"]["platform"] != "cpu":
-            return f"of another device: {origin['device']['kind']}"
+        if origin.get("metrics_sha256") is None or origin.get("processor") is None:
+            return "recorded without the digest of their metrics or the processor"
+        if (origin["device"]["platform"], origin["processor"]) != ("cpu", processor()):
+            return f"of another device: {origin['device']['kind']}, {origin['processor']}"
         if origin["versions"] != versions():
             return "of other versions than are installed here: provenance.json names them"
         return ""

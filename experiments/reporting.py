@@ -233,6 +233,7 @@ def origin_of(result: Result) -> dict[str, Any]:
         "versions": config["versions"],
         "source_sha256": summary["source_sha256"],
         "commit": summary.get("commit"),
+        "processor": summary.get("processor"),
         "metrics_sha256": metrics_digest(result.run),
     }
 

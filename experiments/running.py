@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from committed import committed
-from common import ROOT, Options, say
+from common import ROOT, Options, processor, say
 from reporting import Result
 
 from jaxteach.analysis import load_run
@@ -188,5 +188,5 @@ def train_job(job: Job, path: Path, programs: list[Any], stopping: Any) -> bool:
 
     table = load_teacher(job.config.teacher, job.config.task)
     hooks = Hooks(notice=say, stop=lambda: stopping.asked)
-    facts = {"source_sha256": source_digest(), "commit": commit()}
+    facts = {"source_sha256": source_digest(), "commit": commit(), "processor": processor()}
     return execute(job.config, table, path, hooks, programs=programs, facts=facts).complete
