@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 FIGURES := $(wildcard experiments/fig_*.py)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-# $(call install,core,): the package and an extra of it; LOCKED=1: in the versions of locks/, by their hashes.
-install = $(if $(LOCKED),$(PIP) --require-hashes -r locks/$(1).txt && $(PIP) --no-deps --editable .,$(PIP) --editable '.$(2)')
+# $(call install,core,): the package and an extra of it; LOCKED=1: in the versions of locks/, by their hashes;
+# WHEEL=1 as well: the package not as it lies here, but as it ships.
+install = $(if $(LOCKED),$(PIP) --require-hashes -r locks/$(1).txt && $(PIP) --no-deps $(if $(WHEEL),dist/*.whl,--editable .),$(PIP) --editable '.$(2)')
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 12))
 
 comma := ,
 
-.PHONY: run test lint docs figures figures-quick test-docs test-slurm test-gpu test-llm locks
+.PHONY: run test lint dist docs figures figures-quick test-docs test-slurm test-gpu test-llm locks
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -59,7 +60,14 @@ $(BIN)/python:
 	    fi; \
 	done; echo "error: no Python >= 3.12 found: install one (see .python-version)" >&2; exit 1
 
-$(VENV)/.installed: pyproject.toml | $(BIN)/python
+# What ships: the source archive, and the wheel made from it.
+dist: | $(BIN)/python
+	rm -rf dist build/hatch
+	$(PIP) --target build/hatch hatchling
+	PYTHONPATH=build/hatch $(BIN)/python -m hatchling build -t sdist
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist dist/*.tar.gz
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python $(if $(WHEEL),dist)
 	$(call install,core,)
 	@touch $@
 

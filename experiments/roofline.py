@@ -24,6 +24,7 @@ from common import ROOT, say
 
 from jaxteach.runs.resources import SHARE, needed, widest
 from jaxteach.teacher.loading import load_teacher
+from jaxteach.teacher.policy import WIDE_BLOCK
 from jaxteach.training.compilation import outline_program
 from jaxteach.training.loop import ask_teacher, init_chunk, run_segment
 from jaxteach.training.ppo import learn, targets
@@ -36,8 +37,6 @@ SEEDS = (8, 64, 512, 4096)
 OUT = ROOT / "experiments" / "results" / "roofline" / "roofline.json"
 MEASURED = (8, 64, 256)
 """Seeds of a chunk whose memory is analysed; the width is predicted from the first."""
-BLOCK = 1056
-"""Observations of a block of the teacher, see `teacher.policy`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,12 +136,14 @@ def costs_of(seeds: int, task: str) -> dict[str, Any]:
     teacher = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), outline.teacher)
     q = jax.eval_shape(ask, teacher, rows, weight, keys)
     batch = jax.eval_shape(jax.vmap(functools.partial(targets, plan)), rows, q, hyper)
-    n_rows, blocks = rollout.envs * rollout.steps, -(-seeds * rollout.envs * rollout.steps // BLOCK)
+    n_rows, blocks = rollout.envs * rollout.steps, -(-seeds * rollout.envs * rollout.steps // WIDE_BLOCK)
     minibatches = n_rows // ppo.minibatch
     learnt = jax.vmap(functools.partial(learn, plan))
+    # As on an accelerator; a lone block is no loop.
+    asked = body(ask, blocks, teacher, rows, weight, keys) if blocks > 1 else (ask, (teacher, rows, weight, keys))
     pieces = {
         "rollout step": (body(rolled, rollout.steps, state, keys, number), rollout.steps),
-        "teacher block": (body(ask, blocks, teacher, rows, weight, keys), blocks),
+        "teacher block": (asked, blocks),
         "minibatch": (
             body(learnt, minibatches, state, rows, batch, weight, keys, hyper),
             ppo.epochs * minibatches,

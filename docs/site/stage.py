@@ -26,7 +26,8 @@ PAGES = {
 }
 """Where pages are on the site that do not lie in docs/ as they are shown."""
 LINK = re.compile(r"\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
-TESTED = re.compile(r"^(```\w+) test$", re.MULTILINE)
+FENCE = re.compile(r"^(```\w+) (\S+)$", re.MULTILINE)
+"""How code begins that tests run, or write into the file named."""
 PICTURES = {"image/png": "png", "image/gif": "gif"}
 
 
@@ -72,7 +73,7 @@ def site_path(path: str) -> str:
 
 
 def relinked(markdown: str, page: str) -> str:
-    """A page's text with links to files of the repository as they are on the site, its code without marks.
+    """A page's text with its links and the beginnings of its code as the site has them.
 
     Args:
         markdown: the text.
@@ -93,7 +94,10 @@ def relinked(markdown: str, page: str) -> str:
             return link[0]  # to the notebook as a file, or to nothing
         return f"[{text}]({posixpath.relpath(site_path(path), posixpath.dirname(here) or '.')}{anchor})"
 
-    return TESTED.sub(r"\1", LINK.sub(moved, markdown))
+    def fenced(fence: re.Match[str]) -> str:
+        return fence[1] if fence[2] == "test" else f'{fence[1]} title="{fence[2]}"'
+
+    return FENCE.sub(fenced, LINK.sub(moved, markdown))
 
 
 def targets(source: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ def load_teacher(teacher: str, task: str) -> PlanTable | None:
     """The table a configuration names, checked against its task.
 
     Args:
-        teacher: a name in teacher_cache/<task>/, a path to a .json file, or `none`.
+        teacher: a name in teacher_cache/TASK/, a path to a .json file, or `none`.
         task: the task's name, or `task:variant`.
 
     Returns:

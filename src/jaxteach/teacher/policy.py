@@ -64,6 +64,9 @@ class Teacher(struct.PyTreeNode):
 BLOCK = 1056
 """Observations asked at a time: few, for a search lasts as long as the longest of its block, and their
 boards should fit the cache; no power of two, for then all rows of a board share the same cache lines."""
+WIDE_BLOCK = 65_536
+"""The same on accelerators, where blocks one after another wait for each other's kernels to start: by the
+roofline (docs/performance.md) blocks of `BLOCK` would take most of a wide chunk's update."""
 
 
 def compile_teacher(
@@ -178,15 +181,16 @@ def teacher_policy(
     seen = (obs, memory, held)
     chex.assert_equal_shape_prefix(jax.tree.leaves(seen), 1)
     n = jax.tree.leaves(obs)[0].shape[0]
-    if n <= BLOCK:
+    size = BLOCK if jax.default_backend() == "cpu" else WIDE_BLOCK
+    if n <= size:
         return _policy_of_block(teacher, task, *seen)
-    n_blocks = -(-n // BLOCK)
-    rows = n_blocks * BLOCK
+    n_blocks = -(-n // size)
+    rows = n_blocks * size
 
     def blocks(values: Array) -> Array:
-        """[N, ...] -> [blocks, BLOCK, ...], the last one filled up with zeros."""
+        """[N, ...] -> [blocks, size, ...], the last one filled up with zeros."""
         padding = [(0, rows - n)] + [(0, 0)] * (values.ndim - 1)
-        return jnp.pad(values, padding).reshape(n_blocks, BLOCK, *values.shape[1:])
+        return jnp.pad(values, padding).reshape(n_blocks, size, *values.shape[1:])
 
     q = jax.lax.map(lambda block: _policy_of_block(teacher, task, *block), jax.tree.map(blocks, seen))
     return q.reshape(rows, len(task.action_names))[:n]
