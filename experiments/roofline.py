@@ -24,7 +24,7 @@ from common import ROOT, say
 
 from jaxteach.runs.resources import SHARE, needed, widest
 from jaxteach.teacher.loading import load_teacher
-from jaxteach.teacher.policy import WIDE_BLOCK
+from jaxteach.teacher.policy import BLOCK, WIDE_BLOCK
 from jaxteach.training.compilation import outline_program
 from jaxteach.training.loop import ask_teacher, init_chunk, run_segment
 from jaxteach.training.ppo import learn, targets
@@ -35,7 +35,7 @@ from jaxteach.utils.jax_setup import start_jax, versions
 
 SEEDS = (8, 64, 512, 4096)
 OUT = ROOT / "experiments" / "results" / "roofline" / "roofline.json"
-MEASURED = (8, 64, 256)
+MEASURED = (8, 64)
 """Seeds of a chunk whose memory is analysed; the width is predicted from the first."""
 
 
@@ -136,23 +136,24 @@ def costs_of(seeds: int, task: str) -> dict[str, Any]:
     teacher = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), outline.teacher)
     q = jax.eval_shape(ask, teacher, rows, weight, keys)
     batch = jax.eval_shape(jax.vmap(functools.partial(targets, plan)), rows, q, hyper)
-    n_rows, blocks = rollout.envs * rollout.steps, -(-seeds * rollout.envs * rollout.steps // WIDE_BLOCK)
+    n_rows = rollout.envs * rollout.steps
+    blocks, wide = -(-seeds * n_rows // BLOCK), -(-seeds * n_rows // WIDE_BLOCK)
     minibatches = n_rows // ppo.minibatch
     learnt = jax.vmap(functools.partial(learn, plan))
-    # As on an accelerator; a lone block is no loop.
-    asked = body(ask, blocks, teacher, rows, weight, keys) if blocks > 1 else (ask, (teacher, rows, weight, keys))
-    pieces = {
-        "rollout step": (body(rolled, rollout.steps, state, keys, number), rollout.steps),
-        "teacher block": (asked, blocks),
-        "minibatch": (
-            body(learnt, minibatches, state, rows, batch, weight, keys, hyper),
-            ppo.epochs * minibatches,
-        ),
-    }
+    stepped, step_shapes = body(rolled, rollout.steps, state, keys, number)
+    # Compiled here in blocks for a CPU: an accelerator's do as much of it with as many kernels.
+    asked, ask_shapes = body(ask, blocks, teacher, rows, weight, keys)
+    block = cost(asked, *ask_shapes)
+    more = {name: block[name] * blocks / wide for name in ("flops", "bytes")}
+    learn_one, learn_shapes = body(learnt, minibatches, state, rows, batch, weight, keys, hyper)
     return {
         "seeds": seeds,
         "env_steps": seeds * n_rows,
-        "pieces": {name: {**cost(run, *given), "times": n} for name, ((run, given), n) in pieces.items()},
+        "pieces": {
+            "rollout step": {**cost(stepped, *step_shapes), "times": rollout.steps},
+            "teacher block": {**block, **more, "times": wide},
+            "minibatch": {**cost(learn_one, *learn_shapes), "times": ppo.epochs * minibatches},
+        },
     }
 
 
