@@ -62,7 +62,7 @@ def test_every_program_is_lowered(task, teacher, student):
     segment = functools.partial(run_segment, plan, outline.segment_updates, SEEDS)
 
     def evaluation(params, ids):
-        return play_students(plan.task, plan.student, params, ids, 8, False, plan.hierarchical)
+        return play_students(plan.task, plan.student, params, ids, 8, False, plan.config.method)
 
     def alone(teacher):
         return play_teacher(plan.task, teacher, jnp.uint32(0), 8, False)
