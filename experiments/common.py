@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,11 +71,13 @@ class Options:
         figure: the figure's name.
         scale: how large.
         plan: only say what would be done.
+        tasks: those asked for; empty for all.
     """
 
     figure: str
     scale: Scale
     plan: bool
+    tasks: tuple[str, ...] = ()
 
     @property
     def out(self) -> Path:
@@ -85,12 +87,13 @@ class Options:
         return ROOT / "experiments" / "out" / self.scale.name / self.figure
 
 
-def main(description: str, body: Callable[["Options"], None]) -> None:
+def main(description: str, body: Callable[["Options"], None], tasks: Sequence[str] = ()) -> None:
     """Run a figure's script: read its command line, start JAX, and report mistakes in one line.
 
     Args:
         description: the script's docstring.
         body: the figure, a function of `Options`.
+        tasks: those that `--task` may choose among; none for a script that has no such flag.
     """
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     size = parser.add_mutually_exclusive_group()
@@ -99,6 +102,8 @@ def main(description: str, body: Callable[["Options"], None]) -> None:
     parser.add_argument(
         "--plan", action="store_true", help="only say what would be trained, and for how long"
     )
+    if tasks:
+        parser.add_argument("--task", action="append", choices=tasks, help="this task alone; may be repeated")
     given = parser.parse_args()
     scale = SCALES["quick" if given.quick else "full" if given.full else "default"]
 
@@ -111,7 +116,7 @@ def main(description: str, body: Callable[["Options"], None]) -> None:
                 f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()
             )
         start_jax(host_devices=devices_for(scale.chunk or CHUNK["fast"]))
-        body(Options(Path(sys.argv[0]).stem, scale, given.plan))
+        body(Options(Path(sys.argv[0]).stem, scale, given.plan, tuple(getattr(given, "task", None) or ())))
 
     cli(begin)
 

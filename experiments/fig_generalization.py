@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 from common import Options, Scale, main
 from drawing import Dot, DotPanel, dots_figure, save, seeds_note, title_of
+from methods import OURS, configured
 from reporting import Result, summary_row
 from running import Job, carry_out
 
 from jaxteach.analysis import bootstrap_interval, iqm
-from jaxteach.config import Config, Decay
+from jaxteach.config import Config
 from jaxteach.utils.files import write_atomic
 
 TRANSFERS = {
@@ -35,8 +36,8 @@ UNTAUGHT = ("simple_door_key:extra_key",)
 def methods(scale: Scale, task: str) -> dict[str, Config]:
     """Taught and untaught."""
     return {
-        "LLM4Teach": scale.config(task),
-        "RL only": scale.config(task, decay=Decay("none")),
+        OURS: configured(scale, task, OURS),
+        "RL only": configured(scale, task, "RL only"),
     }
 
 
@@ -55,7 +56,7 @@ def figure(options: Options) -> None:
             for result in runs:
                 rates = success_on(result, target)
                 low, high = bootstrap_interval(rates)
-                dots.append(Dot(result.label, iqm(rates), low, high, teacher, result.label == "LLM4Teach"))
+                dots.append(Dot(result.label, iqm(rates), low, high, teacher, result.label == OURS))
                 rows.append(
                     {
                         **summary_row(result, scale.window),
