@@ -16,7 +16,7 @@ from jaxteach.utils.files import write_atomic
 
 PAGE = ROOT / "docs" / "results.md"
 RESULTS = ROOT / "experiments" / "results"
-SECTION = re.compile(r"(<!-- table (\w+)(?: against ([^\n]+?))? -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+SECTION = re.compile(r"(<!-- table ([\w/]+)(?: against ([^\n]+?))? -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 Row = dict[str, str]
 
@@ -38,12 +38,15 @@ def fill(text: str, results: Path) -> str:
 
     Args:
         text: the page; a table stands between `<!-- table fig_x -->`, or `<!-- table fig_x against RUN -->`
-            for what all runs are compared with, and `<!-- end -->`.
+            for what all runs are compared with, or `<!-- table tune/TASK -->` for what was tuned, and
+            `<!-- end -->`.
         results: a folder for each figure, with its summary.csv; a table without one is left empty.
     """
 
     def table(match: re.Match[str]) -> str:
         head, name, reference, _, end = match.groups()
+        if name.startswith("tune/"):
+            return f"{head}{tuned(results / name)}{end}"
         file = results / name / "summary.csv"
         text = file.read_text(encoding="utf-8") if file.exists() else ""
         rows = list(csv.DictReader(text.splitlines()))
@@ -51,6 +54,27 @@ def fill(text: str, results: Path) -> str:
         return f"{head}{markdown(rows, against)}{end}"
 
     return SECTION.sub(table, text)
+
+
+def tuned(stem: Path) -> str:
+    """What `tune.py` chose on a task, a row a method; nothing if the task was not tuned on.
+
+    Args:
+        stem: of the two files that it wrote, without a suffix.
+    """
+    if not stem.with_suffix(".json").exists():
+        return ""
+    choice = json.loads(stem.with_suffix(".json").read_text())
+    rows = list(csv.DictReader(stem.with_suffix(".csv").read_text().splitlines()))
+    lines = [["method", "env steps a seed", "chosen", "score", "of the defaults", "steps to 0.8, each seed"]]
+    lines.append(["---"] * len(lines[0]))
+    for method, one in choice["chosen"].items():
+        own = [row for row in rows if (row["run"], row["point"]) == (method, one["point"])]
+        steps = [steps_text(row["confirmed_env_steps_to_0.8"]) for row in own]
+        scores = f"{one['score']:.3f}", f"{one['default_score']:.3f}"
+        values = ", ".join(f"{field} {value:g}" for field, value in one["values"].items())
+        lines.append([method, f"{choice['env_steps'][method]:,}", values, *scores, ", ".join(steps)])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def markdown(rows: list[Row], against: dict[tuple[str, str], list[str]] | None = None) -> str:

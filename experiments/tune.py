@@ -155,6 +155,7 @@ def choose(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         scores = {point: float(np.mean(values)) for point, values in points.items()}
         best = max(scores, key=lambda point: scores[point])  # the first of equal ones
         choices[method] = {
+            "point": best,
             "values": {field: float(value) for field, value in (part.split("=") for part in best.split(","))},
             "score": round(scores[best], 6),
             "default_score": round(next(iter(scores.values())), 6),

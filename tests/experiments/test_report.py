@@ -1,6 +1,7 @@
 """Tests of the tables in docs/results.md: they say what the committed results say."""
 
 import gzip
+import json
 
 import report
 from reporting import csv_text
@@ -25,7 +26,8 @@ def test_the_page_agrees_with_the_results():
     text = report.PAGE.read_text(encoding="utf-8")
     assert report.fill(text, report.RESULTS) == text
     named = {match[2] for match in report.SECTION.finditer(text)}
-    assert named == {path.stem for path in (report.ROOT / "experiments").glob("fig_*.py")}
+    figures = {path.stem for path in (report.ROOT / "experiments").glob("fig_*.py")}
+    assert named == figures | {f"tune/{path.stem}" for path in (report.RESULTS / "tune").glob("*.json")}
 
 
 def test_a_table_by_hand(tmp_path):
@@ -72,3 +74,18 @@ def test_errors_are_told_by_the_number_of_states(tmp_path):
 def test_a_table_without_results_is_empty(tmp_path):
     page = "<!-- table fig_x -->\nold\n<!-- end -->\n"
     assert report.fill(page, tmp_path) == "<!-- table fig_x -->\n<!-- end -->\n"
+
+
+def test_what_was_tuned(tmp_path):
+    (tmp_path / "tune").mkdir()
+    best = {"point": "p=1", "values": {"ppo.lr": 0.001}, "score": 0.51234, "default_score": 0.25}
+    choice = {"env_steps": {"a": 4096}, "chosen": {"a": best}}
+    (tmp_path / "tune/x.json").write_text(json.dumps(choice))
+    rows = [("a", "p=0", 1000), ("a", "p=1", 2000), ("a", "p=1", float("inf")), ("b", "p=1", 3000)]
+    names = "run", "point", "confirmed_env_steps_to_0.8"
+    (tmp_path / "tune/x.csv").write_text(csv_text([dict(zip(names, row, strict=True)) for row in rows]))
+    page = "<!-- table tune/x -->\nold\n<!-- end -->\n<!-- table tune/y -->\n<!-- end -->\n"
+    head, _, line, *rest = report.fill(page, tmp_path).splitlines()[1:]
+    assert head.startswith("| method | env steps a seed | chosen | score | of the defaults |")
+    assert line == "| a | 4,096 | ppo.lr 0.001 | 0.512 | 0.250 | 2.0k, never |"
+    assert rest == ["<!-- end -->", "<!-- table tune/y -->", "<!-- end -->"]

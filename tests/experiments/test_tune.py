@@ -80,8 +80,9 @@ def test_the_choice_by_hand():
         *(row("a", three, seed, score) for seed, score in ((100, 0.7), (101, 0.6))),  # equal: the earlier
         *(row("b", point, 100, 0.0) for point in (one, two, three)),  # nothing learns: the defaults
     ]
-    best = {"values": {"ppo.gamma": 0.995, "ppo.lr": 0.002}, "score": 0.65, "default_score": 0.5}
-    none = {"values": {"ppo.gamma": 0.99, "ppo.lr": 0.002}, "score": 0.0, "default_score": 0.0}
+    values = {"ppo.gamma": 0.995, "ppo.lr": 0.002}
+    best = {"point": two, "values": values, "score": 0.65, "default_score": 0.5}
+    none = {"point": one, "values": values | {"ppo.gamma": 0.99}, "score": 0.0, "default_score": 0.0}
     assert tune.choose(rows) == {"a": best, "b": none}
 
 
