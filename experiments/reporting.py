@@ -189,6 +189,9 @@ def run_command(config: Config) -> str:
     """The command line that trains a configuration."""
     given, default = flags(to_json(config)), flags(to_json(Config()))
     changed = [
-        f"{flag} {value}" for flag, value in given.items() if value is not None and value != default[flag]
+        f"{flag} {one}"
+        for flag, value in given.items()
+        if value is not None and value != default[flag]
+        for one in (value if isinstance(value, list) else [value])  # a list is a flag given several times
     ]
     return " ".join(["python -m jaxteach.run", *changed])

@@ -84,6 +84,7 @@ def write(options: Options, task: str, sweeps: Sequence[Result]) -> None:
     """
     rows = [row for sweep in sweeps for row in rows_of(sweep.label, points_of(sweep), options.scale.window)]
     table = csv_text(rows).encode()
+    options.out.mkdir(parents=True, exist_ok=True)
     write_atomic(options.out / f"{task}.csv", table)
     chosen = choose(rows)
     choice = {

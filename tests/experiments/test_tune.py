@@ -12,15 +12,23 @@ import pytest
 import tune
 from common import SCALES, Options
 from methods import METHODS, OURS, chosen, configured, untuned
-from reporting import csv_text
+from reporting import csv_text, run_command
 
 from jaxteach.config import check, resolve
 from jaxteach.config.effects import check_sweep
 from jaxteach.config.sweep import changed, grid
+from jaxteach.run import read_options
 from jaxteach.utils.errors import UserError
 
 DEFAULT = SCALES["default"]
 COMMITTED = sorted(methods.TUNED.glob("*.json"))
+
+
+def test_the_command_of_a_sweep_gives_its_configuration():
+    for method in METHODS:
+        config = resolve(tune.tuning(DEFAULT, "lava_door_key", method))
+        options, _ = read_options(run_command(config).split()[3:])
+        assert resolve(options.config) == config
 
 
 @pytest.fixture
