@@ -5,7 +5,7 @@ import hashlib
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,7 @@ class Options:
         plan: only say what would be done.
         so_far: train nothing: make the figure of the runs that are there.
         redraw: train nothing: draw the committed results again.
+        tasks: those asked for; empty for all.
     """
 
     figure: str
@@ -82,6 +83,7 @@ class Options:
     plan: bool
     so_far: bool = False
     redraw: bool = False
+    tasks: tuple[str, ...] = ()
 
     @property
     def out(self) -> Path:
@@ -91,13 +93,19 @@ class Options:
         return ROOT / "experiments" / "out" / self.scale.name / self.figure
 
 
-def main(description: str, body: Callable[["Options"], None], in_parts: bool = False) -> None:
+def main(
+    description: str,
+    body: Callable[["Options"], None],
+    in_parts: bool = False,
+    tasks: Sequence[str] = (),
+) -> None:
     """Run a figure's script: read its command line, start JAX, and report mistakes in one line.
 
     Args:
         description: the script's docstring.
         body: the figure, a function of `Options`.
         in_parts: whether the figure can be made of some of its runs.
+        tasks: those that `--task` may choose among; none for a script that has no such flag.
     """
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     size = parser.add_mutually_exclusive_group()
@@ -106,13 +114,16 @@ def main(description: str, body: Callable[["Options"], None], in_parts: bool = F
     parser.add_argument(
         "--plan", action="store_true", help="only say what would be trained, and for how long"
     )
-    parser.add_argument(
-        "--redraw", action="store_true", help="train nothing: draw the committed results again"
-    )
+    if not tasks:
+        parser.add_argument(
+            "--redraw", action="store_true", help="train nothing: draw the committed results again"
+        )
     if in_parts:
         parser.add_argument(
             "--so-far", action="store_true", help="train nothing: show the runs that are there"
         )
+    if tasks:
+        parser.add_argument("--task", action="append", choices=tasks, help="this task alone; may be repeated")
     given = parser.parse_args()
     scale = SCALES["quick" if given.quick else "full" if given.full else "default"]
 
@@ -125,7 +136,9 @@ def main(description: str, body: Callable[["Options"], None], in_parts: bool = F
                 f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()
             )
         start_jax(host_devices=devices_for(scale.chunk or CHUNK["fast"]))
-        body(Options(Path(sys.argv[0]).stem, scale, given.plan, in_parts and given.so_far, given.redraw))
+        chosen = tuple(getattr(given, "task", None) or ())
+        so_far = in_parts and given.so_far
+        body(Options(Path(sys.argv[0]).stem, scale, given.plan, so_far, not tasks and given.redraw, chosen))
 
     cli(begin)
 

@@ -10,11 +10,12 @@ import numpy as np
 from committed import read_rows
 from common import Options, Scale, main
 from drawing import RATE, Dot, DotPanel, dots_figure, save, seeds_note, title_of
+from methods import OURS, configured
 from reporting import Result, csv_text, summary_row
 from running import Job, carry_out
 
 from jaxteach.analysis import bootstrap_interval, iqm
-from jaxteach.config import Config, Decay
+from jaxteach.config import Config
 from jaxteach.utils.files import write_atomic
 
 TRANSFERS = {
@@ -39,8 +40,8 @@ UNTAUGHT = ("simple_door_key:extra_key",)
 def methods(scale: Scale, task: str) -> dict[str, Config]:
     """Taught and untaught."""
     return {
-        "LLM4Teach": scale.config(task),
-        "RL only": scale.config(task, decay=Decay("none")),
+        OURS: configured(scale, task, OURS),
+        "RL only": configured(scale, task, "RL only"),
     }
 
 
@@ -104,7 +105,7 @@ def panels_of(rows: Sequence[Mapping[str, Any]]) -> list[DotPanel]:
             if (row["task"], row["evaluated_on"]) == (task, target):
                 centre, low, high = (float(row[f"transfer_{end}"]) for end in ("iqm", "low", "high"))
                 teacher = None if row["teacher_there"] in (None, "") else float(row["teacher_there"])
-                dots.append(Dot(row["run"], centre, low, high, teacher, row["run"] == "LLM4Teach"))
+                dots.append(Dot(row["run"], centre, low, high, teacher, row["run"] == OURS))
         name = f"{title_of(target)}{' (trained on)' if target == task else ''}"
         panels.append(DotPanel(name, RATE, tuple(dots)))
     return panels

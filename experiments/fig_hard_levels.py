@@ -4,12 +4,12 @@ from typing import Any
 
 from common import FIRST_SEED, Options, Scale, main
 from drawing import RATE, Dot, DotPanel, dots_figure, save, seeds_note, steps_dot, success_dot, success_dots
+from methods import OURS, configured
 from reporting import Result, detailed_row
 from running import Job, carry_out
 
 from jaxteach.config import Config, Corrupt, Decay
 
-OURS = "LLM4Teach"
 DECAY = Decay("adaptive", off_at=0.9)
 """Lambda follows the student: the levels take very different numbers of steps to learn."""
 N_SEEDS = 8
@@ -63,18 +63,18 @@ def seeds(scale: Scale) -> int:
 
 
 def methods(scale: Scale, level: str) -> dict[str, Config]:
-    """The methods compared: the same hyperparameters, budget and network size for each."""
+    """The methods compared: the same budget and network size for each."""
     own = {} if scale.quick else {"seeds": seeds(scale), "env_steps": ENV_STEPS[level]}
     task = f"MiniGrid-{level}"
     found = {
-        OURS: scale.config(task, teacher="rule-ideal", decay=DECAY, **own),
-        "RL only": scale.config(task, teacher="none", decay=Decay("none"), **own),
-        "hierarchical RL": scale.config(task, teacher="none", method="hierarchical", **own),
+        OURS: configured(scale, task, OURS, teacher="rule-ideal", decay=DECAY, **own),
+        "RL only": configured(scale, task, "RL only", teacher="none", **own),
+        "hierarchical RL": configured(scale, task, "hierarchical RL", teacher="none", **own),
     }
     if level in SMALLER and not scale.quick:
         less = {**own, "env_steps": SMALLER[level]}
         label = f"{OURS}, {SMALLER[level]:,} steps"
-        found[label] = scale.config(task, teacher="rule-ideal", decay=DECAY, **less)
+        found[label] = configured(scale, task, OURS, teacher="rule-ideal", decay=DECAY, **less)
     return found
 
 

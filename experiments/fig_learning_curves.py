@@ -1,7 +1,8 @@
-"""Success while learning: LLM4Teach against RL only, hierarchical RL, cloning only and the teacher alone."""
+"""Success while learning: LLM4Teach against reinforcement alone, cloning only and the teacher alone."""
 
 from common import Options, Scale, main
 from drawing import BAND, learning_figure, save, seeds_note, success_panel, teacher_level, title_of
+from methods import METHODS, configured
 from reporting import summary_row
 from running import Job, carry_out
 
@@ -9,15 +10,12 @@ from jaxteach.config import PPO, Config, Decay
 
 TASKS = ("simple_door_key", "lava_door_key", "colored_door_key", "two_door")
 QUICK_TASKS = ("simple_door_key", "lava_door_key")
-OURS = "LLM4Teach"
 
 
 def methods(scale: Scale, task: str) -> dict[str, Config]:
-    """The methods compared: the same hyperparameters, budget and network size for each."""
+    """The methods compared: each tuned alike, with the same network."""
     return {
-        OURS: scale.config(task),
-        "RL only": scale.config(task, decay=Decay("none")),
-        "hierarchical RL": scale.config(task, method="hierarchical"),
+        **{method: configured(scale, task, method) for method in METHODS},
         # The teacher's term alone: lambda's size does not matter then, for Adam divides by the gradient's.
         "cloning only": scale.config(
             task, decay=Decay("constant"), ppo=PPO(policy_weight=0.0, value_weight=0.0, entropy_weight=0.0)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from common import ROOT
-from tables import Table, read_table
+from tables import Table, read_table, tuned
 
 from jaxteach.utils.errors import UserError, cli
 from jaxteach.utils.files import write_atomic
@@ -16,7 +16,7 @@ PAGES = ("README.md", "docs/results.md", "docs/teachers.md")
 RESULTS = ROOT / "experiments" / "results"
 SENTENCES = ROOT / "experiments" / "sentences.txt"
 SECTION = re.compile(
-    r"(<!-- table (\w+)(?: of (\w+))?(?: run ([^\n]+?))?(?: against ([^\n]+?))? -->\n)(.*?)(<!-- end -->)",
+    r"(<!-- table ([\w/]+)(?: of (\w+))?(?: run ([^\n]+?))?(?: against ([^\n]+?))? -->\n)(.*?)(<!-- end -->)",
     re.DOTALL,
 )
 PLACE = re.compile(r"\{([^{}]+)\}")
@@ -70,8 +70,8 @@ def fill(text: str, page: str, results: Path = RESULTS, sentences: Path = SENTEN
 
     Args:
         text: the page; a table stands between `<!-- table fig_x -->`, which may name the one task (`of TASK`)
-            or run (`run RUN`) to show and the run that all are compared with (`against RUN`),
-            and `<!-- end -->`.
+            or run (`run RUN`) to show and the run that all are compared with (`against RUN`), or
+            `<!-- table tune/TASK -->` for what was tuned, and `<!-- end -->`.
         page: its path, by which sentences name it.
         results: a folder for each figure, with its summary.csv; a table without one is left empty.
         sentences: the sentences with numbers: a line each, `PAGE: text with {figure|task|run|what}`.
@@ -83,6 +83,8 @@ def fill(text: str, page: str, results: Path = RESULTS, sentences: Path = SENTEN
 
     def table(match: re.Match[str]) -> str:
         head, name, task, run, reference, _, end = match.groups()
+        if name.startswith("tune/"):
+            return f"{head}{tuned(results / name)}{end}"
         found = read_table(results / name, reference, task, run)
         if task is run is None:
             tables[name] = found

@@ -250,7 +250,10 @@ def run_command(config: Config, device: Mapping[str, Any]) -> str:
     """The command line that trains a configuration, to the bit on as many devices."""
     given, default = flags(to_json(config)), flags(to_json(Config()))
     changed = [
-        f"{flag} {value}" for flag, value in given.items() if value is not None and value != default[flag]
+        f"{flag} {one}"
+        for flag, value in given.items()
+        if value is not None and value != default[flag]
+        for one in (value if isinstance(value, list) else [value])  # a list is a flag given several times
     ]
     if device["platform"] == "cpu":
         changed.append(f"--host-devices {device['count']}")

@@ -51,6 +51,24 @@ class Job:
 def carry_out(jobs: Sequence[Job], options: Options) -> list[Result]:
     """Train what has not been trained yet, and read everything back; with so_far or redraw train nothing.
 
+    Args:
+        jobs: what the figure needs, without sweeps.
+        options: the command line's.
+
+    Returns:
+        A result for each job, in their order; with so_far or redraw for those that there are.
+
+    Raises:
+        UserError: with so_far or redraw, nothing is there.
+    """
+    if options.redraw:
+        return committed(jobs, options.out)
+    return [Result(job.label, job.config, load_run(folder)) for job, folder in trained(jobs, options)]
+
+
+def trained(jobs: Sequence[Job], options: Options) -> list[tuple[Job, Path]]:
+    """Train what has not been trained yet.
+
     Ends the process, with what is done so far kept, on Ctrl-C; and if only the plan was asked for.
 
     Args:
@@ -58,13 +76,11 @@ def carry_out(jobs: Sequence[Job], options: Options) -> list[Result]:
         options: the command line's.
 
     Returns:
-        A result for each job, in their order; with so_far or redraw for those that there are.
+        Each job, written out, with its finished run folder, in their order; with so_far those that there are.
 
     Raises:
         UserError: with so_far nothing is done.
     """
-    if options.redraw:
-        return committed(jobs, options.out)
     from jaxteach.utils.signals import Stopping
 
     # Written out once, for resolving is what tells two configurations apart.
@@ -90,7 +106,7 @@ def carry_out(jobs: Sequence[Job], options: Options) -> list[Result]:
                 sys.exit(stopping.status)
             seconds = time.perf_counter() - began
             say(f"[{number}/{len(missing)}] {job.config.task}: {job.label}, {seconds:.0f} s")
-    return [Result(job.label, job.config, load_run(folders[job])) for job in resolved]
+    return [(job, folders[job]) for job in resolved]
 
 
 def folder_of(config: Config) -> Path:
@@ -110,8 +126,7 @@ def tell_of_other_code(folders: Sequence[Path]) -> None:
     today = {"source_sha256": source_digest(), "versions": versions(), "device": device()}
     found: dict[str, list[str]] = {}
     for folder in folders:
-        run = load_run(folder)
-        then = {**run.config, **(run.summary or {})}
+        then = {**read_object(folder / "config.json"), **read_object(folder / "summary.json")}
         differ = [name for name, value in today.items() if then.get(name) != value]
         if differ:
             found.setdefault(" and ".join(differ), []).append(folder.name)
@@ -136,13 +151,14 @@ def _git(*words: str) -> str:
 def predict(jobs: Sequence[Job]) -> str:
     """About how long jobs will take, in words."""
     from jaxteach.config.fields import compiled_for
+    from jaxteach.config.sweep import grid
 
     if not jobs:
         return "nothing to train"
     # Taught and untaught students are separate programs.
     seconds = COMPILING * len({(compiled_for(job.config), job.config.teacher == "none") for job in jobs})
     for job in jobs:
-        steps = job.config.seeds * (job.config.env_steps or 0)
+        steps = len(grid(job.config)) * job.config.seeds * (job.config.env_steps or 0)
         seconds += 1.25 * steps / rate_of(job.config)  # a quarter more for the evaluation
     tens = math.ceil(seconds / 10)
     return f"about {f'{tens * 10} s' if tens < 12 else f'{round(seconds / 60)} min'} of training to come"

@@ -1,6 +1,7 @@
 """The tables of the pages: rows of summary.csv in words, beside how they compare."""
 
 import csv
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +70,27 @@ def read_table(
         more = {}  # of nothing but the reference there is nothing to compare
     lines = [words(row, more) for row in rows]
     return Table(tuple(lines[0]), tuple(tuple(line.values()) for line in lines))
+
+
+def tuned(stem: Path) -> str:
+    """What `tune.py` chose on a task, a row a method; nothing if the task was not tuned on.
+
+    Args:
+        stem: of the two files that it wrote, without a suffix.
+    """
+    if not stem.with_suffix(".json").exists():
+        return ""
+    choice = json.loads(stem.with_suffix(".json").read_text())
+    rows = list(csv.DictReader(stem.with_suffix(".csv").read_text().splitlines()))
+    lines = [["method", "env steps a seed", "chosen", "score", "of the defaults", "steps to 0.8, each seed"]]
+    lines.append(["---"] * len(lines[0]))
+    for method, one in choice["chosen"].items():
+        own = [row for row in rows if (row["run"], row["point"]) == (method, one["point"])]
+        steps = [steps_text(row["confirmed_env_steps_to_0.8"]) for row in own]
+        scores = f"{one['score']:.3f}", f"{one['default_score']:.3f}"
+        values = ", ".join(f"{field} {value:g}" for field, value in one["values"].items())
+        lines.append([method, f"{choice['env_steps'][method]:,}", values, *scores, ", ".join(steps)])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def words(row: Row, more: Cells) -> dict[str, str]:

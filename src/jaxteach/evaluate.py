@@ -162,7 +162,7 @@ def wanted_files(options: Options, config: "Config | None") -> list[Path]:
             f"{options.run} holds no parameters: it was interrupted too early, or run without them"
         )
     read_params(files[0])
-    if config.method == "hierarchical" and task.language.options != own.language.options:
+    if config.method != "llm4teach" and task.language.options != own.language.options:
         raise UserError(f"the students of {options.run} choose among other options than {options.task} has")
     if options.task:
         check_reads(options.run, own, options.task, task)
@@ -219,7 +219,7 @@ def evaluate_student(options: Options) -> dict[str, Any]:
         own = ids + np.uint32(options.seed * (2**32 // SEEDS_APART))
         params = unflatten(arrays)
         played = play_students(
-            task, plan.student, params, own, options.episodes, options.greedy, plan.hierarchical
+            task, plan.student, params, own, options.episodes, options.greedy, config.method
         )
         parts.append(as_arrays(played))
         seeds += ids.tolist()

@@ -37,6 +37,8 @@ from jaxteach.utils.errors import UserError
             "--distill.teacher argmax",
         ),
         ("--method hierarchical --teacher chatglm", "--teacher", "--method hierarchical"),
+        ("--method interruptible --decay linear", "--decay", "--method interruptible"),
+        ("--ppo.bonus-weight 0.01", "--ppo.bonus-weight", "--ppo.bonus none"),
         ("--rollout.min-env-steps 300", "--rollout.min-env-steps", "--rollout.collect steps"),
         ("--preset paper --rollout.steps 5", "--rollout.steps", "--rollout.collect episodes"),
         ("--ppo.policy-weight 0 --ppo.clip 0.1", "--ppo.clip", "--ppo.policy-weight 0"),

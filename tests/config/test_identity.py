@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from jaxteach.config import Config, Corrupt, from_json, identity, resolve, to_json
+from jaxteach.config import PPO, Config, Corrupt, from_json, identity, resolve, to_json
 from jaxteach.runs import fingerprint
 
 
@@ -31,9 +31,14 @@ def test_later_fields_count_once_they_are_set():
     assert fingerprint(config, None, False) != fingerprint(Config(), None, False)
 
 
+def test_a_bonus_counts_once_it_is_asked_for():
+    assert not {"bonus", "bonus_weight"} & set(identity(Config())["ppo"])
+    assert identity(Config(ppo=PPO(bonus="visits")))["ppo"]["bonus"] == "visits"
+
+
 def test_a_file_of_before_is_read():
     config = resolve(Config(corrupt=Corrupt(0.2, seed=3)))
     values = json.loads(json.dumps(to_json(config)))
-    del values["corrupt"]["states"]
+    del values["corrupt"]["states"], values["ppo"]["bonus"], values["ppo"]["bonus_weight"]
     assert from_json(values) == config
     assert from_json(to_json(dataclasses.replace(config, corrupt=Corrupt(states=2)))).corrupt.states == 2

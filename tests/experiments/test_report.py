@@ -1,6 +1,7 @@
 """Tests of the tables in docs/results.md: they say what the committed results say."""
 
 import gzip
+import json
 
 import comparisons
 import numpy as np
@@ -32,7 +33,8 @@ def test_the_pages_agree_with_the_results():
         text = (report.ROOT / page).read_text(encoding="utf-8")
         assert report.fill(text, page) == text
         named |= {match[2] for match in report.SECTION.finditer(text)}
-    assert named == {path.stem for path in (report.ROOT / "experiments").glob("fig_*.py")}
+    figures = {path.stem for path in (report.ROOT / "experiments").glob("fig_*.py")}
+    assert named == figures | {f"tune/{path.stem}" for path in (report.RESULTS / "tune").glob("*.json")}
 
 
 @pytest.fixture
@@ -120,3 +122,18 @@ def test_holm_and_ranks_by_hand():
 def test_a_table_without_results_is_empty(fill):
     page = "<!-- table fig_x -->\nold\n<!-- end -->\n"
     assert fill(page) == "<!-- table fig_x -->\n<!-- end -->\n"
+
+
+def test_what_was_tuned(tmp_path, fill):
+    (tmp_path / "tune").mkdir()
+    best = {"point": "p=1", "values": {"ppo.lr": 0.001}, "score": 0.51234, "default_score": 0.25}
+    choice = {"env_steps": {"a": 4096}, "chosen": {"a": best}}
+    (tmp_path / "tune/x.json").write_text(json.dumps(choice))
+    rows = [("a", "p=0", 1000), ("a", "p=1", 2000), ("a", "p=1", float("inf")), ("b", "p=1", 3000)]
+    names = "run", "point", "confirmed_env_steps_to_0.8"
+    (tmp_path / "tune/x.csv").write_text(csv_text([dict(zip(names, row, strict=True)) for row in rows]))
+    page = "<!-- table tune/x -->\nold\n<!-- end -->\n<!-- table tune/y -->\n<!-- end -->\n"
+    head, _, line, *rest = fill(page).splitlines()[1:]
+    assert head.startswith("| method | env steps a seed | chosen | score | of the defaults |")
+    assert line == "| a | 4,096 | ppo.lr 0.001 | 0.512 | 0.250 | 2.0k, never |"
+    assert rest == ["<!-- end -->", "<!-- table tune/y -->", "<!-- end -->"]

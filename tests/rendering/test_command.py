@@ -85,9 +85,10 @@ def test_a_teacher_with_errors_is_shown_with_them(mode, wrong):
     assert named == true
 
 
-def test_students_that_choose_among_options_cannot_be_drawn(untrained_run, render):
+@pytest.mark.parametrize("method", ["hierarchical", "interruptible"])
+def test_students_that_choose_among_options_cannot_be_drawn(untrained_run, render, method):
     file = untrained_run() / "config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"method": "hierarchical"}))
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"method": method}))
     status, _, err = render(file.parent)
     assert status == 2 and "choose among options" in err
 

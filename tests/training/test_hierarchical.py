@@ -13,7 +13,7 @@ from jaxteach.config.pytree import make_hyper
 from jaxteach.student.returns import gae, next_values
 from jaxteach.tasks import make_task
 from jaxteach.training import as_arrays, play_students, train
-from jaxteach.training.hierarchical import NO_OPTION, execute, semi_markov_gae
+from jaxteach.training.hierarchical import NO_OPTION, execute, follow, semi_markov_gae
 from jaxteach.training.ppo import learn, targets
 from jaxteach.training.state import make_plan
 from jaxteach.utils.errors import UserError
@@ -23,6 +23,7 @@ from tests.worlds.minigrid.paper.scenes import scene
 
 EXPLORE, TO_KEY, TO_DOOR, PICK_UP, PUT_DOWN, OPEN = range(6)
 HIERARCHICAL = dataclasses.replace(STEPS, method="hierarchical", teacher="none", seeds=2, seeds_per_chunk=2)
+INTERRUPTIBLE = dataclasses.replace(HIERARCHICAL, method="interruptible")
 
 step = jax.jit(execute, static_argnums=0)
 
@@ -87,6 +88,29 @@ def with_subject(task, obs, memory, option):
 )
 def test_one_step(drawing, memory, running, chosen, first, expected):
     assert go(drawing, memory, running, chosen, first) == expected
+
+
+@pytest.mark.parametrize(
+    ("drawing", "memory", "chosen", "action"),
+    [
+        # the first step of an option, whatever ran before
+        (AWAY, [1, 1], TO_KEY, RIGHT),
+        (AWAY, [1, 1], PICK_UP, PICKUP),
+        # one that cannot be followed, or has ended, waits
+        (AWAY, [1, 1], EXPLORE, DONE),
+        (AHEAD, [1, 3], TO_KEY, DONE),
+        # actions come after the six options
+        (AHEAD, [1, 3], 6 + RIGHT, RIGHT),
+        (AHEAD, [1, 3], 6 + PICKUP, PICKUP),
+        (AHEAD, [1, 3], 6 + DONE, DONE),
+    ],
+)
+def test_one_step_that_may_be_left(drawing, memory, chosen, action):
+    task = make_task("simple_door_key")
+    found = jax.jit(follow, static_argnums=0)(
+        task, scene(drawing)[None], np.int32([[memory]]), np.int32([chosen])
+    )
+    assert found.tolist() == [action]
 
 
 # Red is c1 while its key is seen alone; with the blue key, which captions list before it, it is c2.
@@ -231,15 +255,64 @@ def test_a_tiny_run_learns_counts_and_is_evaluated():
     np.testing.assert_array_equal(metrics["distill"], 0)
     plan = make_plan(resolve(HIERARCHICAL), taught=False)
     played = as_arrays(
-        play_students(plan.task, plan.student, training.params, np.uint32([0, 1]), 20, False, True)
+        play_students(plan.task, plan.student, training.params, np.uint32([0, 1]), 20, False, "hierarchical")
     )
     assert ((played["success_rate"] >= 0) & (played["success_rate"] <= 1)).all()
     assert (played["length"] <= plan.task.max_steps).all()
 
 
+@pytest.fixture(scope="module")
+def free():
+    """Two updates of students that choose at every step, and never learn."""
+    return experience(make_plan(resolve(INTERRUPTIBLE), taught=False), 2)
+
+
+def test_options_and_actions_are_chosen_at_every_step(free):
+    rows = jax.tree.map(lambda x: np.asarray(x[:, 0]), free.rollouts.rows)
+    assert rows.valid.all()
+    assert set(np.unique(rows.action)) == set(range(6 + 7))
+    assert free.plan.student.n_actions == 13
+    assert (np.asarray(free.before.option) == NO_OPTION).all()  # nothing runs on
+    # A student that has learnt nothing chooses among all alike, and its choices' log-probabilities say so.
+    np.testing.assert_allclose(rows.log_prob, -np.log(13), atol=0.2)
+
+
+def test_choices_of_one_step_are_worth_what_plain_gae_says(free):
+    rollout = jax.tree.map(lambda x: np.asarray(x[1, 0]), free.rollouts)
+    rows, hyper = rollout.rows, make_hyper(free.plan.config, 8)
+    batch = targets(free.plan, rollout, jnp.zeros((*rows.action.shape, 13)), hyper)
+    gamma, lam = float(hyper.config.ppo.gamma), float(hyper.config.ppo.gae_lambda)
+    for e in range(4):
+        after, later = rollout.last_value[e], 0.0
+        for t in range(15, -1, -1):
+            cut, final = rows.truncated[t, e], rows.terminated[t, e]
+            after = 0.0 if final else rollout.final_value[e] if cut else after
+            delta = rows.reward[t, e] + gamma * after - rows.value[t, e]
+            later = delta + gamma * lam * (0.0 if final or cut else later)
+            np.testing.assert_allclose(batch.returns[t, e] - rows.value[t, e], later, atol=1e-5)
+            after = rows.value[t, e]
+    assert (rows.terminated | rows.truncated).any()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("base", [STEPS, EPISODES])
-def test_it_is_resolved_to_learn_alone(base):
-    config = resolve(dataclasses.replace(base, method="hierarchical"))
+def test_students_that_choose_at_every_step_learn_and_are_evaluated(base):
+    config = dataclasses.replace(base, method="interruptible", teacher="none", seeds=2, seeds_per_chunk=2)
+    training = train(config)
+    assert training.complete
+    assert np.isfinite(training.metrics["policy_loss"]).all()
+    plan = make_plan(resolve(config), taught=False)
+    params = training.params
+    played = as_arrays(
+        play_students(plan.task, plan.student, params, np.uint32([0, 1]), 20, False, "interruptible")
+    )
+    assert (played["length"] <= plan.task.max_steps).all()
+
+
+@pytest.mark.parametrize("method", ["hierarchical", "interruptible"])
+@pytest.mark.parametrize("base", [STEPS, EPISODES])
+def test_it_is_resolved_to_learn_alone(base, method):
+    config = resolve(dataclasses.replace(base, method=method))
     assert (config.teacher, config.decay.name) == ("none", "none")
     with pytest.raises(UserError, match="without a teacher"):
         make_plan(config, taught=True)

@@ -54,7 +54,7 @@ def resolve(config: Config) -> Config:
     if env_steps is None:
         task = facts_class(config.task.partition(":")[0])
         env_steps = task.env_steps if config.preset == "fast" else PAPER_ENV_STEPS
-    if config.method == "hierarchical":
+    if config.method != "llm4teach":
         # Its folder must not be named after a teacher that it does not read.
         config = dataclasses.replace(
             config, teacher="none", decay=Decay("none"), distill=Distill(), corrupt=Corrupt()

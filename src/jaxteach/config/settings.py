@@ -24,7 +24,8 @@ DECAYS = ("linear_plateau", "linear", "constant", "exponential", "cosine", "step
 PlanMode = Literal["soft", "hard", "argmax", "held"]
 """Which of a state's plans the teacher speaks of; see `Distill.teacher`."""
 _NO_TARGETS = ({"ppo.policy_weight": 0, "ppo.value_weight": 0},)
-_UNTAUGHT = (*while_("method", "hierarchical"), *while_("teacher", "none"))
+_BY_OPTIONS = while_("method", "hierarchical", "interruptible")
+_UNTAUGHT = (*_BY_OPTIONS, *while_("teacher", "none"))
 _NO_ERRORS = ({"corrupt.share": 0, "corrupt.states": 0},)
 
 
@@ -133,6 +134,11 @@ class PPO:
     """Weight of the value loss."""
     entropy_weight: float = traced(0.01)
     """Weight of the entropy bonus."""
+    bonus: Literal["none", "visits"] = static("none", later=True, idle=_NO_TARGETS)
+    """Exploration bonus, added to what PPO is rewarded for, not to returns and success that are reported.
+    visits: bonus_weight / sqrt(n) for reaching an observation for the n-th time in an episode."""
+    bonus_weight: float = traced(0.003, later=True, idle=while_("ppo.bonus", "none") + _NO_TARGETS)
+    """Bonus of an observation that is new in the episode, in units of reward (not with bonus none)."""
     epochs: int = static(3, low=1, high=MOST)
     """Passes over the rollout, an update."""
     minibatch: int = static(128, low=1, high=MOST)
@@ -192,9 +198,10 @@ class Config:
 
     task: str = "simple_door_key"
     """Task, or task:variant for one of its ready-made variants."""
-    method: Literal["llm4teach", "hierarchical"] = "llm4teach"
-    """llm4teach: actions, taught; hierarchical: the student chooses among options, by reinforcement alone."""
-    teacher: str = host("chatglm", off="none", idle=while_("method", "hierarchical"))
+    method: Literal["llm4teach", "hierarchical", "interruptible"] = "llm4teach"
+    """llm4teach: actions, taught. By reinforcement alone, hierarchical: the student chooses among options,
+    which run until they end; interruptible: anew at every step, among options and actions."""
+    teacher: str = host("chatglm", off="none", idle=_BY_OPTIONS)
     """Teacher table: a name in teacher_cache/TASK/, a path to a .json file, or none."""
     preset: str = host("fast", choices=("fast", "paper"))
     """Where defaults come from: fast (few environment steps) or paper (the reference's settings)."""

@@ -35,7 +35,7 @@ def audit_teacher(label: str, students: Students, episodes: int) -> dict[str, An
     config, task, table = students.config, students.task, students.table
     if table is None:
         raise UserError("there is no teacher to audit")
-    if config.method == "hierarchical":
+    if config.method != "llm4teach":
         raise UserError("students that choose among options are not audited")
     # A teacher that draws its plans, at every step or once a state, acts on average as one that mixes them.
     mode: PlanMode = "argmax" if config.distill.teacher == "argmax" else "soft"

@@ -230,7 +230,7 @@ def evaluation_part(outline: Outline, state: Any) -> Part:
     """What evaluates a chunk, see `evaluation.chunk_play`."""
     plan = outline.plan
     assert plan.config.eval_episodes is not None
-    play = chunk_play(plan.task, plan.student, plan.hierarchical, plan.config.eval_episodes, outline.by_seed)
+    play = chunk_play(plan.task, plan.student, plan.config.method, plan.config.eval_episodes, outline.by_seed)
     arguments = by_trial(outline, state.params), seeds_shape(outline)
     return Part("play_students", lambda *given: jax.tree.leaves(play(*given)), episodes_of, arguments)
 

@@ -15,7 +15,7 @@ from jax.stages import Compiled
 from jaxteach.student.networks import Student
 from jaxteach.tasks.protocol import State, Task, Teachable
 from jaxteach.teacher.corruption import AnyTeacher, mean_policy
-from jaxteach.training.hierarchical import NO_OPTION, execute
+from jaxteach.training.hierarchical import NO_OPTION, execute, follow
 from jaxteach.training.rollout import sample
 from jaxteach.training.starts import begin_anew, fresh_starts
 from jaxteach.training.streams import (
@@ -126,7 +126,7 @@ def play_students(
     seed_ids: Array,
     n_episodes: int,
     greedy: bool,
-    hierarchical: bool = False,
+    method: str = "llm4teach",
 ) -> Episodes:
     """Evaluate a chunk of students, each on its own episodes.
 
@@ -137,7 +137,7 @@ def play_students(
         seed_ids: u32[seed]; the episodes follow from the id alone.
         n_episodes: episodes a seed (static).
         greedy: take the likeliest action instead of sampling (static).
-        hierarchical: whether students choose among options instead of acting themselves (static).
+        method: what they choose among, as `Config.method` says (static).
 
     Returns:
         Means, f32[seed] each.
@@ -150,9 +150,11 @@ def play_students(
             obs = jax.lax.optimization_barrier(jax.vmap(task.observe)(env))
             logits, _, hidden = student.apply(params, student.features(obs), hidden, first)
             action = jnp.argmax(logits, axis=-1).astype(jnp.int32) if greedy else sample(key, logits)[0]
-            if hierarchical:
-                recalled = jax.vmap(task.recall)(env)
+            recalled = jax.vmap(task.recall)(env) if method != "llm4teach" else None
+            if method == "hierarchical":
                 action, _, option = execute(task, obs, recalled, first, option, action)
+            elif method == "interruptible":
+                action = follow(task, obs, recalled, action)
             return action, (hidden, option)
 
         blank = student.blank(lanes), jnp.full((lanes,), NO_OPTION, jnp.int32)
@@ -162,14 +164,14 @@ def play_students(
 
 
 def chunk_play(
-    task: Teachable, student: Student, hierarchical: bool, n_episodes: int, by_seed: NamedSharding
+    task: Teachable, student: Student, method: str, n_episodes: int, by_seed: NamedSharding
 ) -> Callable[..., Episodes]:
     """`play_students` for a chunk whose trials are split over devices: each plays its own, none waits.
 
     Args:
         task: the task.
         student: the network.
-        hierarchical: see `play_students`.
+        method: see `play_students`.
         n_episodes: episodes a seed.
         by_seed: how trials lie on the devices.
 
@@ -178,7 +180,7 @@ def chunk_play(
     """
     trials = by_seed.spec
     return jax.shard_map(
-        lambda params, ids: play_students(task, student, params, ids, n_episodes, False, hierarchical),
+        lambda params, ids: play_students(task, student, params, ids, n_episodes, False, method),
         mesh=by_seed.mesh,
         in_specs=(trials, trials),
         out_specs=trials,
@@ -189,14 +191,14 @@ def chunk_play(
 @functools.cache
 @as_fixed
 def chunk_player(
-    task: Teachable, student: Student, hierarchical: bool, n_episodes: int, by_seed: NamedSharding, width: int
+    task: Teachable, student: Student, method: str, n_episodes: int, by_seed: NamedSharding, width: int
 ) -> Compiled:
     """`chunk_play`, compiled for so many trials."""
     params, ids = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct((width, *x.shape), x.dtype, sharding=by_seed),
         (jax.eval_shape(student.init, parameters_key(0)), jax.ShapeDtypeStruct((), jnp.uint32)),
     )
-    return jax.jit(chunk_play(task, student, hierarchical, n_episodes, by_seed)).lower(params, ids).compile()
+    return jax.jit(chunk_play(task, student, method, n_episodes, by_seed)).lower(params, ids).compile()
 
 
 @as_fixed

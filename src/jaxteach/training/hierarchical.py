@@ -3,6 +3,9 @@
 A semi-Markov decision process: an option that runs for k environment steps earns their discounted
 rewards, and what follows it is discounted by gamma to the k. Rows of a rollout are environment steps
 all the same; only those at which an option was chosen are learnt from.
+
+Options that may be left at every step, and actions beside them, are chosen anew at each: a plain Markov
+decision process, of which nothing here but `follow` is needed.
 """
 
 import functools
@@ -51,6 +54,24 @@ def execute(
     single = _fixed(task, state, option) >= 0
     runs_on = option + n_options * task.subject(view, option)
     return action, decides, jnp.where(single | (action == task.no_op), NO_OPTION, runs_on)
+
+
+def follow(task: Teachable, obs: Any, memory: Any, chosen: Array) -> Array:
+    """One step of what was chosen among options and actions.
+
+    Args:
+        task: static.
+        obs: [N, ...].
+        memory: [N, ...], see `Teachable.recall`.
+        chosen: i32[N], an option, or the number of options and an action.
+
+    Returns:
+        The actions i32[N]; an option that cannot be followed now, or has ended, waits.
+    """
+    n_options = len(task.language.options)
+    state, view = task.perceive(obs, memory)
+    action, _ = _now(task, state, view, jnp.minimum(chosen, n_options - 1))
+    return jnp.where(chosen < n_options, action, chosen - n_options)
 
 
 def _now(task: Teachable, state: Array, view: Any, option: Array) -> tuple[Array, Array]:

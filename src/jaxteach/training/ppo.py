@@ -12,6 +12,7 @@ from jaxteach.config.pytree import Hyper
 from jaxteach.student.losses import Batch, certainty, masked_mean, normalise
 from jaxteach.student.registry import DISTILLATIONS
 from jaxteach.student.returns import gae, next_values
+from jaxteach.training.bonus import visit_bonus
 from jaxteach.training.hierarchical import semi_markov_gae
 from jaxteach.training.rollout import Rollout
 from jaxteach.training.state import Plan, SeedState
@@ -32,8 +33,12 @@ def targets(plan: Plan, rollout: Rollout, teacher: Array, hyper: Hyper) -> Batch
     """
     rows, ppo = rollout.rows, hyper.config.ppo
     bootstrap = next_values(rows.value, rollout.last_value, rollout.final_value, rows.truncated)
-    steps = (rows.reward, rows.value, bootstrap, rows.terminated, rows.truncated)
-    if not plan.hierarchical:
+    reward = rows.reward
+    if rows.visits is not None and rollout.last_visits is not None:
+        ended = rows.terminated | rows.truncated
+        reward = reward + visit_bonus(rows.visits, rollout.last_visits, ended, ppo.bonus_weight)
+    steps = (reward, rows.value, bootstrap, rows.terminated, rows.truncated)
+    if not plan.semi_markov:
         advantage = gae(*steps, ppo.gamma, ppo.gae_lambda)
     else:
         advantage = semi_markov_gae(*steps, rows.valid, ppo.gamma, ppo.gae_lambda)
@@ -83,13 +88,13 @@ def learn(
         units = jax.tree.map(lambda x: x.reshape(n_steps * n_envs, *x.shape[2:]), flat)
         n_units, size = n_steps * n_envs, ppo.minibatch
         usable = rows.valid.reshape(n_units)
-    all_usable = not plan.by_episodes and not plan.hierarchical
+    all_usable = not plan.by_episodes and not plan.semi_markov
     n_usable: Any = n_units if all_usable else jnp.sum(usable)
-    n_minibatches = n_usable // size if not plan.hierarchical else -(-n_usable // size)
+    n_minibatches = n_usable // size if not plan.semi_markov else -(-n_usable // size)
 
     def loss(params: Any, index: Array) -> tuple[Array, dict[str, Array]]:
         features, first, part = jax.tree.map(lambda x: x[index], units)
-        if plan.hierarchical:
+        if plan.semi_markov:
             padding = (index < 0).reshape(size, *(1,) * (part.valid.ndim - 1))
             part = part.replace(valid=part.valid & ~padding)
         if plan.student.recurrent:

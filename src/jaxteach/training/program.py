@@ -125,7 +125,7 @@ def compile_evaluation(outline: Outline) -> Compiled:
     return chunk_player(
         plan.task,
         plan.student,
-        plan.hierarchical,
+        plan.config.method,
         plan.config.eval_episodes,
         outline.by_seed,
         outline.width,

@@ -8,7 +8,8 @@ from flax import struct
 from jax import Array
 
 from jaxteach.tasks.protocol import Memory, Obs, Outcome, State
-from jaxteach.training.hierarchical import execute
+from jaxteach.training.bonus import visit
+from jaxteach.training.hierarchical import execute, follow
 from jaxteach.training.starts import begin_anew, fresh_starts, select
 from jaxteach.training.state import Plan, SeedState
 from jaxteach.training.streams import by_step, rollout_keys
@@ -20,7 +21,8 @@ class Rows(struct.PyTreeNode):
     Attributes:
         features: [T, E, F], what the student read.
         first: bool[T, E], an episode begins at this step.
-        action: i32[T, E], the student's choice: an action, or the number of an option.
+        action: i32[T, E], the student's choice: an action, or the number of an option; among both, options
+            come first.
         log_prob: f32[T, E].
         value: f32[T, E].
         reward: f32[T, E].
@@ -32,6 +34,8 @@ class Rows(struct.PyTreeNode):
         memory: [T, E, ...], what the teacher remembers besides; None without a teacher.
         clock: i32[T, E], environment steps of the episode before this one; None unless the teacher holds its
             plans for an episode.
+        visits: i32[T, E], how often the episode has shown this observation, this time included; None unless
+            visits are counted.
     """
 
     features: Array
@@ -46,6 +50,7 @@ class Rows(struct.PyTreeNode):
     obs: Obs | None
     memory: Memory | None
     clock: Array | None
+    visits: Array | None
 
 
 class Rollout(struct.PyTreeNode):
@@ -60,6 +65,7 @@ class Rollout(struct.PyTreeNode):
         outcomes: f32[L, 4]: of episodes ended in this update, by how many updates ago they began:
             how many, how many succeeded, sum of returns, sum of lengths in environment steps.
         env_steps: i32[], environment steps taken.
+        last_visits: i32[E], `Rows.visits` of the state after the last row; None unless visits are counted.
     """
 
     rows: Rows
@@ -69,6 +75,7 @@ class Rollout(struct.PyTreeNode):
     started: Array
     outcomes: Array
     env_steps: Array
+    last_visits: Array | None
 
 
 class _Carry(struct.PyTreeNode):
@@ -85,6 +92,7 @@ class _Carry(struct.PyTreeNode):
     final_hidden: Array
     started: Array
     outcomes: Array
+    visited: Array | None  # u32[E, max_steps], see `bonus.visit`
 
 
 def sample(key: Array, logits: Array) -> tuple[Array, Array]:
@@ -142,6 +150,7 @@ def collect(
         final_hidden=hidden,
         started=jnp.zeros((), jnp.int32),
         outcomes=jnp.zeros((plan.n_lags, 4)),
+        visited=state.visited,
     )
 
     def step(carry: _Carry, t: Array) -> tuple[_Carry, Rows]:
@@ -170,6 +179,7 @@ def collect(
         started=carry.started,
         outcomes=carry.outcomes,
         env_steps=carry.collected,
+        last_visits=None if carry.visited is None else visit(carry.visited, carry.clock, last_obs)[0],
     )
     state = state.replace(
         env=carry.env,
@@ -179,6 +189,7 @@ def collect(
         earned=carry.earned,
         clock=carry.clock,
         env_steps=state.env_steps + carry.collected,
+        visited=carry.visited,
     )
     return state, rollout
 
@@ -204,9 +215,12 @@ def _step(
     logits, value, hidden = student.apply(params, features, carry.hidden, first)
     chosen, log_prob = sample(action_key, logits)
     action, option, valid = chosen, carry.option, busy
-    if plan.hierarchical:
+    if plan.semi_markov:
         action, decides, option = execute(task, obs, memory, first, carry.option, chosen)
         valid = busy & decides
+    elif plan.hierarchical:
+        action = follow(task, obs, memory, chosen)
+    visits, visited = (None, None) if carry.visited is None else visit(carry.visited, carry.clock, obs)
 
     moved, outcome = jax.vmap(task.step)(env, action)
     length = carry.clock + 1
@@ -231,6 +245,7 @@ def _step(
         obs=obs if plan.taught else None,
         memory=memory if plan.taught else None,
         clock=carry.clock if plan.holds_plans else None,
+        visits=visits,
     )
     ended_early = outcome.truncated & busy
     carry = _Carry(
@@ -247,6 +262,7 @@ def _step(
         final_hidden=select(ended_early, hidden, carry.final_hidden),
         started=carry.started + jnp.sum(first & busy),
         outcomes=carry.outcomes + _outcomes(plan, outcome, earned, length, update - born, busy),
+        visited=visited,
     )
     return carry, rows
 

@@ -35,6 +35,8 @@ class SeedState(struct.PyTreeNode):
         env_steps: i32[], environment steps taken so far.
         alive: bool[], false once the seed has diverged; its parameters then stay as they were.
         success: f32[], running estimate of success, see `student.decay.recent_success`.
+        visited: u32[env, max_steps], what each environment's episode has shown so far, see `bonus.visit`;
+            None unless visits are counted.
     """
 
     params: Any
@@ -48,6 +50,7 @@ class SeedState(struct.PyTreeNode):
     env_steps: Array
     alive: Array
     success: Array
+    visited: Array | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,8 +71,18 @@ class Plan:
 
     @property
     def hierarchical(self) -> bool:
-        """Whether students choose among options instead of acting themselves."""
+        """Whether students choose among options, instead of acting themselves or besides."""
+        return self.config.method != "llm4teach"
+
+    @property
+    def semi_markov(self) -> bool:
+        """Whether what they choose lasts for several environment steps."""
         return self.config.method == "hierarchical"
+
+    @property
+    def counts_visits(self) -> bool:
+        """Whether observations that are rare in their episode earn a bonus."""
+        return self.config.ppo.bonus == "visits"
 
     @property
     def holds_plans(self) -> bool:
@@ -122,14 +135,15 @@ def make_plan(config: Config, taught: bool) -> Plan:
     parameters = dataclasses.asdict(config.variant)
     task = make_task(config.task, **parameters)
     check_rollout(config, task)
-    hierarchical = config.method == "hierarchical"
+    hierarchical = config.method != "llm4teach"
     if hierarchical and taught:
-        raise UserError("--method hierarchical learns without a teacher: leave the table out")
+        raise UserError(f"--method {config.method} learns without a teacher: leave the table out")
     if (hierarchical or taught) and not task.language.states:
         raise UserError(
             f"task {task.name} has no abstract states, so no teacher and no options: --teacher none"
         )
-    n_choices = len(task.language.options) if hierarchical else len(task.action_names)
+    n_choices = 0 if config.method == "hierarchical" else len(task.action_names)
+    n_choices += len(task.language.options) if hierarchical else 0
     student = make_student(config.student.name, config.student.hidden, task, n_choices)
     return Plan(task, student, config, taught)
 
@@ -156,4 +170,5 @@ def init_seed(plan: Plan, seed_id: Array) -> SeedState:
         env_steps=jnp.zeros((), jnp.int32),
         alive=jnp.ones((), bool),
         success=jnp.zeros(()),
+        visited=jnp.zeros((n_envs, task.max_steps), jnp.uint32) if plan.counts_visits else None,
     )
