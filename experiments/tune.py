@@ -24,7 +24,7 @@ FIRST_SEED, N_SEEDS = 100, 3
 """Tuning seeds: none of them is reported."""
 SHARED = ("ppo.entropy_weight=0.01,0.03", "ppo.gamma=0.99,0.995")
 GRIDS = dict.fromkeys(METHODS, (*SHARED, "ppo.lr=0.002,0.001")) | {
-    "RL + count bonus": (*SHARED, "ppo.bonus_weight=0.003,0.001")
+    "RL + count bonus": (SHARED[0], "ppo.lr=0.002,0.001", "ppo.bonus_weight=0.001,0.0003")
 }
 """What is tried for each method, every combination; of the same size for all, the defaults first."""
 SHORTER = {"two_door": 393_216}

@@ -28,6 +28,7 @@ from tests.audit_statistics import (
     rows_of,
     seeds_of,
 )
+from tests.audit_tuning import tuning
 
 PAGES = ("README.md", "docs/results.md", "docs/teachers.md")
 SETTINGS = re.compile(
@@ -72,7 +73,7 @@ def audit(root: Path) -> tuple[list[str], list[str]]:
     for page in PAGES:
         text = (root / page).read_text(encoding="utf-8")
         own = [line.partition(": ")[2] for line in sentences if line.startswith(f"{page}: ")]
-        wrong += [f"{page}: {line}" for line in tables(text, results)]
+        wrong += [f"{page}: {line}" for line in (*tables(text, results), *tuning(text, results))]
         if page != "docs/teachers.md":  # its prose is of tables of plans, not of results
             wrong += [f"{page}: {line}" for line in prose(text, own, results)]
     return wrong, gaps

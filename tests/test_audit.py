@@ -39,7 +39,7 @@ def other_digit(text, place):
 @pytest.mark.parametrize("page", PAGES)
 def test_a_changed_digit_of_every_table_is_found(copy, page):
     text = (copy / page).read_text(encoding="utf-8")
-    tables = list(re.finditer(r"<!-- table (\w+)[^\n]*-->\n(\|.+?)<!-- end -->", text, re.DOTALL))
+    tables = list(re.finditer(r"<!-- table ([\w/]+)[^\n]*-->\n(\|.+?)<!-- end -->", text, re.DOTALL))
     assert tables
     rng = np.random.default_rng(0)
     for _ in range(3):

@@ -137,7 +137,7 @@ class PPO:
     bonus: Literal["none", "visits"] = static("none", later=True, idle=_NO_TARGETS)
     """Exploration bonus, added to what PPO is rewarded for, not to returns and success that are reported.
     visits: bonus_weight / sqrt(n) for reaching an observation for the n-th time in an episode."""
-    bonus_weight: float = traced(0.003, later=True, idle=while_("ppo.bonus", "none") + _NO_TARGETS)
+    bonus_weight: float = traced(0.001, later=True, idle=while_("ppo.bonus", "none") + _NO_TARGETS)
     """Bonus of an observation that is new in the episode, in units of reward (not with bonus none)."""
     epochs: int = static(3, low=1, high=MOST)
     """Passes over the rollout, an update."""

@@ -95,6 +95,10 @@ class _Carry(struct.PyTreeNode):
     visited: Array | None  # u32[E, max_steps], see `bonus.visit`
 
 
+KEPT = ("env", "hidden", "option", "born", "earned", "clock", "visited")
+"""What a seed keeps of a rollout's carry."""
+
+
 def sample(key: Array, logits: Array) -> tuple[Array, Array]:
     """Draw actions from a softmax by inverting its distribution function: one uniform an environment.
 
@@ -181,17 +185,8 @@ def collect(
         env_steps=carry.collected,
         last_visits=None if carry.visited is None else visit(carry.visited, carry.clock, last_obs)[0],
     )
-    state = state.replace(
-        env=carry.env,
-        hidden=carry.hidden,
-        option=carry.option,
-        born=carry.born,
-        earned=carry.earned,
-        clock=carry.clock,
-        env_steps=state.env_steps + carry.collected,
-        visited=carry.visited,
-    )
-    return state, rollout
+    kept = {name: getattr(carry, name) for name in KEPT}
+    return state.replace(env_steps=state.env_steps + carry.collected, **kept), rollout
 
 
 def _step(
