@@ -98,7 +98,7 @@ CASES = [
     ("evaluate", ["--who", "teacher", "--task", "lava_door_key:lav"], "unknown variant 'lav'"),
     ("evaluate", [*TEACHER, "--teacher", "none"], "no teacher to evaluate"),
     ("render", ["nowhere"], "is not a run folder"),
-    ("render", ["run"], "has no parameters of seed 0"),
+    ("render", ["run"], "has no parameters: it holds none"),
     ("precompute", MODEL, "--model is missing"),
     ("precompute", [*MODEL, "--backend", "rule", "--model", "idael"], "unknown rule 'idael'"),
     ("precompute", ["--task", "lava", "--out", "t.json"], "unknown task 'lava'"),
