@@ -63,6 +63,9 @@ def writing(folder: Path, since: float) -> bool:
     return False
 
 
+TIMES = ("seconds", "env_steps_per_second")
+
+
 def arrays(folder: Path) -> dict[str, bytes]:
     """Everything that must not differ: parameters, metrics, and the log but for its times."""
     found = {}
@@ -70,7 +73,7 @@ def arrays(folder: Path) -> dict[str, bytes]:
         with np.load(file, allow_pickle=False) as archive:
             found |= {f"{file.name} {name}": archive[name].tobytes() for name in archive.files}
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    found["log"] = json.dumps([{**line, "seconds": 0} for line in lines]).encode()
+    found["log"] = json.dumps([line | dict.fromkeys(TIMES, 0) for line in lines]).encode()
     summary = json.loads((folder / "summary.json").read_text())
     del summary["wall_seconds"], summary["env_steps_per_second"]
     found["summary"] = json.dumps(summary).encode()

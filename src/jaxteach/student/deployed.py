@@ -230,5 +230,8 @@ def read_params(file: Path, index: str = "seed_ids") -> dict[str, npt.NDArray[An
         raise UserError(f"{file} is damaged or cut short: not an archive of {what}: it lacks {index}")
     for scale in [name for name in arrays if name.endswith(SCALE)]:
         name, by = scale.removesuffix(SCALE), arrays.pop(scale)
-        arrays[name] = arrays[name].astype(np.float32) * by.astype(np.float32)
+        try:
+            arrays[name] = arrays[name].astype(np.float32) * by.astype(np.float32)
+        except (KeyError, ValueError) as error:
+            raise UserError(f"{file} is damaged or cut short: {scale} fits no parameter") from error
     return arrays
