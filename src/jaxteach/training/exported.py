@@ -119,7 +119,7 @@ class Store:
             kept = sorted(self.folder.glob(f"*{SUFFIX}"), key=lambda file: file.stat().st_mtime)
             for old in kept[:-MOST]:
                 old.unlink(missing_ok=True)
-        except (OSError, ValueError, UserError) as error:
+        except (OSError, ValueError, UserError, ImportError) as error:  # the last: an old environment
             self.notice(f"traced programs are not kept for the next run: {one_line(error)}")
 
     def _path(self, facts: Facts) -> Path:
