@@ -11,6 +11,7 @@ import tyro
 
 from jaxteach.cli import parse
 from jaxteach.config.fields import MOST
+from jaxteach.config.settings import BY_OPTIONS
 from jaxteach.utils.errors import UserError, cli
 from jaxteach.utils.signals import Stopping
 
@@ -162,7 +163,7 @@ def wanted_files(options: Options, config: "Config | None") -> list[Path]:
             f"{options.run} holds no parameters: it was interrupted too early, or run without them"
         )
     read_params(files[0])
-    if config.method != "llm4teach" and task.language.options != own.language.options:
+    if config.method in BY_OPTIONS and task.language.options != own.language.options:
         raise UserError(f"the students of {options.run} choose among other options than {options.task} has")
     if options.task:
         check_reads(options.run, own, options.task, task)

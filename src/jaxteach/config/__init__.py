@@ -4,6 +4,7 @@ from jaxteach.config.checks import check, check_rollout
 from jaxteach.config.fields import Moment
 from jaxteach.config.presets import CHUNK, FAST, PAPER, PAPER_ENV_STEPS, PRESETS, preset, resolve
 from jaxteach.config.settings import (
+    BY_OPTIONS,
     DECAYS,
     PPO,
     SCHEMA_VERSION,
@@ -23,6 +24,7 @@ from jaxteach.config.settings import (
 )
 
 __all__ = [
+    "BY_OPTIONS",
     "CHUNK",
     "DECAYS",
     "FAST",

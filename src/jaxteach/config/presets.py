@@ -3,7 +3,7 @@
 import dataclasses
 
 from jaxteach.config.checks import check, check_rollout
-from jaxteach.config.settings import PPO, Config, Corrupt, Decay, Distill, Rollout, Student
+from jaxteach.config.settings import BY_OPTIONS, PPO, Config, Corrupt, Decay, Distill, Rollout, Student
 from jaxteach.tasks.registry import facts_class, task_facts
 from jaxteach.utils.errors import UserError, nearest
 
@@ -54,7 +54,7 @@ def resolve(config: Config) -> Config:
     if env_steps is None:
         task = facts_class(config.task.partition(":")[0])
         env_steps = task.env_steps if config.preset == "fast" else PAPER_ENV_STEPS
-    if config.method != "llm4teach":
+    if config.method in BY_OPTIONS:
         # Its folder must not be named after a teacher that it does not read.
         config = dataclasses.replace(
             config, teacher="none", decay=Decay("none"), distill=Distill(), corrupt=Corrupt()

@@ -24,8 +24,10 @@ DECAYS = ("linear_plateau", "linear", "constant", "exponential", "cosine", "step
 PlanMode = Literal["soft", "hard", "argmax", "held"]
 """Which of a state's plans the teacher speaks of; see `Distill.teacher`."""
 _NO_TARGETS = ({"ppo.policy_weight": 0, "ppo.value_weight": 0},)
-_BY_OPTIONS = while_("method", "hierarchical", "interruptible")
-_UNTAUGHT = (*_BY_OPTIONS, *while_("teacher", "none"))
+BY_OPTIONS = ("hierarchical", "interruptible")
+"""Methods whose students choose among the task's options, by reinforcement alone."""
+_WITHOUT_TEACHER = while_("method", *BY_OPTIONS)
+_UNTAUGHT = (*_WITHOUT_TEACHER, *while_("teacher", "none"))
 _NO_ERRORS = ({"corrupt.share": 0, "corrupt.states": 0},)
 
 
@@ -201,7 +203,7 @@ class Config:
     method: Literal["llm4teach", "hierarchical", "interruptible"] = "llm4teach"
     """llm4teach: actions, taught. By reinforcement alone, hierarchical: the student chooses among options,
     which run until they end; interruptible: anew at every step, among options and actions."""
-    teacher: str = host("chatglm", off="none", idle=_BY_OPTIONS)
+    teacher: str = host("chatglm", off="none", idle=_WITHOUT_TEACHER)
     """Teacher table: a name in teacher_cache/TASK/, a path to a .json file, or none."""
     preset: str = host("fast", choices=("fast", "paper"))
     """Where defaults come from: fast (few environment steps) or paper (the reference's settings)."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxteach.config import PlanMode
+from jaxteach.config import BY_OPTIONS, PlanMode
 from jaxteach.reporting.audit import PAIRS, Pairs, Visits, audit_row, pooled, ranked, visited
 from jaxteach.reporting.measure import IntArray, play_episodes
 from jaxteach.reporting.students import Students
@@ -35,7 +35,7 @@ def audit_teacher(label: str, students: Students, episodes: int) -> dict[str, An
     config, task, table = students.config, students.task, students.table
     if table is None:
         raise UserError("there is no teacher to audit")
-    if config.method != "llm4teach":
+    if config.method in BY_OPTIONS:
         raise UserError("students that choose among options are not audited")
     # A teacher that draws its plans, at every step or once a state, acts on average as one that mixes them.
     mode: PlanMode = "argmax" if config.distill.teacher == "argmax" else "soft"

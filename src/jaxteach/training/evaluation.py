@@ -12,6 +12,7 @@ from jax import Array
 from jax.sharding import NamedSharding
 from jax.stages import Compiled
 
+from jaxteach.config import BY_OPTIONS
 from jaxteach.student.networks import Student
 from jaxteach.tasks.protocol import State, Task, Teachable
 from jaxteach.teacher.corruption import AnyTeacher, mean_policy
@@ -150,7 +151,7 @@ def play_students(
             obs = jax.lax.optimization_barrier(jax.vmap(task.observe)(env))
             logits, _, hidden = student.apply(params, student.features(obs), hidden, first)
             action = jnp.argmax(logits, axis=-1).astype(jnp.int32) if greedy else sample(key, logits)[0]
-            recalled = jax.vmap(task.recall)(env) if method != "llm4teach" else None
+            recalled = jax.vmap(task.recall)(env) if method in BY_OPTIONS else None
             if method == "hierarchical":
                 action, _, option = execute(task, obs, recalled, first, option, action)
             elif method == "interruptible":

@@ -203,7 +203,7 @@ def _step(
     env, busy = carry.env, carry.busy
     # Barrier: otherwise XLA recomputes `observe` in every consumer.
     obs = jax.lax.optimization_barrier(jax.vmap(task.observe)(env))  # [E, ...]
-    memory = jax.vmap(task.recall)(env) if plan.taught or plan.hierarchical else None
+    memory = jax.vmap(task.recall)(env) if plan.taught or plan.by_options else None
     features = student.features(obs)
     first = carry.clock == 0
     born = jnp.where(first, update, carry.born)
@@ -213,7 +213,7 @@ def _step(
     if plan.semi_markov:
         action, decides, option = execute(task, obs, memory, first, carry.option, chosen)
         valid = busy & decides
-    elif plan.hierarchical:
+    elif plan.by_options:
         action = follow(task, obs, memory, chosen)
     visits, visited = (None, None) if carry.visited is None else visit(carry.visited, carry.clock, obs)
 

@@ -9,7 +9,7 @@ import optax
 from flax import struct
 from jax import Array
 
-from jaxteach.config import Config, check_rollout
+from jaxteach.config import BY_OPTIONS, Config, check_rollout
 from jaxteach.student.networks import Student, make_student
 from jaxteach.tasks import make_task
 from jaxteach.tasks.protocol import State, Teachable
@@ -70,9 +70,9 @@ class Plan:
     taught: bool
 
     @property
-    def hierarchical(self) -> bool:
+    def by_options(self) -> bool:
         """Whether students choose among options, instead of acting themselves or besides."""
-        return self.config.method != "llm4teach"
+        return self.config.method in BY_OPTIONS
 
     @property
     def semi_markov(self) -> bool:
@@ -135,15 +135,15 @@ def make_plan(config: Config, taught: bool) -> Plan:
     parameters = dataclasses.asdict(config.variant)
     task = make_task(config.task, **parameters)
     check_rollout(config, task)
-    hierarchical = config.method != "llm4teach"
-    if hierarchical and taught:
+    by_options = config.method in BY_OPTIONS
+    if by_options and taught:
         raise UserError(f"--method {config.method} learns without a teacher: leave the table out")
-    if (hierarchical or taught) and not task.language.states:
+    if (by_options or taught) and not task.language.states:
         raise UserError(
             f"task {task.name} has no abstract states, so no teacher and no options: --teacher none"
         )
     n_choices = 0 if config.method == "hierarchical" else len(task.action_names)
-    n_choices += len(task.language.options) if hierarchical else 0
+    n_choices += len(task.language.options) if by_options else 0
     student = make_student(config.student.name, config.student.hidden, task, n_choices)
     return Plan(task, student, config, taught)
 
