@@ -14,7 +14,6 @@ import functools
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -198,7 +197,7 @@ def predicted(costs: dict[str, Any], device: Device) -> dict[str, Any]:
 def main() -> None:
     """Analyse, predict and write."""
     start_jax()
-    found: dict[str, Any] = {"versions": versions(), "task": "simple_door_key", "devices": {}, "costs": []}
+    found: dict[str, Any] = {"versions": versions(), "task": "simple_door_key", "costs": []}
     found["devices"] = {device.name: dataclasses.asdict(device) for device in DEVICES}
     for seeds in SEEDS:
         costs = costs_of(seeds, found["task"])
@@ -212,7 +211,7 @@ def main() -> None:
     found["width"] = {device.name: widest(a_seed, SHARE * device.memory, max(SEEDS)) for device in DEVICES}
     say(f"memory: {found['bytes']} bytes by seeds; the widest chunks that have room: {found['width']}")
     OUT.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(Path(OUT), (json.dumps(found, indent=2) + "\n").encode())
+    write_atomic(OUT, (json.dumps(found, indent=2) + "\n").encode())
 
 
 if __name__ == "__main__":

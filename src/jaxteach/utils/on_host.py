@@ -3,7 +3,6 @@
 from typing import Any
 
 import jax
-import numpy as np
 
 
 def on_host(tree: Any) -> Any:
@@ -18,7 +17,7 @@ def on_host(tree: Any) -> Any:
         The same tree of NumPy arrays.
     """
     if all(x.is_fully_addressable for x in jax.tree.leaves(tree) if isinstance(x, jax.Array)):
-        return jax.tree.map(np.asarray, jax.device_get(tree))
+        return jax.device_get(tree)
     from jax.experimental import multihost_utils
 
     return multihost_utils.process_allgather(tree, tiled=True)
