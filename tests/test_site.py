@@ -1,5 +1,6 @@
 """Tests of the documentation's site: its links, its pages, the tutorial; slow: built, run, and looked at."""
 
+import doctest
 import json
 import os
 import re
@@ -42,6 +43,11 @@ TAGS = set(
 )
 def test_links_lead_to_where_things_are_on_the_site(page, written, shown):
     assert stage.relinked(written, page) == shown
+
+
+def test_the_examples_of_its_docstrings():
+    failed, attempted = doctest.testmod(stage)
+    assert attempted and not failed
 
 
 def test_every_page_is_in_the_navigation_once():
