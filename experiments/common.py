@@ -96,6 +96,7 @@ class Options:
 def main(
     description: str,
     body: Callable[["Options"], None],
+    *,
     in_parts: bool = False,
     tasks: Sequence[str] = (),
 ) -> None:

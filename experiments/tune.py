@@ -164,4 +164,4 @@ def choose(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    main(__doc__, tune, TASKS)
+    main(__doc__, tune, tasks=TASKS)

@@ -4,6 +4,8 @@ import csv
 import dataclasses
 import hashlib
 import json
+import runpy
+import sys
 from collections import Counter
 
 import methods
@@ -29,6 +31,13 @@ def test_the_command_of_a_sweep_gives_its_configuration():
         config = resolve(tune.tuning(DEFAULT, "lava_door_key", method))
         options, _ = read_options(run_command(config, {"platform": "gpu"}).split()[3:])
         assert resolve(options.config) == config
+
+
+def test_the_script_takes_the_tasks_to_tune_on(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["tune.py", "--task", "lava_door_key", "--task", "two_door", "--help"])
+    with pytest.raises(SystemExit, match="0"):
+        runpy.run_path(tune.__file__, run_name="__main__")
+    assert f"--task {{{','.join(tune.TASKS)}}}" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.fixture
