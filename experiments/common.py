@@ -60,7 +60,7 @@ class Scale:
 
 SCALES = {
     "quick": Scale("quick", seeds=2, chunk=2, env_steps=12_288, episodes=32, window=20),
-    "default": Scale("default", seeds=32, chunk=None, env_steps=None, episodes=200, window=100),
+    "default": Scale("default", seeds=16, chunk=None, env_steps=None, episodes=200, window=100),
     "full": Scale("full", seeds=256, chunk=None, env_steps=None, episodes=200, window=100),
 }
 

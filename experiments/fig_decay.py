@@ -1,5 +1,7 @@
 """Which decay of lambda is best: every schedule, rates, floors and lengths of the plateau, constants."""
 
+from typing import Any
+
 from common import Options, Scale, main
 from drawing import (
     BAND,
@@ -13,12 +15,18 @@ from drawing import (
     teacher_level,
     title_of,
 )
+from levels import ENV_STEPS
 from reporting import Result, summary_row
 from running import Job, carry_out
 
 from jaxteach.config import Decay
 
 TASKS = ("simple_door_key", "lava_door_key")
+"""Where every schedule is tried."""
+SETTLED = ("colored_door_key", "two_door")
+"""Where the paper's schedule and the one that follows the student are compared."""
+SETTLED_LEVELS = ("DoorKey-8x8-v0", "UnlockPickup-v0", "MultiRoom-N4-S5-v0", "KeyCorridorS3R3-v0")
+"""The same, on levels of MiniGrid with their ideal tables."""
 SHAPES = ("linear_plateau", "linear", "exponential", "cosine", "step", "adaptive")
 ALWAYS = 0.9999
 """As off_at: never off."""
@@ -42,6 +50,20 @@ def schedules(scale: Scale) -> dict[str, Decay]:
     return {**shapes, **constants, **rates, **floors, **lengths, "none (RL only)": Decay("none")}
 
 
+def settled(scale: Scale) -> list[Job]:
+    """The paper's schedule and the one that follows the student, on further tasks and levels."""
+    levels: dict[str, Any] = {level: {"env_steps": ENV_STEPS[level]} for level in SETTLED_LEVELS}
+    if scale.quick:
+        levels = {SETTLED_LEVELS[0]: {}}
+    teachers: dict[str, Any] = {} if scale.quick else {task: {} for task in SETTLED}
+    teachers |= {f"MiniGrid-{level}": {"teacher": "rule-ideal", **own} for level, own in levels.items()}
+    return [
+        Job(name, scale.config(task, decay=Decay(name), **own))
+        for task, own in teachers.items()
+        for name in ("linear_plateau", "adaptive")
+    ]
+
+
 def figure(options: Options) -> None:
     """Train, draw, write."""
     scale = options.scale
@@ -51,9 +73,9 @@ def figure(options: Options) -> None:
         for task in tasks
         for label, decay in schedules(scale).items()
     ]
-    results = carry_out(jobs, options)
+    results = carry_out([*jobs, *settled(scale)], options)
     panels, dots = [], []
-    for task in tasks:
+    for task in dict.fromkeys(result.task for result in results):
         runs = [result for result in results if result.task == task]
         shapes = [result for result in runs if result.label in SHAPES]
         panels.append(success_panel(title_of(task), shapes, scale.window, teacher_level(runs)))

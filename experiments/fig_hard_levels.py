@@ -4,6 +4,7 @@ from typing import Any
 
 from common import FIRST_SEED, Options, Scale, main
 from drawing import RATE, Dot, DotPanel, dots_figure, save, seeds_note, steps_dot, success_dot, success_dots
+from levels import ENV_STEPS
 from methods import OURS, configured
 from reporting import Result, detailed_row
 from running import Job, carry_out
@@ -14,27 +15,6 @@ DECAY = Decay("adaptive", off_at=0.9)
 """Lambda follows the student: the levels take very different numbers of steps to learn."""
 N_SEEDS = 8
 """Of the default scale: the levels are many."""
-ENV_STEPS = {
-    "DoorKey-8x8-v0": 65_536,
-    "DoorKey-16x16-v0": 262_144,
-    "Unlock-v0": 65_536,
-    "UnlockPickup-v0": 131_072,
-    "BlockedUnlockPickup-v0": 262_144,
-    "MultiRoom-N4-S5-v0": 131_072,
-    "MultiRoom-N6-v0": 524_288,
-    "KeyCorridorS3R3-v0": 131_072,
-    "KeyCorridorS6R3-v0": 1_048_576,
-    "LockedRoom-v0": 524_288,
-    "ObstructedMaze-1Dlhb-v0": 262_144,
-    "ObstructedMaze-2Dlhb-v1": 1_048_576,
-    "ObstructedMaze-Full-v1": 1_048_576,
-    "RedBlueDoors-8x8-v0": 131_072,
-    "Fetch-8x8-N3-v0": 262_144,
-    "PutNear-8x8-N3-v0": 524_288,
-    "GoToDoor-8x8-v0": 262_144,
-    "MemoryS17Random-v0": 131_072,
-}
-"""What a seed of every method takes, in environment steps; found on seeds below 1000."""
 SMALLER = {"Fetch-8x8-N3-v0": 131_072, "GoToDoor-8x8-v0": 65_536}
 """Budgets that were tried on reported seeds first, and were too small: they stay in the figure."""
 QUICK = ("Unlock-v0", "GoToDoor-8x8-v0")

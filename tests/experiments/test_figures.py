@@ -59,7 +59,7 @@ def test_the_default_has_as_many_seeds_behind_every_point(script, monkeypatch):
     for job in jobs_of(script, "default", monkeypatch):
         name = (job.config.task, job.label.partition("/")[0])
         seeds[name] = seeds.get(name, 0) + job.config.seeds
-    assert set(seeds.values()) == {8 if script == "fig_hard_levels" else 32}
+    assert set(seeds.values()) == {8 if script == "fig_hard_levels" else 16}
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
