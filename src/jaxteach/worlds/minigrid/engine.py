@@ -1,5 +1,6 @@
 """A batch of environments of one level: reset, step, renewal of ended ones. The batch is the first axis."""
 
+import functools
 from typing import Literal
 
 import chex
@@ -13,6 +14,7 @@ from jaxteach.worlds.minigrid.draws import Draws
 from jaxteach.worlds.minigrid.level import Level
 from jaxteach.worlds.minigrid.rules import play, read
 from jaxteach.worlds.minigrid.state import State, ahead_of, compute_once
+from jaxteach.worlds.minigrid.still import glance
 from jaxteach.worlds.minigrid.view import View, grow, look, unseen
 
 BLOCK = 32
@@ -73,7 +75,8 @@ def advance(
             assert words is not None
             state = balls.move(state, words, level.height, level.width)
     before = state
-    state, happened = play(state, action, noticed, level.height, level.width, level.boxes_hold)
+    size = level.height, level.width
+    state, happened = play(state, action, noticed, *size, level.boxes_hold, level.still)
     won, lost = compute_once(level.judge(before, happened))
     clock = state.clock.astype(jnp.float32)
     reward = jnp.where(won, 1.0 - 0.9 * clock / limit, jnp.where(lost, level.loss, 0.0))
@@ -83,6 +86,8 @@ def advance(
 
 def see(level: Level, state: State) -> View:
     """What each of N agents sees."""
+    if level.layouts is not None:
+        return glance(level, state)
     return look(state, level.height, level.width, level.see_through)
 
 
@@ -95,35 +100,55 @@ def remembered(level: Level, state: State, view: View) -> State:
 def renew(level: Level, state: State, done: Array, words: Array, how: Renewal | None = None) -> State:
     """Begin new episodes where the last has ended.
 
-    A level is generated only where it is needed, each from its environment's own words, so that no
-    environment's level depends on another's end.
+    A level is generated only where it is needed (but for those with a list of layouts), each from its
+    environment's own words, so that no environment's level depends on another's end.
 
     Args:
         level: what is played.
         state: N environments.
         done: bool[N], which have ended.
         words: u32[N, 2], random.
-        how: "one" after another, as suits a CPU, or in "blocks" side by side; None chooses by backend.
+        how: "one" after another, as suits a CPU, or in "blocks" side by side; None chooses by backend. Of
+            no effect where there is a list of layouts.
 
     Returns:
         The states, those with `done` being new episodes' first (their seen-maps empty).
     """
     chex.assert_equal_shape([state.row, done])
+    if level.layouts is not None:
+        return _renew_at_once(level, state, done, words)
     how = how or ("one" if jax.default_backend() == "cpu" else "blocks")
     state, done, words = compute_once((state, done, words))
     return (_renew_one_by_one if how == "one" else _renew_in_blocks)(level, state, done, words)
 
 
+def _renew_at_once(level: Level, state: State, done: Array, words: Array) -> State:
+    """As `renew`: drawing a layout from a list takes less than finding out where one is needed."""
+    assert level.layouts is not None
+    done = compute_once(done)
+    new = fresh(level, words, state.seen is not None)
+    # What is always the same is left as it is.
+    kept = ["carried"]
+    if len(level.layouts) == 1:
+        kept += ["grid", "layout"]
+    if len(level.missions) == 1:
+        kept += ["mission"]
+    new = new.replace(**{name: getattr(state, name) for name in kept})
+
+    def select(new: Array, old: Array) -> Array:
+        return jnp.where(done.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+
+    return compute_once(jax.tree.map(select, new, state))
+
+
 def _renew_one_by_one(level: Level, state: State, done: Array, words: Array) -> State:
     """As `renew`: one level after another, written in place."""
-    # Which are left, a bit each: looking for the next then reads a 32nd of what flags would take.
+    # Which have ended, a bit each: finding them then reads a 32nd of what flags would take.
     padded = jnp.pad(done, (0, -done.shape[0] % 32)).reshape(-1, 32).astype(jnp.uint32)
     waiting = jnp.sum(padded << jnp.arange(32, dtype=jnp.uint32)[None], axis=1, dtype=jnp.uint32)
 
-    def body(carry: tuple[State, Array]) -> tuple[State, Array]:
-        state, waiting = carry
-        group = jnp.argmax(waiting != 0)
-        bits = waiting[group]
+    def one(group: Array, carry: tuple[State, Array]) -> tuple[State, Array]:
+        state, bits = carry
         lowest = bits & (~bits + jnp.uint32(1))
         at = group * 32 + jax.lax.population_count(lowest - jnp.uint32(1)).astype(group.dtype)
         new = fresh(level, jax.lax.dynamic_slice_in_dim(words, at, 1), state.seen is not None)
@@ -131,9 +156,13 @@ def _renew_one_by_one(level: Level, state: State, done: Array, words: Array) -> 
         def put(new: Array, old: Array) -> Array:
             return jax.lax.dynamic_update_slice_in_dim(old, new, at, 0)
 
-        return jax.tree.map(put, new, state), waiting.at[group].set(bits ^ lowest)
+        return jax.tree.map(put, new, state), bits ^ lowest
 
-    return jax.lax.while_loop(lambda carry: jnp.any(carry[1] != 0), body, (state, waiting))[0]
+    def each(group: Array, state: State) -> State:
+        body = functools.partial(one, group)
+        return jax.lax.while_loop(lambda carry: carry[1] != 0, body, (state, waiting[group]))[0]
+
+    return jax.lax.fori_loop(0, waiting.shape[0], each, state)
 
 
 def _renew_in_blocks(level: Level, state: State, done: Array, words: Array) -> State:

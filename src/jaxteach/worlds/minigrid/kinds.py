@@ -51,11 +51,12 @@ def is_any(kind: Array, kinds: tuple[int, ...]) -> Array:
     return functools.reduce(jnp.logical_or, [kind == k for k in kinds])
 
 
-def channels[Batch: (Array, np.ndarray)](codes: Batch) -> tuple[Batch, Batch, Batch]:
+def channels[Batch: (Array, np.ndarray)](codes: Batch, doors: bool = True) -> tuple[Batch, Batch, Batch]:
     """Farama's three numbers for each code.
 
     Args:
         codes: u8[...] or u16[...], 0 where nothing is seen; JAX or NumPy.
+        doors: whether any may be a door's.
 
     Returns:
         Kind, colour and state, u8[...] each; the state is of doors only: 0 open, 1 closed, 2 locked.
@@ -63,6 +64,8 @@ def channels[Batch: (Array, np.ndarray)](codes: Batch) -> tuple[Batch, Batch, Ba
     xp = np if isinstance(codes, np.ndarray) else jnp
     low = codes.astype(xp.uint8)
     kind, colour = low & 15, (low >> 4) & 7
+    if not doors:
+        return kind, colour, xp.zeros_like(low)
     door = kind >= OPEN
     return xp.where(door, xp.uint8(DOOR), kind), colour, xp.where(door, kind - xp.uint8(OPEN), xp.uint8(0))
 

@@ -11,7 +11,7 @@ from jax import Array
 
 from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.minigrid.draws import Draws
-from jaxteach.worlds.minigrid.palette import ALL, Palette
+from jaxteach.worlds.minigrid.palette import ALL, STILL, Palette
 from jaxteach.worlds.minigrid.rules import Play
 from jaxteach.worlds.minigrid.state import State
 
@@ -50,6 +50,20 @@ class Level(abc.ABC):
     def palette(self) -> Palette:
         """What can lie in it; a level that adds to what its base has says so here."""
         return ALL
+
+    @property
+    def still(self) -> bool:
+        """Whether no cell ever changes: there is no door, nothing to carry, nothing that moves."""
+        return set(self.palette.kinds) <= set(STILL)
+
+    @functools.cached_property
+    def layouts(self) -> np.ndarray | None:
+        """Every grid an episode can have, codes u8[L, H, W], in levels that are `still` and have few.
+
+        What is seen there is looked up instead of worked out: L * H * W views are made when the level is
+        first traced. None in all other levels.
+        """
+        return None
 
     @functools.cached_property
     @abc.abstractmethod
@@ -91,12 +105,17 @@ class Level(abc.ABC):
             mission: an index into `missions`.
 
         Returns:
-            Fields of the state: target, place_row, place_column where the level has them.
+            Fields of the state: layout, target, place_row, place_column where the level has them.
 
         Raises:
             LookupError: the grid is no first grid of this level.
         """
-        return {}
+        if self.layouts is None:
+            return {}
+        same = np.flatnonzero((self.layouts == cells).all(axis=(1, 2)))
+        if not len(same):
+            raise LookupError("the level has no such layout")
+        return {"layout": int(same[0])}
 
     @staticmethod
     def reached_goal(happened: Play) -> Array:

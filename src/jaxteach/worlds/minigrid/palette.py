@@ -8,6 +8,7 @@ ROOM = ("empty", "wall")
 DOOR = ("open door", "closed door")
 LOCKED = (*DOOR, "locked door")
 THINGS = ("key", "ball", "box")
+STILL = (*ROOM, "floor", "goal", "lava")
 
 
 @dataclasses.dataclass(frozen=True)

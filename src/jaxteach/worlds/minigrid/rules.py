@@ -73,7 +73,13 @@ def write(grid: Array, width: int, row: Array, column: Array, codes: Array) -> A
 
 
 def play(
-    state: State, action: Array, noticed: Array | None, height: int, width: int, boxes_hold: bool
+    state: State,
+    action: Array,
+    noticed: Array | None,
+    height: int,
+    width: int,
+    boxes_hold: bool = False,
+    still: bool = False,
 ) -> tuple[State, Play]:
     """Carry out one action in each environment.
 
@@ -84,19 +90,57 @@ def play(
         height: H.
         width: W.
         boxes_hold: whether codes tell what boxes hold.
+        still: whether there is nothing an action could change but the agent's place.
 
     Returns:
         The states after, the clock one further, and what happened.
     """
-    code = state.grid.dtype.type
     step_row, step_column = ahead_of(state.direction)
     row, column = state.row + step_row, state.column + step_column
     ahead = read(state.grid, height, width, row, column)
     ahead, row, column = compute_once((ahead, row, column))
-    kind = k.kind_of(ahead)
-    body = ahead & code(k.COLOUR_BITS)
+    moved = (action == k.FORWARD) & k.is_any(k.kind_of(ahead), k.WALKABLE)
+    turn = (action == k.RIGHT).astype(jnp.uint8) - (action == k.LEFT).astype(jnp.uint8)
+    never = jnp.zeros_like(moved)
+    happened = Play(
+        action=action,
+        row=jnp.where(moved, row, state.row),
+        column=jnp.where(moved, column, state.column),
+        ahead=ahead,
+        noticed=noticed,
+        ahead_row=row,
+        ahead_column=column,
+        held=state.carried,
+        moved=moved,
+        picked=never,
+        dropped=never,
+        opened=never,
+    )
+    after = state.replace(
+        row=happened.row,
+        column=happened.column,
+        direction=(state.direction + turn) & jnp.uint8(3),
+        clock=state.clock + jnp.uint16(1),
+    )
+    return (after, happened) if still else handle(after, happened, height, width, boxes_hold)
 
-    moved = (action == k.FORWARD) & k.is_any(kind, k.WALKABLE)
+
+def handle(state: State, happened: Play, height: int, width: int, boxes_hold: bool) -> tuple[State, Play]:
+    """Pick up, drop or toggle what lies ahead.
+
+    Args:
+        state: N environments, agents already moved.
+        happened: what is known so far: nothing picked up, dropped or opened.
+        height: H.
+        width: W.
+        boxes_hold: whether codes tell what boxes hold.
+
+    Returns:
+        As `play`.
+    """
+    code = state.grid.dtype.type
+    action, ahead, kind = happened.action, happened.ahead, happened.ahead_kind
+    body = ahead & code(k.COLOUR_BITS)
     picked = (action == k.PICKUP) & (state.carried == 0) & k.is_any(kind, k.PORTABLE)
     dropped = (action == k.DROP) & (state.carried != 0) & (kind == k.EMPTY)
     toggles = action == k.TOGGLE
@@ -116,33 +160,12 @@ def play(
     becomes = jnp.where(closed, body | code(k.CLOSED), becomes)
     becomes = jnp.where(unboxed, left_by_box, becomes)
     carried = jnp.where(picked, ahead, jnp.where(dropped, code(0), state.carried))
-    turn = (action == k.RIGHT).astype(jnp.uint8) - (action == k.LEFT).astype(jnp.uint8)
 
     # Beyond the grid nothing changes: the first cell is written back as it is.
+    row, column = happened.ahead_row, happened.ahead_column
     on_grid = (row < height) & (column < width)
     at_row, at_column = jnp.where(on_grid, row, jnp.uint8(0)), jnp.where(on_grid, column, jnp.uint8(0))
     becomes = jnp.where(on_grid, becomes, state.grid[:, 0])
     at_row, at_column, becomes = compute_once((at_row, at_column, becomes))
-    happened = Play(
-        action=action,
-        row=jnp.where(moved, row, state.row),
-        column=jnp.where(moved, column, state.column),
-        ahead=ahead,
-        noticed=noticed,
-        ahead_row=row,
-        ahead_column=column,
-        held=state.carried,
-        moved=moved,
-        picked=picked,
-        dropped=dropped,
-        opened=opened,
-    )
-    after = state.replace(
-        grid=write(state.grid, width, at_row, at_column, becomes),
-        row=happened.row,
-        column=happened.column,
-        direction=(state.direction + turn) & jnp.uint8(3),
-        carried=carried,
-        clock=state.clock + jnp.uint16(1),
-    )
-    return after, happened
+    after = state.replace(grid=write(state.grid, width, at_row, at_column, becomes), carried=carried)
+    return after, happened.replace(picked=picked, dropped=dropped, opened=opened)

@@ -23,6 +23,7 @@ class State(struct.PyTreeNode):
         carried: code[N], what the agent holds, 0 for nothing.
         clock: u16[N], environment steps taken in this episode.
         mission: u16[N], an index into the level's missions.
+        layout: u8[N], which of the level's layouts the grid is, in levels with a list of them.
         target: u8[N], the looks of what the mission wants taken.
         place_row: u8[N], row of the cell that the mission is about: where a thing to go to first lay,
             where the memory hall ends in success, where the red door stands.
@@ -40,6 +41,7 @@ class State(struct.PyTreeNode):
     carried: Array
     clock: Array
     mission: Array
+    layout: Array | None = None
     target: Array | None = None
     place_row: Array | None = None
     place_column: Array | None = None
@@ -67,7 +69,7 @@ def start(
         row: i32[] or int, the agent's.
         column: i32[] or int.
         direction: i32[] or int.
-        **more: other fields of the state: mission, target, place_row, ...
+        **more: other fields of the state: mission, layout, target, place_row, ...
 
     Returns:
         One environment's state, the axis N missing.

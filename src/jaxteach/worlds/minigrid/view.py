@@ -19,10 +19,12 @@ class View(struct.PyTreeNode):
     Attributes:
         codes: code[V, V, N], 0 where nothing is seen; the agent's own cell shows what it holds.
         lit: u8[V, N], bit l of row f: the cell f ahead and l from the left is visible.
+        doors: whether any code may be a door's.
     """
 
     codes: Array
     lit: Array
+    doors: bool = struct.field(pytree_node=False, default=True)
 
 
 def cut(state: State, height: int, width: int, view_size: int = VIEW) -> Array:
@@ -143,7 +145,9 @@ def image_of(view: View) -> Array:
         u8[N, V, V, 3], indexed [x, y]: x from the agent's left to its right, the agent at y = V - 1
         looking towards y = 0; kind, colour and state, (0, 0, 0) where nothing is seen.
     """
-    channels = compute_once(jnp.stack(k.channels(view.codes.astype(jnp.uint8)[::-1])))  # [3, V, V, N]
+    channels = jnp.stack(k.channels(view.codes.astype(jnp.uint8)[::-1], view.doors))  # [3, V, V, N]
+    if view.doors:
+        channels = compute_once(channels)
     # Left to XLA: a reader that takes any order of axes pays nothing for this one.
     return jnp.transpose(channels, (3, 2, 1, 0))
 

@@ -111,8 +111,9 @@ class GoToDoor(Arrival):
             (draws.between(2, height - 3), width - 1),
         )
         colours = draws.permutation(6)[:4]
-        for number, door in enumerate(doors):
-            grid = put(grid, *door, k.code(k.CLOSED, colours[number]))
+        for number, (door_row, door_column) in enumerate(doors):
+            door = k.code(k.CLOSED, colours[number]).astype(jnp.uint8)
+            grid = jnp.where((row == door_row) & (column == door_column), door, grid)
         agent_row, agent_column = draws.between(1, height - 2), draws.between(1, width - 2)
         chosen = draws.below(4)
         place_row, place_column = (jnp.stack(values)[chosen] for values in zip(*doors, strict=True))

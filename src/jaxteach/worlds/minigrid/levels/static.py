@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 from typing import ClassVar
 
 import jax.numpy as jnp
@@ -28,13 +29,18 @@ class Empty(Level):
     def missions(self) -> tuple[str, ...]:
         return ("get to the green goal square",)
 
-    def generate(self, draws: Draws) -> State:
+    @functools.cached_property
+    def layouts(self) -> np.ndarray:
         cells = room(self.height, self.width)
         cells[-2, -2] = k.GOAL_CODE
+        return cells[None]
+
+    def generate(self, draws: Draws) -> State:
+        (cells,) = self.layouts
         if not self.anywhere:
-            return start(jnp.asarray(cells), 1, 1)
+            return start(jnp.asarray(cells), 1, 1, layout=0)
         ((row, column),) = draws.cells(cells == k.EMPTY, 1)
-        return start(jnp.asarray(cells), row, column, draws.below(4))
+        return start(jnp.asarray(cells), row, column, draws.below(4), layout=0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,11 +56,15 @@ class DistShift(Level):
     def missions(self) -> tuple[str, ...]:
         return ("get to the green goal square",)
 
-    def generate(self, draws: Draws) -> State:
+    @functools.cached_property
+    def layouts(self) -> np.ndarray:
         cells = room(self.height, self.width)
         cells[1, -2] = k.GOAL_CODE
         cells[[1, self.strip], 3 : self.width - 3] = k.LAVA_CODE
-        return start(jnp.asarray(cells), 1, 1)
+        return cells[None]
+
+    def generate(self, draws: Draws) -> State:
+        return start(jnp.asarray(self.layouts[0]), 1, 1, layout=0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,13 +77,21 @@ class LavaGap(Level):
     def missions(self) -> tuple[str, ...]:
         return ("avoid the lava and get to the green goal square",)
 
+    @functools.cached_property
+    def layouts(self) -> np.ndarray:
+        inside = range(1, self.height - 1)
+        found = []
+        for column, gap in itertools.product(range(2, self.width - 2), inside):
+            cells = room(self.height, self.width)
+            cells[-2, -2] = k.GOAL_CODE
+            cells[[row for row in inside if row != gap], column] = k.LAVA_CODE
+            found.append(cells)
+        return np.stack(found)
+
     def generate(self, draws: Draws) -> State:
-        cells = room(self.height, self.width)
-        cells[-2, -2] = k.GOAL_CODE
         gap_column, gap_row = draws.between(2, self.width - 3), draws.between(1, self.height - 2)
-        row, column = jnp.arange(self.height)[:, None], jnp.arange(self.width)[None]
-        lava = (column == gap_column) & (row >= 1) & (row <= self.height - 2) & (row != gap_row)
-        return start(jnp.where(lava, jnp.uint8(k.LAVA_CODE), jnp.asarray(cells)), 1, 1)
+        layout = (gap_column - 2) * (self.height - 2) + gap_row - 1
+        return start(jnp.asarray(self.layouts)[layout], 1, 1, layout=layout)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
