@@ -163,11 +163,14 @@ def compile_kept(outline: Outline, store: Store) -> Program:
     exports: Exports = {}
     futures = {}
     with ThreadPoolExecutor(max_workers=2) as compilers:
-        traced = trace_init(outline)  # says how a state is built, which files do not
-        for name, part in parts_of(outline, traced.out_info).items():
-            exports[name] = kept[name] if name in kept else part.exported()
+        init = init_part(outline)
+        exports["init"] = kept.get("init") or init.exported()
+        tree: Any = exports["init"].out_tree
+        state = tree.unflatten(exports["init"].out_avals)
+        # What takes the longest begins first.
+        for name, part in {**parts_of(outline, state), "init": init}.items():
+            exports[name] = kept.get(name) or exports.get(name) or part.exported()
             futures[name] = compilers.submit(compiled, part.lowered(exports[name]))
-        futures["init"] = compilers.submit(compiled, traced.lower())
     if not kept:
         store.save(facts, exports)
     parts: dict[str, Any] = {name: future.result() for name, future in futures.items()}
@@ -176,8 +179,14 @@ def compile_kept(outline: Outline, store: Store) -> Program:
 
 def trace_init(outline: Outline) -> Traced:
     """The function that begins a chunk, seed ids u32[trial] to a state."""
-    begin = functools.partial(init_chunk, outline.plan)
-    return jax.jit(begin, out_shardings=outline.by_seed).trace(seeds_shape(outline))
+    return jax.jit(init_part(outline).plain).trace(seeds_shape(outline))
+
+
+def init_part(outline: Outline) -> Part:
+    """What begins a chunk, see `loop.init_chunk`; each device begins its own seeds."""
+    mesh, begin = outline.by_seed.mesh, functools.partial(init_chunk, outline.plan)
+    shard = jax.shard_map(begin, mesh=mesh, in_specs=SEEDS, out_specs=SEEDS, check_vma=False)
+    return Part("init_chunk", shard, lambda state: state, (seeds_shape(outline),))
 
 
 def seeds_shape(outline: Outline) -> jax.ShapeDtypeStruct:
