@@ -144,7 +144,7 @@ def compile_all(outline: Outline, evaluated: bool) -> Program:
     # XLA compiles one program while Python, which it does not need, traces the next.
     with ThreadPoolExecutor(max_workers=2) as compilers:
         traced = trace_init(outline)
-        init = compilers.submit(compiled, traced.lower())
+        init = compilers.submit(compiled, traced.lower(), init_part(outline).options)
         segment = compilers.submit(compiled, segment_part(outline, traced.out_info).lowered())
         if evaluated:
             compile_evaluation(outline)  # remembered, by what decides it
@@ -163,14 +163,15 @@ def compile_kept(outline: Outline, store: Store) -> Program:
     exports: Exports = {}
     futures = {}
     with ThreadPoolExecutor(max_workers=2) as compilers:
-        init = init_part(outline)
-        exports["init"] = kept.get("init") or init.exported()
+
+        def begin(name: str, part: Part) -> None:
+            exports[name] = kept.get(name) or part.exported()
+            futures[name] = compilers.submit(compiled, part.lowered(exports[name]), part.options)
+
+        begin("init", init_part(outline))
         tree: Any = exports["init"].out_tree
-        state = tree.unflatten(exports["init"].out_avals)
-        # What takes the longest begins first.
-        for name, part in {**parts_of(outline, state), "init": init}.items():
-            exports[name] = kept.get(name) or exports.get(name) or part.exported()
-            futures[name] = compilers.submit(compiled, part.lowered(exports[name]))
+        for name, part in parts_of(outline, tree.unflatten(exports["init"].out_avals)).items():
+            begin(name, part)
     if not kept:
         store.save(facts, exports)
     parts: dict[str, Any] = {name: future.result() for name, future in futures.items()}
@@ -186,7 +187,9 @@ def init_part(outline: Outline) -> Part:
     """What begins a chunk, see `loop.init_chunk`; each device begins its own seeds."""
     mesh, begin = outline.by_seed.mesh, functools.partial(init_chunk, outline.plan)
     shard = jax.shard_map(begin, mesh=mesh, in_specs=SEEDS, out_specs=SEEDS, check_vma=False)
-    return Part("init_chunk", shard, lambda state: state, (seeds_shape(outline),))
+    # It runs once a chunk, for some milliseconds: all of LLVM's passes would double what compiling it takes.
+    options = {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else {}
+    return Part("init_chunk", shard, lambda state: state, (seeds_shape(outline),), options=options)
 
 
 def seeds_shape(outline: Outline) -> jax.ShapeDtypeStruct:
@@ -268,9 +271,14 @@ def by_trial(outline: Outline, tree: Any) -> Any:
 
 
 @as_fixed
-def compiled(lowered: Lowered) -> Compiled:
-    """Compile a lowered program, in any thread: JAX's settings are a thread's own."""
-    return lowered.compile()
+def compiled(lowered: Lowered, options: dict[str, Any] | None = None) -> Compiled:
+    """Compile a lowered program, in any thread: JAX's settings are a thread's own.
+
+    Args:
+        lowered: the program.
+        options: XLA's, for this program alone.
+    """
+    return lowered.compile(compiler_options=options or None)
 
 
 def decisive(outline: Outline) -> Facts:

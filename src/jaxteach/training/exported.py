@@ -10,7 +10,7 @@ import json
 import os
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class Part:
         whole: makes what is wanted of that.
         arguments: shapes, with how they lie on the devices.
         donated: numbers of arguments that the result may overwrite.
+        options: XLA's, by which it is compiled.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Part:
     whole: Callable[[Any], Any]
     arguments: tuple[Any, ...]
     donated: tuple[int, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
 
     def exported(self) -> Exported:
         """Traced and lowered, of the arguments' arrays in their order."""
