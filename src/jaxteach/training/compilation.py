@@ -187,9 +187,15 @@ def init_part(outline: Outline) -> Part:
     """What begins a chunk, see `loop.init_chunk`; each device begins its own seeds."""
     mesh, begin = outline.by_seed.mesh, functools.partial(init_chunk, outline.plan)
     shard = jax.shard_map(begin, mesh=mesh, in_specs=SEEDS, out_specs=SEEDS, check_vma=False)
-    # It runs once a chunk, for some milliseconds: all of LLVM's passes would double what compiling it takes.
-    options = {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else {}
-    return Part("init_chunk", shard, lambda state: state, (seeds_shape(outline),), options=options)
+    return Part("init_chunk", shard, lambda state: state, (seeds_shape(outline),), options=few_passes())
+
+
+def few_passes() -> dict[str, Any]:
+    """XLA's options for a program that runs once, for a moment: on a CPU fewer of LLVM's passes.
+
+    All of them would take longer than they save; these programs' bits are the same. A segment's are not.
+    """
+    return {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else {}
 
 
 def seeds_shape(outline: Outline) -> jax.ShapeDtypeStruct:
@@ -255,7 +261,7 @@ def teacher_part(outline: Outline) -> Part:
 
     everywhere = NamedSharding(outline.by_seed.mesh, PartitionSpec())
     seed = jax.ShapeDtypeStruct((), jnp.uint32, sharding=everywhere)
-    return Part("play_teacher", plain, episodes_of, (outline.teacher, seed))
+    return Part("play_teacher", plain, episodes_of, (outline.teacher, seed), options=few_passes())
 
 
 def episodes_of(leaves: Sequence[jax.Array]) -> Episodes:
