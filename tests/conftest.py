@@ -10,6 +10,7 @@ import jax
 # Entry points started by tests read the same variable, so that they share compiled programs with the tests.
 CACHE = os.environ.setdefault("JAXTEACH_CACHE", str(Path(__file__).parents[1] / ".jax_cache"))
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # see `start_jax`
 jax.config.update("jax_compilation_cache_dir", CACHE)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 jax.config.update("jax_numpy_rank_promotion", "raise")

@@ -9,11 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import struct
 
 from jaxteach.config import resolve
 from jaxteach.student.registry import DISTILLATIONS
+from jaxteach.tasks.protocol import Outcome
 from jaxteach.training import compile_program, exported, train
-from jaxteach.training.compilation import ships
+from jaxteach.training.compilation import compiled, init_part, outline_program, ships
 from jaxteach.training.exported import SUFFIX, Part, Store, surroundings
 from tests.training.conftest import LONG
 
@@ -21,6 +23,22 @@ FACTS = {**surroundings(), "configuration": "small"}
 X = {"a": np.arange(9, dtype=np.float32).reshape(3, 3) + np.eye(3, dtype=np.float32)}
 SHAPES = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), X)
 PART = Part("small", lambda x: list(jnp.linalg.qr(x["a"])), tuple, (SHAPES,))
+
+
+class Foreign(struct.PyTreeNode):
+    """Of another package."""
+
+    x: jax.Array
+    y: int
+
+
+class WithStatic(struct.PyTreeNode):
+    """As if it were ours, with a field that is no array."""
+
+    __module__ = "jaxteach.tests"
+
+    x: jax.Array
+    y: int = struct.field(pytree_node=False)
 
 
 @pytest.fixture
@@ -146,6 +164,28 @@ def test_a_run_is_the_same_to_the_bit(tmp_path, table, monkeypatch):
             np.testing.assert_array_equal(kept.metrics[name], values, err_msg=name)
         rates.append(program.teacher_success)
     assert rates[0] == rates[1] == compile_program(config, table).teacher_success > 0
+
+
+def test_classes_of_ours_come_back_by_name(store, said):
+    part = Part("outcome", lambda x: Outcome(x, x, x, x), lambda whole: whole, (jnp.zeros(2),))
+    store.save(FACTS, {"outcome": part.exported()})
+    tree = store.load(FACTS)["outcome"].out_tree
+    assert tree == jax.tree.structure(Outcome(0, 0, 0, 0)) and said == []
+
+
+@pytest.mark.parametrize("kind", [WithStatic, Foreign])
+def test_other_classes_are_not_kept(store, said, kind):
+    part = Part("other", lambda x: kind(x, 3), lambda whole: whole, (jnp.zeros(2),))
+    store.save(FACTS, {"other": part.exported()})
+    assert "are not kept for the next run" in said[0] and store.load(FACTS) == {}
+
+
+def test_fewer_passes_change_no_bit_of_the_first_state():
+    outline = outline_program(resolve(dataclasses.replace(LONG, seeds=2)), None)
+    part, ids = init_part(outline), outline.seeds_on_devices(np.arange(2))
+    assert part.options
+    lowered = part.lowered()
+    jax.tree.map(np.testing.assert_array_equal, compiled(lowered, part.options)(ids), compiled(lowered)(ids))
 
 
 def test_only_what_ships_is_kept(monkeypatch):

@@ -144,7 +144,7 @@ def compile_all(outline: Outline, evaluated: bool) -> Program:
     # XLA compiles one program while Python, which it does not need, traces the next.
     with ThreadPoolExecutor(max_workers=2) as compilers:
         traced = trace_init(outline)
-        init = compilers.submit(compiled, traced.lower())
+        init = compilers.submit(compiled, traced.lower(), init_part(outline).options)
         segment = compilers.submit(compiled, segment_part(outline, traced.out_info).lowered())
         if evaluated:
             compile_evaluation(outline)  # remembered, by what decides it
@@ -163,11 +163,15 @@ def compile_kept(outline: Outline, store: Store) -> Program:
     exports: Exports = {}
     futures = {}
     with ThreadPoolExecutor(max_workers=2) as compilers:
-        traced = trace_init(outline)  # says how a state is built, which files do not
-        for name, part in parts_of(outline, traced.out_info).items():
-            exports[name] = kept[name] if name in kept else part.exported()
-            futures[name] = compilers.submit(compiled, part.lowered(exports[name]))
-        futures["init"] = compilers.submit(compiled, traced.lower())
+
+        def begin(name: str, part: Part) -> None:
+            exports[name] = kept.get(name) or part.exported()
+            futures[name] = compilers.submit(compiled, part.lowered(exports[name]), part.options)
+
+        begin("init", init_part(outline))
+        tree: Any = exports["init"].out_tree
+        for name, part in parts_of(outline, tree.unflatten(exports["init"].out_avals)).items():
+            begin(name, part)
     if not kept:
         store.save(facts, exports)
     parts: dict[str, Any] = {name: future.result() for name, future in futures.items()}
@@ -176,8 +180,22 @@ def compile_kept(outline: Outline, store: Store) -> Program:
 
 def trace_init(outline: Outline) -> Traced:
     """The function that begins a chunk, seed ids u32[trial] to a state."""
-    begin = functools.partial(init_chunk, outline.plan)
-    return jax.jit(begin, out_shardings=outline.by_seed).trace(seeds_shape(outline))
+    return jax.jit(init_part(outline).plain).trace(seeds_shape(outline))
+
+
+def init_part(outline: Outline) -> Part:
+    """What begins a chunk, see `loop.init_chunk`; each device begins its own seeds."""
+    mesh, begin = outline.by_seed.mesh, functools.partial(init_chunk, outline.plan)
+    shard = jax.shard_map(begin, mesh=mesh, in_specs=SEEDS, out_specs=SEEDS, check_vma=False)
+    return Part("init_chunk", shard, lambda state: state, (seeds_shape(outline),), options=few_passes())
+
+
+def few_passes() -> dict[str, Any]:
+    """XLA's options for a program that runs once, for a moment: on a CPU fewer of LLVM's passes.
+
+    All of them would take longer than they save; these programs' bits are the same. A segment's are not.
+    """
+    return {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else {}
 
 
 def seeds_shape(outline: Outline) -> jax.ShapeDtypeStruct:
@@ -243,7 +261,7 @@ def teacher_part(outline: Outline) -> Part:
 
     everywhere = NamedSharding(outline.by_seed.mesh, PartitionSpec())
     seed = jax.ShapeDtypeStruct((), jnp.uint32, sharding=everywhere)
-    return Part("play_teacher", plain, episodes_of, (outline.teacher, seed))
+    return Part("play_teacher", plain, episodes_of, (outline.teacher, seed), options=few_passes())
 
 
 def episodes_of(leaves: Sequence[jax.Array]) -> Episodes:
@@ -259,9 +277,14 @@ def by_trial(outline: Outline, tree: Any) -> Any:
 
 
 @as_fixed
-def compiled(lowered: Lowered) -> Compiled:
-    """Compile a lowered program, in any thread: JAX's settings are a thread's own."""
-    return lowered.compile()
+def compiled(lowered: Lowered, options: dict[str, Any] | None = None) -> Compiled:
+    """Compile a lowered program, in any thread: JAX's settings are a thread's own.
+
+    Args:
+        lowered: the program.
+        options: XLA's, for this program alone.
+    """
+    return lowered.compile(compiler_options=options or None)
 
 
 def decisive(outline: Outline) -> Facts:

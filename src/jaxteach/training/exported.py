@@ -10,11 +10,13 @@ import json
 import os
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jax
+import optax
+from flax import struct
 from jax import export
 from jax.export import Exported
 from jax.stages import Lowered
@@ -28,22 +30,26 @@ from jaxteach.utils.surroundings import source_digest
 
 Facts = dict[str, Any]
 Exports = dict[str, Exported]
-FORMAT = 2
+FORMAT = 3
 SUFFIX = ".exported"
 MOST = 64
 """Files kept, of some hundred kilobytes each: those used last."""
+_NAMED: dict[str, type] = {}
+"""Classes that files can name, see `name_classes`."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A function that can be exported: files hold arrays, lists and dictionaries, and no classes of ours.
+    """A function that can be exported.
 
     Attributes:
         name: of the compiled program.
-        plain: the function; its result is made of arrays, lists, tuples and dictionaries.
+        plain: the function; its result is made of arrays, lists, tuples, dictionaries and what `name_classes`
+            names.
         whole: makes what is wanted of that.
         arguments: shapes, with how they lie on the devices.
         donated: numbers of arguments that the result may overwrite.
+        options: XLA's, by which it is compiled.
     """
 
     name: str
@@ -51,6 +57,7 @@ class Part:
     whole: Callable[[Any], Any]
     arguments: tuple[Any, ...]
     donated: tuple[int, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
 
     def exported(self) -> Exported:
         """Traced and lowered, of the arguments' arrays in their order."""
@@ -127,6 +134,30 @@ class Store:
         return self.folder / f"{digest[:32]}{SUFFIX}"
 
 
+def name_classes() -> None:
+    """Let files name the classes of a state, this package's as far as they are imported by now."""
+
+    def no_static_fields(values: Any) -> bytes:
+        if values:
+            raise ValueError(f"static fields cannot be kept: {values}")
+        return b""
+
+    kinds = [struct.PyTreeNode]
+    for kind in kinds:
+        kinds += kind.__subclasses__()  # found while they are walked
+        name = f"{kind.__module__}:{kind.__qualname__}"
+        if name.startswith("jaxteach.") and name not in _NAMED:
+            _NAMED[name] = export.register_pytree_node_serialization(
+                kind,
+                serialized_name=name,
+                serialize_auxdata=no_static_fields,
+                deserialize_auxdata=lambda data: (),
+            )
+    name = "optax:ScaleByAdamState"
+    if name not in _NAMED:
+        _NAMED[name] = export.register_namedtuple_serialization(optax.ScaleByAdamState, serialized_name=name)
+
+
 def surroundings() -> Facts:
     """What decides a trace besides a run's own configuration: code, versions, settings, devices."""
     device = jax.devices()[0]
@@ -141,6 +172,7 @@ def surroundings() -> Facts:
 
 def pack(exports: Exports, facts: Facts) -> bytes:
     """Programs as a file holds them: a line of JSON that says for what, and of which bytes; the bytes."""
+    name_classes()
     blobs = {name: bytes(exported.serialize()) for name, exported in exports.items()}
     data = zlib.compress(b"".join(blobs.values()), level=1)
     sizes = {name: len(blob) for name, blob in blobs.items()}
@@ -162,6 +194,7 @@ def unpack(file: bytes, facts: Facts) -> Exports:
         raise ValueError(f"it is of another {', '.join(differ)}")
     if hashlib.sha256(data).hexdigest() != header["sha256"]:
         raise ValueError("it is damaged")
+    name_classes()
     blobs, exports = bytearray(zlib.decompress(data)), {}
     for name, size in header["sizes"].items():
         exports[name] = export.deserialize(blobs[:size])
