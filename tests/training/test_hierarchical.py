@@ -25,6 +25,8 @@ EXPLORE, TO_KEY, TO_DOOR, PICK_UP, PUT_DOWN, OPEN = range(6)
 HIERARCHICAL = dataclasses.replace(STEPS, method="hierarchical", teacher="none", seeds=2, seeds_per_chunk=2)
 INTERRUPTIBLE = dataclasses.replace(HIERARCHICAL, method="interruptible")
 
+pytestmark = pytest.mark.unoptimised
+
 step = jax.jit(execute, static_argnums=0)
 
 AWAY = """
@@ -318,33 +320,41 @@ def test_it_is_resolved_to_learn_alone(base, method):
         make_plan(config, taught=True)
 
 
+@pytest.fixture(scope="module")
+def whole():
+    """One update of whole episodes of students that choose among options."""
+    config = dataclasses.replace(EPISODES, method="hierarchical", teacher="none")
+    return experience(make_plan(resolve(config), taught=False), 1)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def learn_from(plan, state, rollout, valid, hyper):
+    """The state after learning from those rows of a rollout that are valid."""
+    rollout = rollout.replace(rows=rollout.rows.replace(valid=valid))
+    batch = targets(plan, rollout, jnp.zeros((*valid.shape, 6)), hyper)
+    return learn(plan, state, rollout, batch, jnp.float32(0), jax.random.key(1), hyper)[0]
+
+
 @pytest.mark.parametrize(("n_choices", "size"), [(5, 16), (16, 16), (40, 16), (61, 30)])
-@pytest.mark.parametrize("base", [STEPS, EPISODES])
-def test_every_choice_counts_once(base, n_choices, size):
+@pytest.mark.parametrize("played", ["run", "whole"])
+def test_every_choice_counts_once(played, n_choices, size, request):
     """As many steps of Adam as hold all choices; the last is padded with rows that do not count."""
-    ppo = dataclasses.replace(base.ppo, minibatch=size, epochs=1)
-    config = resolve(dataclasses.replace(base, method="hierarchical", teacher="none", ppo=ppo))
-    plan = make_plan(config, taught=False)
-    run = experience(plan, 1)
-    state, rollout = jax.tree.map(lambda x: x[0, 0], (run.before, run.rollouts))
+    played = request.getfixturevalue(played)
+    config = played.plan.config
+    config = dataclasses.replace(config, ppo=dataclasses.replace(config.ppo, minibatch=size, epochs=1))
+    state, rollout = jax.tree.map(lambda x: x[0, 0], (played.before, played.rollouts))
     valid = np.zeros(rollout.rows.valid.size, bool)
     valid[:: valid.size // n_choices] = True
     valid[np.flatnonzero(valid)[n_choices:]] = False
-    valid = jnp.asarray(valid.reshape(rollout.rows.valid.shape))
-    rollout = rollout.replace(rows=rollout.rows.replace(valid=valid))
     hyper = make_hyper(config, 8).changed({"ppo.lr": jnp.float32(0)})
-    batch = targets(plan, rollout, jnp.zeros((*valid.shape, 6)), hyper)
-    after, _ = jax.jit(learn, static_argnums=0)(
-        plan, state, rollout, batch, jnp.float32(0), jax.random.key(1), hyper
-    )
+    plan = make_plan(config, taught=False)
+    after = learn_from(plan, state, rollout, valid.reshape(rollout.rows.valid.shape), hyper)
     assert int(after.adam.count) == -(-n_choices // size)
 
 
-def test_whole_episodes_too():
-    config = dataclasses.replace(EPISODES, method="hierarchical", teacher="none")
-    rollouts = experience(make_plan(resolve(config), taught=False), 1).rollouts
-    rows = jax.tree.map(lambda x: np.asarray(x[0, 0]), rollouts.rows)
+def test_whole_episodes_too(whole):
+    rows = jax.tree.map(lambda x: np.asarray(x[0, 0]), whole.rollouts.rows)
     assert rows.valid[0].all()
     # All environments have come to rest before the buffer ends, and choices are fewer than steps.
     assert not rows.valid[-1].any()
-    assert 10 < rows.valid.sum() < int(rollouts.env_steps[0, 0])
+    assert 10 < rows.valid.sum() < int(whole.rollouts.env_steps[0, 0])
