@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.unoptimised
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "adding_a_task.md"
 WHO = ("student", "teacher")

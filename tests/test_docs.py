@@ -2,7 +2,7 @@
 
 Fenced blocks whose info string ends in `test` (```bash test) are run, one page after the other in a folder
 of its own, blocks in order. Only budgets are changed: `python -m jaxteach.run` is given flags for a tiny run
-besides its own.
+besides its own. Of the pages that take long, the tests at every change read the blocks and run none.
 """
 
 import os
@@ -16,13 +16,17 @@ import pytest
 
 from tests.commands import ROOT, TINY
 
+pytestmark = pytest.mark.unoptimised
+
 BLOCK = re.compile(r"^```(bash|python) test\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+LONG = ("environments.md", "report.md")
 TESTED = [page for page in PAGES if BLOCK.search(page.read_text(encoding="utf-8"))]
 PYTHON = f"""#!/bin/sh
 case "$1 $2" in
     "-m jaxteach.run") exec "{sys.executable}" "$@" {" ".join(TINY)} ;;
     "-m jaxteach.evaluate") exec "{sys.executable}" "$@" --episodes 20 ;;
+    "-m jaxteach.report") exec "{sys.executable}" "$@" --episodes 24 ;;
     *) exec "{sys.executable}" "$@" ;;
 esac
 """
@@ -47,7 +51,22 @@ def test_the_readme_is_tested():
     assert ROOT / "README.md" in TESTED
 
 
-@pytest.mark.parametrize("page", TESTED, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in TESTED if page.name in LONG], ids=lambda page: page.name)
+def test_blocks_that_take_long_can_be_read(page):
+    for language, code in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if language == "python":
+            compile(code, page.name, "exec")
+        else:
+            subprocess.run(["bash", "-n", "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name in LONG else [])
+        for page in TESTED
+    ],
+)
 def test_commands_work_as_they_stand(page, tmp_path):
     shims = make_shims(tmp_path / "bin")
     folder = tmp_path / "there"

@@ -18,6 +18,8 @@ from jaxteach.runs.shards import Shard
 from jaxteach.utils.surroundings import how_to_install
 from tests.commands import TINY, apart, here, started
 
+pytestmark = pytest.mark.unoptimised
+
 FLAGS = (*TINY, "--seeds", "4", "--env-steps", "32768")
 
 
@@ -36,6 +38,7 @@ def kill(folder, seconds=300.0):
 
 def test_a_killed_shard_leaves_the_other_and_is_all_that_is_run_again(tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
+    assert apart("run", *FLAGS, "--out", one).status == 0  # first, so that no two processes compile the same
     process = launch(two)
     kill(two / "shards/1-of-2")
     _, said = process.communicate(timeout=300)
@@ -46,12 +49,11 @@ def test_a_killed_shard_leaves_the_other_and_is_all_that_is_run_again(tmp_path):
     assert json.loads((other / "summary.json").read_text())["seeds"] == [0, 1]
     assert "1/2 (has not ended)" in here("merge", two).err
 
-    again = launch(two, of=apart)
+    again = launch(two, of=here)
     assert again.status == 0, again.err
     assert "1 of 2 shards to train" in again.err and "4 seeds" in again.out
     assert (other / "summary.json").stat().st_mtime_ns == written
 
-    assert apart("run", *FLAGS, "--out", one).status == 0
     for name in ("metrics.npz", "params/00000.npz", "params/00001.npz"):
         with np.load(one / name) as ours, np.load(two / name) as theirs:
             for array in ours.files:
@@ -59,7 +61,7 @@ def test_a_killed_shard_leaves_the_other_and_is_all_that_is_run_again(tmp_path):
     rates = [json.loads((run / "summary.json").read_text())["success_rate"] for run in (one, two)]
     assert rates[0] == rates[1]
 
-    third = launch(two, of=apart)
+    third = launch(two, of=here)
     assert third.status == 0 and "0 of 2 shards to train" in third.err
 
 

@@ -14,6 +14,8 @@ from jaxteach.tasks.checks import check_task
 from jaxteach.utils.errors import UserError
 from jaxteach.worlds.minigrid.paper.simple_door_key import SimpleDoorKey
 
+pytestmark = pytest.mark.unoptimised
+
 FOUR = ("colored_door_key", "lava_door_key", "simple_door_key", "two_door")
 
 

@@ -18,6 +18,8 @@ from jaxteach.worlds.minigrid.paper.constants import DONE, DROP, FORWARD, LEFT, 
 from tests.worlds.minigrid.paper.play import draw_layouts, play
 from tests.worlds.minigrid.paper.scenes import scene
 
+pytestmark = pytest.mark.unoptimised
+
 EXPLORE, TO_KEY, TO_DOOR, PICK_UP, PUT_DOWN, OPEN = range(6)
 NEVER = [-1, -1]
 
@@ -131,7 +133,14 @@ def test_one_option(drawing, holds, memory, option, action, ended) -> None:
     assert ask(drawing, holds, memory, option) == (action, ended)
 
 
-@pytest.mark.parametrize("name", ["simple_door_key", "colored_door_key", "two_door"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "colored_door_key",
+        pytest.param("simple_door_key", marks=pytest.mark.slow),
+        pytest.param("two_door", marks=pytest.mark.slow),
+    ],
+)
 def test_options_act_as_a_teacher_who_says_nothing_else(name: str) -> None:
     task = make_task(name)
     language = task.language

@@ -131,21 +131,20 @@ def test_those_not_used_for_longest_make_room(store, path, monkeypatch):
     assert len(list(store.folder.glob(f"*{SUFFIX}"))) == 2
 
 
-def test_a_run_is_the_same_to_the_bit(tmp_path, table, monkeypatch):
-    config = resolve(dataclasses.replace(LONG, seeds=2))
-    plain = train(config, table)
+def test_a_run_is_the_same_to_the_bit(tmp_path, table, monkeypatch, long_program):
+    plain = train(LONG, table, [0, 1], program=long_program)
     store = Store(tmp_path / "programs", lambda line: pytest.fail(line))
     rates = []
     for number in range(2):
         if number == 1:
             monkeypatch.setattr(Part, "exported", lambda part: pytest.fail("this had to be read, not traced"))
-        program = compile_program(config, table, store=store)
-        kept = train(config, table, program=program)
+        program = compile_program(resolve(LONG), table, store=store)
+        kept = train(LONG, table, [0, 1], program=program)
         jax.tree.map(np.testing.assert_array_equal, kept.params, plain.params)
         for name, values in plain.metrics.items():
             np.testing.assert_array_equal(kept.metrics[name], values, err_msg=name)
         rates.append(program.teacher_success)
-    assert rates[0] == rates[1] == compile_program(config, table).teacher_success > 0
+    assert rates[0] == rates[1] == long_program.teacher_success > 0
 
 
 def test_only_what_ships_is_kept(monkeypatch):

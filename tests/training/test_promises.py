@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import pytest
 
 from jaxteach.config import resolve
 from jaxteach.training.loop import init_chunk
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "reproducibility.md"
 
 
+@pytest.mark.unoptimised
 def test_every_width_draws_the_same():
     plan = make_plan(resolve(STEPS), taught=True)
 
@@ -63,7 +65,9 @@ assert session.said == []
 """
 
 
+@pytest.mark.slow
 def test_a_run_over_two_devices_goes_on_to_the_same_bits(tmp_path):
+    """At every end of a segment; tests/runs/test_faults.py kills such a run on as many devices as cores."""
     command = [sys.executable, "-c", TWO_DEVICES, str(tmp_path / "run")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -22,6 +22,8 @@ from jaxteach.worlds.gymnax import GymnaxTask
 from tests.plugins import command, install
 from tests.worlds import chase
 
+pytestmark = pytest.mark.unoptimised
+
 SOURCE = Path(chase.__file__).read_text(encoding="utf-8")
 SMALL = (
     "--seeds 2 --seeds-per-chunk 2 --env-steps 2048 --eval-episodes 20 --student.hidden 8 --rollout.envs 8 "
@@ -59,7 +61,7 @@ def told(*lines: str) -> list[str]:
     return [line for text in lines for line in text.splitlines() if line.startswith("error")]
 
 
-@pytest.mark.parametrize("teacher", ["by-hand.json", "none"])
+@pytest.mark.parametrize("teacher", ["by-hand.json", pytest.param("none", marks=pytest.mark.slow)])
 def test_it_trains_evaluates_and_plots_from_the_command_line(installed: Path, teacher: str) -> None:
     out = installed / f"run-{Path(teacher).stem}"
     done = command(installed, "run", "--task", "chase", "--teacher", teacher, "--out", out, *SMALL.split())

@@ -18,6 +18,8 @@ from jaxteach.worlds.navix import NavixTask
 from jaxteach.worlds.vectors import Symbols
 from tests.plugins import command, install
 
+pytestmark = pytest.mark.unoptimised
+
 SMALL = (
     "--seeds 2 --seeds-per-chunk 2 --env-steps 1024 --eval-episodes 4 --student.hidden 8 --rollout.envs 8 "
 )
@@ -106,10 +108,11 @@ def test_every_symbol_has_a_place() -> None:
     np.testing.assert_array_equal(read, Symbols(1, 1).read(jnp.asarray(cells), jnp))
 
 
+@pytest.mark.slow
 def test_four_rooms_trains_evaluates_and_plots(tmp_path: Path) -> None:
+    """As the taught task below, of states that are larger and without a teacher."""
     flags = ["--task", "Navix-FourRooms-v0", "--teacher", "none", "--variant.max-steps", 30, *SMALL.split()]
-    # navix's states hold typed random keys, which a checkpoint has to take.
-    done = command(tmp_path, "run", *flags, "--checkpoint-every", 1, "--out", "alone")
+    done = command(tmp_path, "run", *flags, "--out", "alone")
     assert done.status == 0, done.err
     done = command(tmp_path, "evaluate", "alone", "--episodes", 4, "--json")
     assert done.status == 0 and len(json.loads(done.out)["seeds"]) == 2, done.err
@@ -121,7 +124,8 @@ def test_a_table_of_primitive_actions_teaches_a_navix_task(tmp_path: Path) -> No
     install(tmp_path, "goal-room", {"jaxteach.tasks": {"goal_room": "goal_room:task"}}, goal_room=TAUGHT)
     (tmp_path / "by-hand.json").write_text(json.dumps(TABLE))
     flags = ["--task", "goal_room", "--teacher", "by-hand.json", *SMALL.split(), "--out", "taught"]
-    done = command(tmp_path, "run", *flags)
+    # navix's states hold typed random keys, which a checkpoint has to take.
+    done = command(tmp_path, "run", *flags, "--checkpoint-every", 1)
     assert done.status == 0, done.err
     summary = json.loads((tmp_path / "taught" / "summary.json").read_text())
     assert summary["teacher_success_rate"] == 1.0
