@@ -268,7 +268,7 @@ def test_other_students_learn_from_whole_episodes_and_sequences(student, table):
 
 @pytest.mark.unoptimised
 def test_groups_of_seeds_one_after_another_learn_what_they_learn_side_by_side(program, training):
-    """Eight seeds, side by side and, as in `program`, in groups: the first update, to what rounding allows."""
+    """Eight seeds, side by side and in groups as in `program`: the first update, to what rounding allows."""
     assert group_size(8) == 4
     plan, ids = program.plan, jnp.arange(8, dtype=jnp.uint32)
     hyper = program.hyper_on_devices(np.arange(8))

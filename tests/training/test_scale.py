@@ -14,9 +14,10 @@ from jaxteach.training.metrics import LOSSES
 from tests.training.conftest import STEPS
 
 ROOT = Path(__file__).parents[2]
+N_SEEDS = 32
 SCALE = dataclasses.replace(
     STEPS,
-    seeds=64,
+    seeds=N_SEEDS,
     env_steps=12_288,
     decay=Decay(start=10.0, floor=0.1, plateau_at=0.3, off_at=0.6),
     student=Student("ego", hidden=32),
@@ -24,7 +25,7 @@ SCALE = dataclasses.replace(
     rollout=Rollout("steps", envs=8, steps=32),
     variant=Variant(room_min=5, room_max=6, max_steps=60),
 )
-"""Sixty-four seeds that do learn: 48 updates each."""
+"""Seeds that do learn: 48 updates each."""
 
 EIGHT_DEVICES = """
 import dataclasses
@@ -38,16 +39,16 @@ from jaxteach.training import train
 from jaxteach.training.metrics import LOSSES
 from tests.training.test_scale import SCALE
 assert jax.local_device_count() == 8
-config = dataclasses.replace(SCALE, seeds_per_chunk=64)
+config = dataclasses.replace(SCALE, seeds_per_chunk=SCALE.seeds)
 training = train(config, load_teacher("chatglm", "simple_door_key"))
 np.savez(sys.argv[1], seed_ids=training.seed_ids, **training.metrics)
 """
 
 
 def metrics_of(width, table):
-    """Metrics of the 64 seeds in chunks of a width, [seed, update]."""
+    """Metrics of the seeds in chunks of a width, [seed, update]."""
     training = train(dataclasses.replace(SCALE, seeds_per_chunk=width), table)
-    assert training.seed_ids.tolist() == list(range(64))
+    assert training.seed_ids.tolist() == list(range(N_SEEDS))
     return training.metrics
 
 
@@ -58,12 +59,12 @@ def narrow(table):
 
 @pytest.fixture(scope="module")
 def wide(table):
-    return metrics_of(64, table)
+    return metrics_of(N_SEEDS, table)
 
 
 @pytest.fixture(scope="module")
 def spread(tmp_path_factory):
-    """The 64 seeds on eight devices, which a process must ask for before it starts."""
+    """The seeds on eight devices, which a process must ask for before it starts."""
     file = tmp_path_factory.mktemp("spread") / "metrics.npz"
     command = [sys.executable, "-c", EIGHT_DEVICES, str(file)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
