@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import os
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +16,7 @@ from jaxteach.tasks import registry
 from jaxteach.teacher.loading import load_teacher
 from jaxteach.teacher.table import PlanTable
 from jaxteach.training import Program, Training, compile_program, train
+from jaxteach.training.exported import Store
 from jaxteach.training.rollout import collect
 from jaxteach.training.state import Plan, init_seed, make_plan
 from tests.training.corridor import CORRIDOR, Corridor
@@ -42,14 +45,17 @@ EPISODES = Config(
 LONG = Config(
     seeds=3,
     seeds_per_chunk=2,
-    env_steps=1024,
-    eval_episodes=5,
+    env_steps=4096,
+    eval_episodes=20,
     student=Student("ego", hidden=8),
-    ppo=PPO(epochs=1, minibatch=16),
-    rollout=Rollout("steps", envs=4, steps=8),
-    variant=VARIANT,
+    ppo=PPO(epochs=1, minibatch=32),
+    rollout=Rollout("steps", envs=8, steps=16),
+    variant=Variant(room_min=5, room_max=6, n_lava=2, max_steps=30),
 )
-"""Two chunks of four segments: for what happens between them."""
+"""Two chunks of four segments: for what happens between them. What `TINY` is to commands, so that they share
+a program."""
+STORE = Store(Path(os.environ["JAXTEACH_CACHE"]) / "programs", lambda line: None)
+"""Where commands look for it."""
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +81,7 @@ def training(program: Program, table: PlanTable) -> Training:
 @pytest.fixture(scope="session")
 def long_program(table: PlanTable) -> Program:
     """`LONG`, compiled."""
-    return compile_program(resolve(LONG), table)
+    return compile_program(resolve(LONG), table, store=STORE)
 
 
 @pytest.fixture(scope="session")

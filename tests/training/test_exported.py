@@ -15,7 +15,7 @@ from jaxteach.student.registry import DISTILLATIONS
 from jaxteach.training import compile_program, exported, train
 from jaxteach.training.compilation import ships
 from jaxteach.training.exported import SUFFIX, Part, Store, surroundings
-from tests.training.conftest import LONG
+from tests.training.conftest import LONG, STORE
 
 FACTS = {**surroundings(), "configuration": "small"}
 X = {"a": np.arange(9, dtype=np.float32).reshape(3, 3) + np.eye(3, dtype=np.float32)}
@@ -131,20 +131,18 @@ def test_those_not_used_for_longest_make_room(store, path, monkeypatch):
     assert len(list(store.folder.glob(f"*{SUFFIX}"))) == 2
 
 
-def test_a_run_is_the_same_to_the_bit(tmp_path, table, monkeypatch, long_program):
-    plain = train(LONG, table, [0, 1], program=long_program)
-    store = Store(tmp_path / "programs", lambda line: pytest.fail(line))
+def test_a_run_is_the_same_to_the_bit(table, monkeypatch, long_program):
+    without = compile_program(resolve(LONG), table)
+    plain = train(LONG, table, [0, 1], program=without)
+    monkeypatch.setattr(Part, "exported", lambda part: pytest.fail("this had to be read, not traced"))
     rates = []
-    for number in range(2):
-        if number == 1:
-            monkeypatch.setattr(Part, "exported", lambda part: pytest.fail("this had to be read, not traced"))
-        program = compile_program(resolve(LONG), table, store=store)
+    for program in (long_program, compile_program(resolve(LONG), table, store=STORE)):
         kept = train(LONG, table, [0, 1], program=program)
         jax.tree.map(np.testing.assert_array_equal, kept.params, plain.params)
         for name, values in plain.metrics.items():
             np.testing.assert_array_equal(kept.metrics[name], values, err_msg=name)
         rates.append(program.teacher_success)
-    assert rates[0] == rates[1] == long_program.teacher_success > 0
+    assert rates[0] == rates[1] == without.teacher_success > 0
 
 
 def test_only_what_ships_is_kept(monkeypatch):

@@ -85,7 +85,7 @@ import sys
 assert not any(name.partition(".")[0] == "jaxteach" for name in sys.modules)
 assert sorted(params) == sorted(f"{a}/{b}" for a in state["params"] for b in state["params"][a])
 assert kernel.shape[0] == 2 and type(kernel) is np.ndarray and np.isfinite(kernel).all()
-assert state["env_steps"].tolist() == [512, 512] and state["env"]["memory"].dtype == np.int32
+assert state["env_steps"].tolist() == [2048, 2048] and state["env"]["memory"].dtype == np.int32
 assert log["policy_loss"].shape == (16, 1)
 assert sorted(facts) == ["fingerprint", "origins", "seconds", "sha256"]
 """
