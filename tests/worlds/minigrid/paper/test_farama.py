@@ -13,6 +13,8 @@ from tests.worlds.minigrid.paper.farama import MAX_STEPS, FaramaRoom
 from tests.worlds.minigrid.paper.play import draw_layouts, grids_of, play, read_grids
 from tests.worlds.minigrid.paper.wander import episode
 
+pytestmark = pytest.mark.unoptimised
+
 COMPARED = ("grid", "seen", "obs", "position", "direction", "carrying", "reward", "terminated", "truncated")
 
 # What must have happened at least once in every task, or the comparison proves little.
