@@ -17,10 +17,11 @@ from jaxteach.run import read_options
 from jaxteach.runs.shards import Shard
 from jaxteach.utils.surroundings import how_to_install
 from tests.commands import TINY, apart, here, started
+from tests.runs.test_faults import FLAGS as QUICK
 
 pytestmark = pytest.mark.unoptimised
 
-FLAGS = (*TINY, "--seeds", "4", "--env-steps", "32768")
+FLAGS = (*QUICK, "--seeds", "4")
 
 
 def launch(out, *arguments, of=started):

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,11 +13,13 @@ import numpy as np
 import pytest
 
 from jaxteach import make_task
+from jaxteach.tasks import registry
 from jaxteach.tasks.checks import check_task
 from jaxteach.utils.errors import UserError
 from jaxteach.worlds.navix import NavixTask
 from jaxteach.worlds.vectors import Symbols
-from tests.plugins import command, install
+from tests.commands import here
+from tests.plugins import command
 
 pytestmark = pytest.mark.unoptimised
 
@@ -129,16 +132,21 @@ def test_four_rooms_trains_evaluates_and_plots(tmp_path: Path) -> None:
     assert done.status == 0, done.err
 
 
-def test_a_table_of_primitive_actions_teaches_a_navix_task(tmp_path: Path) -> None:
-    install(tmp_path, "goal-room", {"jaxteach.tasks": {"goal_room": "goal_room:task"}}, goal_room=TAUGHT)
+def test_a_table_of_primitive_actions_teaches_a_navix_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names: dict[str, Any] = {}
+    exec(TAUGHT, names)
+    monkeypatch.setitem(registry._tasks._registered, "goal_room", names["task"])
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "by-hand.json").write_text(json.dumps(TABLE))
     flags = ["--task", "goal_room", "--teacher", "by-hand.json", *SMALL.split(), "--out", "taught"]
     # navix's states hold typed random keys, which a checkpoint has to take.
-    done = command(tmp_path, "run", *flags, "--checkpoint-every", 1)
+    done = here("run", *flags, "--checkpoint-every", 1)
     assert done.status == 0, done.err
     summary = json.loads((tmp_path / "taught" / "summary.json").read_text())
     assert summary["teacher_success_rate"] == 1.0
-    done = command(tmp_path, "evaluate", "taught", "--episodes", 4)
+    done = here("evaluate", "taught", "--episodes", 4)
     assert done.status == 0, done.err
 
 
