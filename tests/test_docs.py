@@ -2,8 +2,8 @@
 
 Fenced blocks whose info string ends in `test` (```bash test) are run, one page after the other in a folder
 of its own, blocks in order. Only budgets are changed: `python -m jaxteach.run` is given flags for a tiny run
-besides its own. At every change README.md is run within this process, which shares compiled programs with
-other tests, and of the pages that take long the blocks are read alone; `make test-slow` runs them as they are.
+its own. At every change README.md is run within this process, which shares compiled programs with others, and
+of the pages that take long the blocks are read alone: `make test-slow` runs them as they are.
 """
 
 import os

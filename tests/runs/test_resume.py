@@ -207,7 +207,7 @@ def another(value):
     return OBJECTS
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_configuration_with_any_value_of_another_type(command, stopped, data):
     path, before = stopped / "config.json", files(stopped)
