@@ -160,7 +160,7 @@ def test_soft_and_hard_are_compiled_alike():
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("mode", ["argmax", "held"])
+@pytest.mark.parametrize("mode", [pytest.param("argmax", marks=pytest.mark.slow), "held"])
 def test_errors_come_on_top(mode):
     table = load_table("chatglm", TASK.name, TASK.language)
     obs, memory = (part[:256] for part in random_play(TASK))

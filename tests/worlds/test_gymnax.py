@@ -149,7 +149,7 @@ def config_for(**changes: Any) -> Config:
     )
 
 
-@pytest.mark.parametrize("taught", [True, False])
+@pytest.mark.parametrize("taught", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_returns_are_the_sums_of_rewards_of_the_same_episodes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taught: bool
 ) -> None:
