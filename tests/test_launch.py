@@ -50,7 +50,7 @@ def test_a_killed_shard_leaves_the_other_and_is_all_that_is_run_again(tmp_path):
     assert json.loads((other / "summary.json").read_text())["seeds"] == [0, 1]
     assert "1/2 (has not ended)" in here("merge", two).err
 
-    again = launch(two, of=here)
+    again = launch(two, of=apart)
     assert again.status == 0, again.err
     assert "1 of 2 shards to train" in again.err and "4 seeds" in again.out
     assert (other / "summary.json").stat().st_mtime_ns == written
