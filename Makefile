@@ -11,14 +11,20 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 12))
 
 comma := ,
 
-.PHONY: run test lint dist docs figures figures-quick test-docs test-slurm test-gpu test-llm locks
+.PHONY: run test test-slow lint dist docs figures figures-quick test-docs test-slurm test-gpu test-llm locks
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
 	$(BIN)/python -m jaxteach.run --decay linear_plateau
 
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
 test: lint
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(PYTEST)
+
+# The larger half: every level and page, whole figures, twenty kills. Those below have targets of their own.
+test-slow: $(VENV)/.installed-test
+	$(PYTEST) -m slow --ignore tests/test_site.py --ignore tests/runs/test_slurm.py
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

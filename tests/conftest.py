@@ -2,10 +2,15 @@
 
 import os
 import signal
+from collections.abc import Generator
 from pathlib import Path
+from unittest import mock
 
 import hypothesis
 import jax
+import pytest
+
+from jaxteach.utils.numerics import FIXED
 
 # Entry points started by tests read the same variable, so that they share compiled programs with the tests.
 CACHE = os.environ.setdefault("JAXTEACH_CACHE", str(Path(__file__).parents[1] / ".jax_cache"))
@@ -21,3 +26,23 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "house")
+
+UNOPTIMISED = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+"""What `jax_disable_most_optimizations` stands for, as the processes that tests start are told it."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Have XLA compile in two thirds of the time for tests marked `unoptimised`, fixtures included.
+
+    For files whose promises are about rules, files and messages, not about the bits of what ships.
+    """
+    if item.get_closest_marker("unoptimised") is None:
+        return (yield)
+    setting = "jax_disable_most_optimizations"
+    with mock.patch.dict(FIXED, {setting: True}), mock.patch.dict(os.environ, XLA_FLAGS=UNOPTIMISED):
+        jax.config.update(setting, True)
+        try:
+            return (yield)
+        finally:
+            jax.config.update(setting, False)

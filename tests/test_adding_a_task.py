@@ -1,5 +1,10 @@
-"""docs/adding_a_task.md, run as it stands in a copy of the repository."""
+"""docs/adding_a_task.md, run as it stands in a copy of the repository.
 
+The whole walk is slow: at every change its first half is run, which writes the task and its table. That tasks
+of a package of one's own train and are evaluated is tested then in tests/worlds/test_gymnax.py.
+"""
+
+import json
 import os
 import re
 import shutil
@@ -9,10 +14,31 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.unoptimised
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "adding_a_task.md"
 WHO = ("student", "teacher")
 BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Do what the page says before it trains; the folder it was done in, and what was printed."""
+    folder, session = tmp_path_factory.mktemp("written"), []
+    for language, file, code in BLOCK.findall(PAGE.read_text(encoding="utf-8")):
+        if "jaxteach.train(" in code:
+            break
+        if file:
+            (folder / file).write_text(code, encoding="utf-8")
+        else:
+            assert language == "python"
+            session.append(code)
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, "-c", "\n".join(session)]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -60,20 +86,24 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     return folder, printed
 
 
-def test_the_captions_are_those_on_the_page(walked: tuple[Path, list[str]]) -> None:
-    _, (python, *_) = walked
-    captions = [line for line in python.splitlines() if line.startswith("Agent sees")]
+def test_the_captions_are_those_on_the_page(written: tuple[Path, str]) -> None:
+    folder, printed = written
+    captions = [line for line in printed.splitlines() if line.startswith("Agent sees")]
     assert len(captions) == 6
     shown = "\n".join(f"    {caption}" for caption in captions)
     assert shown in PAGE.read_text(encoding="utf-8")
+    table = json.loads((folder / "by-hand.json").read_text(encoding="utf-8"))
+    assert [state["text"] for state in table["states"]] == captions
 
 
+@pytest.mark.slow
 def test_the_student_learns_as_the_page_says(walked: tuple[Path, list[str]]) -> None:
     _, (python, *_) = walked
     early, late = (float(rate) for rate in re.findall(r"^success (\S+)$", python, re.MULTILINE))
     assert late > 0.85 and late - early > 0.2
 
 
+@pytest.mark.slow
 def test_the_commands_know_the_task(walked: tuple[Path, list[str]]) -> None:
     folder, (_, tables, runs) = walked
     assert "sensible options 1.00" in tables

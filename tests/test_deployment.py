@@ -1,10 +1,8 @@
 """A student trained here plays as well in Farama's engine, driven through `load_policy` alone."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,29 +11,36 @@ from scipy.stats import binomtest
 
 from jaxteach import load_policy
 from jaxteach.tasks import make_task
+from tests.commands import apart, here
 from tests.worlds.minigrid.paper.farama import FaramaRoom
 from tests.worlds.minigrid.paper.play import draw_layouts, grids_of
 
 TASK = "simple_door_key"
 EPISODES = 300
-SOURCE = Path(__file__).parents[1] / "src"
+pytestmark = pytest.mark.unoptimised
 
 
-@pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of one student, trained as a user would, just long enough to be good but not perfect."""
+@dataclass(frozen=True)
+class Student:
+    """Attributes: its policy in NumPy, and how it fared here."""
+
+    policy: Any
+    here: Mapping[str, Any]
+
+
+@pytest.fixture(scope="session", params=["shipped", pytest.param("trained", marks=pytest.mark.slow)])
+def student(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Student:
+    """The student that ships, or one trained as a user would, long enough to be good but not perfect."""
+    if request.param == "shipped":
+        name = f"pretrained/{TASK}"
+        done = here("evaluate", name, "--episodes", 2000, "--json")
+        assert done.status == 0, done.err
+        return Student(load_policy(name), json.loads(done.out))
     folder = tmp_path_factory.mktemp("deployment") / "run"
     flags = ["--task", TASK, "--seeds", "1", "--seeds-per-chunk", "1", "--env-steps", "24576"]
-    flags += ["--eval-episodes", "4000", "--out", str(folder)]
-    result = subprocess.run(
-        [sys.executable, "-m", "jaxteach.run", *flags],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(SOURCE)},
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    return folder
+    done = apart("run", *flags, "--eval-episodes", "4000", "--out", folder)
+    assert done.status == 0, done.err
+    return Student(load_policy(folder, 0), json.loads((folder / "summary.json").read_text()))
 
 
 def play_in_farama(policy: Any, seed: int, n: int) -> np.ndarray:
@@ -66,19 +71,18 @@ def interval(returns: np.ndarray) -> tuple[float, float]:
     return found.low, found.high
 
 
-def test_a_student_succeeds_in_farama_as_often_as_here(run: Path) -> None:
-    here = json.loads((run / "summary.json").read_text())
-    success, mean_return = here["success_rate"]["mean"], here["return"]["mean"]
+def test_a_student_succeeds_in_farama_as_often_as_here(student: Student) -> None:
+    success, mean_return = student.here["success_rate"]["mean"], student.here["return"]["mean"]
     assert success > 0.8  # else there would be nothing to compare
-    returns = play_in_farama(load_policy(run, 0), seed=11, n=EPISODES)
+    returns = play_in_farama(student.policy, seed=11, n=EPISODES)
     low, high = interval(returns)
     assert low <= success <= high
     assert abs(returns.mean() - mean_return) < 3.5 * returns.std() / np.sqrt(EPISODES)
 
 
-def test_the_comparison_tells_a_misled_student(run: Path) -> None:
+def test_the_comparison_tells_a_misled_student(student: Student) -> None:
     # Maps read as [column, row]: were the engines to differ so, the test above would fail.
-    policy = load_policy(run, 0)
+    policy = student.policy
 
     class Transposed:
         reset = staticmethod(policy.reset)
@@ -86,5 +90,5 @@ def test_the_comparison_tells_a_misled_student(run: Path) -> None:
         def __call__(self, obs: np.ndarray) -> np.ndarray:
             return policy(obs.swapaxes(1, 2))
 
-    here = json.loads((run / "summary.json").read_text())["success_rate"]["mean"]
-    assert interval(play_in_farama(Transposed(), seed=11, n=60))[1] < here
+    returns = play_in_farama(Transposed(), seed=11, n=60)
+    assert interval(returns)[1] < student.here["success_rate"]["mean"]

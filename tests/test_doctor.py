@@ -26,6 +26,7 @@ def examined(monkeypatch, capsys):
     return run
 
 
+@pytest.mark.unoptimised
 def test_all_is_well(examined):
     code, lines = examined()
     assert [line for line in lines if line.startswith("WRONG")] == []

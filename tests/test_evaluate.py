@@ -48,11 +48,13 @@ def test_a_table_for_people(run):
     assert all("IQM" in line and "over 2 seeds" in line for line in lines[1:])
 
 
+@pytest.mark.unoptimised
 def test_greedy_students_play_otherwise(run):
     assert evaluated(run, "--greedy")["greedy"] is True
     assert evaluated(run, "--greedy")["length"] != evaluated(run)["length"]
 
 
+@pytest.mark.unoptimised
 def test_students_on_another_variant(run):
     # Rooms without lava, and 150 steps: hardly ever over early.
     result = evaluated(run, "--task", "simple_door_key:large_rooms")
@@ -60,6 +62,7 @@ def test_students_on_another_variant(run):
     assert result["length"]["mean"] > 100
 
 
+@pytest.mark.unoptimised
 def test_the_teacher_of_a_run_plays_the_runs_own_task(run):
     result = evaluated(run, "--who", "teacher")
     assert (result["who"], result["teacher"]["name"], len(result["teacher"]["sha256"])) == (
@@ -72,6 +75,7 @@ def test_the_teacher_of_a_run_plays_the_runs_own_task(run):
     assert result["length"]["mean"] < 30
 
 
+@pytest.mark.unoptimised
 def test_a_teacher_without_a_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     arguments = ("--who", "teacher", "--task", "simple_door_key", "--teacher", "rule-ideal")

@@ -9,6 +9,8 @@ import pytest
 from tests.commands import ROOT
 from tests.plugins import command, install, python
 
+pytestmark = pytest.mark.unoptimised
+
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILES = {file: code for _, file, code in BLOCK.findall(PAGE) if file}

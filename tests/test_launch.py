@@ -17,8 +17,11 @@ from jaxteach.run import read_options
 from jaxteach.runs.shards import Shard
 from jaxteach.utils.surroundings import how_to_install
 from tests.commands import TINY, apart, here, started
+from tests.runs.test_faults import FLAGS as QUICK
 
-FLAGS = (*TINY, "--seeds", "4", "--env-steps", "32768")
+pytestmark = pytest.mark.unoptimised
+
+FLAGS = (*QUICK, "--seeds", "4")
 
 
 def launch(out, *arguments, of=started):
@@ -36,6 +39,7 @@ def kill(folder, seconds=300.0):
 
 def test_a_killed_shard_leaves_the_other_and_is_all_that_is_run_again(tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
+    assert apart("run", *FLAGS, "--out", one).status == 0  # first, so that no two processes compile the same
     process = launch(two)
     kill(two / "shards/1-of-2")
     _, said = process.communicate(timeout=300)
@@ -51,7 +55,6 @@ def test_a_killed_shard_leaves_the_other_and_is_all_that_is_run_again(tmp_path):
     assert "1 of 2 shards to train" in again.err and "4 seeds" in again.out
     assert (other / "summary.json").stat().st_mtime_ns == written
 
-    assert apart("run", *FLAGS, "--out", one).status == 0
     for name in ("metrics.npz", "params/00000.npz", "params/00001.npz"):
         with np.load(one / name) as ours, np.load(two / name) as theirs:
             for array in ours.files:
@@ -59,7 +62,7 @@ def test_a_killed_shard_leaves_the_other_and_is_all_that_is_run_again(tmp_path):
     rates = [json.loads((run / "summary.json").read_text())["success_rate"] for run in (one, two)]
     assert rates[0] == rates[1]
 
-    third = launch(two, of=apart)
+    third = launch(two, of=here)
     assert third.status == 0 and "0 of 2 shards to train" in third.err
 
 

@@ -17,7 +17,7 @@ def shard(out, index, *arguments):
     return here("run", *TINY, "--out", out, "--shard", f"{index}/2", *arguments)
 
 
-@pytest.fixture(scope="module", params=FLAGS)
+@pytest.fixture(scope="module", params=["seeds", pytest.param("sweep", marks=pytest.mark.slow)])
 def runs(request, tmp_path_factory):
     """One process's folder, and that of two shards, not joined yet."""
     base = tmp_path_factory.mktemp(request.param)

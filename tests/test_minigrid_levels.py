@@ -9,6 +9,8 @@ import pytest
 from jaxteach import load_policy
 from tests.commands import here
 
+pytestmark = pytest.mark.unoptimised
+
 SMALL = (
     "--task MiniGrid-Empty-5x5-v0 --teacher none --seeds 2 --seeds-per-chunk 2 --env-steps 1024 "
     "--eval-episodes 8 --student.hidden 8 --rollout.envs 8 --ppo.minibatch 32 --ppo.epochs 1"

@@ -288,8 +288,12 @@ def test_help_is_light():
     assert done.stdout == "set()\n"
 
 
+@pytest.mark.slow
 def test_wrong_rows_of_a_corrupted_table_lead_the_audit(tmp_path):
-    """A small but real run: its students learn, and learn where not to listen."""
+    """A small but real run: its students learn, and learn where not to listen.
+
+    What it takes, by hand and in plays of one episode each: tests/reporting/test_audit.py.
+    """
     run = "--seeds 2 --seeds-per-chunk 2 --env-steps 24576 --eval-episodes 20 --corrupt.share 0.2".split()
     assert here("run", *run, "--out", tmp_path / "run").status == 0
     done = here("report", tmp_path / "run", "--episodes", 256, "--shown", 0)

@@ -166,7 +166,7 @@ def test_help_is_quick_and_complete(command):
 
 def test_ctrl_c_leaves_a_usable_run(tmp_path):
     folder = tmp_path / "run"
-    process = started("run", *TINY, "--seeds", 50_000, "--out", folder)
+    process = started("run", *TINY, "--seeds", 50_000, "--host-devices", 1, "--out", folder)
     while not (folder / "metrics.jsonl").exists():
         assert process.poll() is None, process.communicate()
         time.sleep(0.1)

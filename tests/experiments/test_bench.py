@@ -159,6 +159,7 @@ def test_ratios_of_levels_by_hand():
     assert rows[3].ratio("navix") is None and rows[0].to_json()["timings"]["ours"]["rate"] == 60.0
 
 
+@pytest.mark.unoptimised
 def test_a_level_is_stepped_with_the_image_consumed():
     ours = levels.Level("MiniGrid-Empty-5x5-v0")
     state = ours.reset(jax.random.key(0), 4)
@@ -259,6 +260,7 @@ def test_every_byte_is_summed_for_each_environment():
     np.testing.assert_array_equal(total, 5 * 2 * 3 * 4 * np.arange(200))
 
 
+@pytest.mark.unoptimised
 def test_random_play_sums_what_the_task_observes():
     ours = Ours(suite.TASK)
     state = ours.reset(jax.random.key(0), 4)
@@ -270,6 +272,7 @@ def test_random_play_sums_what_the_task_observes():
     np.testing.assert_array_equal(total, seen.sum(axis=(1, 2, 3), dtype=np.uint32))
 
 
+@pytest.mark.unoptimised
 def test_a_stage_from_end_to_end():
     variants = {"ours: observation": lambda: random_play(Ours(suite.TASK), 8, 3, 1)}
     size = suite.SIZES["quick"]

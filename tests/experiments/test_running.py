@@ -15,6 +15,8 @@ from jaxteach.config import Corrupt, Decay, Student, check, resolve
 from jaxteach.run import read_options
 from tests.training.conftest import STEPS
 
+pytestmark = pytest.mark.unoptimised
+
 TINY = dataclasses.replace(STEPS, seeds=2, seeds_per_chunk=2, first_seed=1000)
 JOBS = [
     Job("taught", TINY),

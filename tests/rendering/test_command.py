@@ -16,6 +16,8 @@ from jaxteach.tasks import make_task
 from jaxteach.teacher.loading import load_teacher
 from jaxteach.utils.errors import cli
 
+pytestmark = pytest.mark.unoptimised
+
 
 @pytest.fixture
 def render(monkeypatch, capsys):

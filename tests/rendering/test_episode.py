@@ -11,6 +11,8 @@ from jaxteach.teacher.loading import load_teacher
 from jaxteach.worlds.minigrid.paper import constants as c
 from tests.worlds.minigrid.paper.play import rows_of
 
+pytestmark = pytest.mark.unoptimised
+
 
 class Always:
     """A student that knows one action, or (None) chooses evenly."""

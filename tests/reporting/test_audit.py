@@ -151,6 +151,7 @@ def played():
     return plan.task, plan.student, teacher, plan.student.init(jax.random.key(0))
 
 
+@pytest.mark.unoptimised
 def test_an_episode_is_the_same_wherever_it_is_played(played):
     numbers = np.arange(LANES + 9)
     whole, some = play_episodes(*played, numbers), play_episodes(*played, numbers[::-1][:5])
@@ -163,6 +164,7 @@ def test_an_episode_is_the_same_wherever_it_is_played(played):
 
 
 @pytest.mark.parametrize("follow", [True, False])
+@pytest.mark.unoptimised
 def test_a_student_acts_otherwise_in_one_state_alone_and_from_there_on_episodes_part(played, follow):
     numbers = np.arange(64)
     own = play_episodes(*played, numbers)

@@ -16,7 +16,7 @@ import pytest
 ROUNDS = int(os.environ.get("JAXTEACH_FAULT_ROUNDS", "20"))
 FLAGS = (
     "--seeds 3 --seeds-per-chunk 2 --env-steps 40960 --eval-episodes 5 --student.hidden 8 --ppo.epochs 1 "
-    "--ppo.minibatch 16 --rollout.envs 4 --rollout.steps 8 --variant.room-min 5 --variant.room-max 6 "
+    "--ppo.minibatch 16 --rollout.envs 4 --rollout.steps 8 --task MiniGrid-Empty-5x5-v0 --teacher none "
     "--variant.max-steps 20"
 ).split()
 KINDS = ("training", "starting", "writing")
@@ -90,7 +90,8 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return arrays(folder)
 
 
-@pytest.mark.parametrize("rounds", [3, pytest.param(ROUNDS, marks=pytest.mark.slow)])
+@pytest.mark.unoptimised
+@pytest.mark.parametrize("rounds", [1, pytest.param(ROUNDS, marks=pytest.mark.slow)])
 def test_killed_at_random_moments(tmp_path: Path, uninterrupted: dict[str, bytes], rounds: int) -> None:
     """Kills in turn while it trains, before (start, lock, restoring, rewinding), and within a write."""
     folder, moments = tmp_path / "run", random.Random(rounds)

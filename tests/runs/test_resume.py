@@ -19,13 +19,8 @@ from jaxteach.utils import errors
 from jaxteach.utils import jax_setup as backend
 from jaxteach.utils import signals as stopping
 from jaxteach.utils.lock import FolderLock
+from tests.commands import TINY as FLAGS
 from tests.training.conftest import LONG
-
-FLAGS = (
-    "--seeds 3 --seeds-per-chunk 2 --env-steps 1024 --eval-episodes 5 --student.hidden 8 --ppo.epochs 1 "
-    "--ppo.minibatch 16 --rollout.envs 4 --rollout.steps 8 --variant.room-min 5 --variant.room-max 6 "
-    "--variant.n-lava 2 --variant.max-steps 20"
-).split()
 
 
 @pytest.fixture
@@ -212,7 +207,7 @@ def another(value):
     return OBJECTS
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_configuration_with_any_value_of_another_type(command, stopped, data):
     path, before = stopped / "config.json", files(stopped)

@@ -14,6 +14,8 @@ from jaxteach.tasks.checks import check_task
 from jaxteach.utils.errors import UserError
 from jaxteach.worlds.minigrid.paper.simple_door_key import SimpleDoorKey
 
+pytestmark = pytest.mark.unoptimised
+
 FOUR = ("colored_door_key", "lava_door_key", "simple_door_key", "two_door")
 
 
@@ -89,12 +91,23 @@ def test_navix_draws_the_room_that_is_there() -> None:
     assert len(rooms) >= 5
 
 
-def test_navixs_own_agent_trains_on_a_registered_task() -> None:
+def navixs_agent() -> PPO:
+    """navix's own, for three updates."""
     tasks.register_navix()
     env = navix.make("Navix-SimpleDoorKey-v0", rendering=False, max_steps=12)
     settings = PPOHparams(budget=3 * 8 * 16, num_envs=8, num_steps=16, num_minibatches=2)
-    agent = PPO(hparams=settings, network=ActorCritic(7, ConvEncoder(), ConvEncoder()), env=env)
-    state, logs = jax.jit(agent.train)(jax.random.key(0))
+    return PPO(hparams=settings, network=ActorCritic(7, ConvEncoder(), ConvEncoder()), env=env)
+
+
+def test_navixs_own_agent_takes_a_registered_task() -> None:
+    """All that it does with one is traced; what a step does is compared in test_navix_environment.py."""
+    _, logs = jax.eval_shape(navixs_agent().train, jax.random.key(0))
+    assert logs["agent/train/done_mask"].shape[0] == 3
+
+
+@pytest.mark.slow
+def test_navixs_own_agent_trains_on_a_registered_task() -> None:
+    state, logs = jax.jit(navixs_agent().train)(jax.random.key(0))
     assert int(state.frames) == 3 * 8 * 16 and int(state.step) == 6
     assert np.isfinite(logs["agent/diagnostics/total_loss"]).all()
     assert logs["agent/train/lengths"].max() == 12  # episodes end, and begin again

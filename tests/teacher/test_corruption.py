@@ -15,6 +15,8 @@ from jaxteach.teacher.policy import compile_teacher, teacher_policy
 from jaxteach.utils.errors import UserError
 from tests.worlds.minigrid.paper.play import draw_layouts, play
 
+pytestmark = pytest.mark.unoptimised
+
 
 @functools.cache
 def chatglm(task: str = "simple_door_key") -> PlanTable:

@@ -16,6 +16,8 @@ from tests.teacher.test_policy import BOTH, KEY, KEY_AHEAD, KEY_AWAY, random_pla
 from tests.worlds.minigrid.paper.play import caption_of, rows_of
 from tests.worlds.minigrid.paper.scenes import scene
 
+pytestmark = pytest.mark.unoptimised
+
 TASK = task_named("simple_door_key")
 CAPTIONS = [state.text for state in TASK.language.states]
 policy = jax.jit(teacher_policy, static_argnums=1)
@@ -101,7 +103,9 @@ def test_probabilities_that_miss_one_leave_no_gap():
     assert actions(teacher, KEY_AWAY, [1, 1], [0.0, 0.34, last]) == [PICKUP, DROP, RIGHT]
 
 
-@pytest.mark.parametrize("name", ["simple_door_key", "colored_door_key"])
+@pytest.mark.parametrize(
+    "name", ["simple_door_key", pytest.param("colored_door_key", marks=pytest.mark.slow)]
+)
 def test_over_episodes_held_is_soft_on_average(name):
     task = task_named(name)
     table = load_table("chatglm", name, task.language)
@@ -156,7 +160,7 @@ def test_soft_and_hard_are_compiled_alike():
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("mode", ["argmax", "held"])
+@pytest.mark.parametrize("mode", [pytest.param("argmax", marks=pytest.mark.slow), "held"])
 def test_errors_come_on_top(mode):
     table = load_table("chatglm", TASK.name, TASK.language)
     obs, memory = (part[:256] for part in random_play(TASK))

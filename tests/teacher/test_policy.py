@@ -17,6 +17,8 @@ from jaxteach.worlds.minigrid.paper.task import Task
 from tests.worlds.minigrid.paper.play import caption_of, draw_layouts, play, rows_of
 from tests.worlds.minigrid.paper.scenes import scene
 
+pytestmark = pytest.mark.unoptimised
+
 policy = jax.jit(teacher_policy, static_argnums=1)
 
 

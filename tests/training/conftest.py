@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import os
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,13 +12,14 @@ import jax.numpy as jnp
 import pytest
 
 from jaxteach.config import PPO, Config, Decay, Rollout, Student, Variant, resolve
+from jaxteach.tasks import registry
 from jaxteach.teacher.loading import load_teacher
 from jaxteach.teacher.table import PlanTable
 from jaxteach.training import Program, Training, compile_program, train
+from jaxteach.training.exported import Store
 from jaxteach.training.rollout import collect
 from jaxteach.training.state import Plan, init_seed, make_plan
-from jaxteach.worlds.minigrid.paper.constants import LEFT
-from jaxteach.worlds.minigrid.paper.simple_door_key import SimpleDoorKey
+from tests.training.corridor import CORRIDOR, Corridor
 
 # Small rooms with much lava and little time: random play is enough for episodes to end in every way.
 VARIANT = Variant(room_min=5, room_max=6, n_lava=2, max_steps=20)
@@ -42,14 +45,17 @@ EPISODES = Config(
 LONG = Config(
     seeds=3,
     seeds_per_chunk=2,
-    env_steps=1024,
-    eval_episodes=5,
+    env_steps=4096,
+    eval_episodes=20,
     student=Student("ego", hidden=8),
-    ppo=PPO(epochs=1, minibatch=16),
-    rollout=Rollout("steps", envs=4, steps=8),
-    variant=VARIANT,
+    ppo=PPO(epochs=1, minibatch=32),
+    rollout=Rollout("steps", envs=8, steps=16),
+    variant=Variant(room_min=5, room_max=6, n_lava=2, max_steps=30),
 )
-"""Two chunks of four segments: for what happens between them."""
+"""Two chunks of four segments: for what happens between them. What `TINY` is to commands, so that they share
+a program."""
+STORE = Store(Path(os.environ["JAXTEACH_CACHE"]) / "programs", lambda line: None)
+"""Where commands look for it."""
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +81,7 @@ def training(program: Program, table: PlanTable) -> Training:
 @pytest.fixture(scope="session")
 def long_program(table: PlanTable) -> Program:
     """`LONG`, compiled."""
-    return compile_program(resolve(LONG), table)
+    return compile_program(resolve(LONG), table, store=STORE)
 
 
 @pytest.fixture(scope="session")
@@ -109,36 +115,44 @@ def by_steps() -> SimpleNamespace:
     return experience(make_plan(resolve(STEPS), taught=True), 5)
 
 
-class Dense(SimpleDoorKey):
+def in_corridor(config: Config) -> Plan:
+    """The plan of a taught run in the corridor, which is quickly compiled."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(registry._tasks._registered, CORRIDOR.name, CORRIDOR)
+        config = dataclasses.replace(config, task=CORRIDOR.name, variant=Variant())
+        return make_plan(resolve(config), taught=True)
+
+
+class Dense(Corridor):
     """Every step is rewarded, and an episode that lasts to the time limit is a success."""
 
     def step(self, state, action):
         state, outcome = super().step(state, action)
-        reward = jnp.where(action == LEFT, 0.5, -0.25)
+        reward = jnp.where(action == 0, 0.5, -0.25)
         return state, outcome.replace(reward=reward, success=outcome.truncated)
 
 
-def dense(plan: Plan) -> Plan:
+def dense(config: Config) -> Plan:
     """A plan with dense rewards."""
-    return dataclasses.replace(plan, task=Dense.make(room_min=5, room_max=6, n_lava=2, max_steps=20))
+    return dataclasses.replace(in_corridor(config), task=Dense())
 
 
 @pytest.fixture(scope="session")
 def by_steps_dense() -> SimpleNamespace:
-    """As `by_steps`, with dense rewards."""
-    return experience(dense(make_plan(resolve(STEPS), taught=True)), 5)
+    """As `by_steps`, in the corridor with dense rewards."""
+    return experience(dense(STEPS), 5)
 
 
 @pytest.fixture(scope="session")
 def by_episodes_dense() -> SimpleNamespace:
     """As `by_episodes`, with dense rewards."""
-    return experience(dense(make_plan(resolve(EPISODES), taught=True)), 2)
+    return experience(dense(EPISODES), 2)
 
 
 @pytest.fixture(scope="session")
 def by_episodes() -> SimpleNamespace:
-    """Two updates of whole episodes, at least 10 of them and at least 150 environment steps."""
-    return experience(make_plan(resolve(EPISODES), taught=True), 2)
+    """Two updates of whole episodes in the corridor, at least 10 and at least 150 environment steps."""
+    return experience(in_corridor(EPISODES), 2)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -123,8 +123,18 @@ def test_without_it_there_is_nothing_to_carry():
     assert len(jax.tree.leaves(counted)) == len(jax.tree.leaves(state)) + 1
 
 
+def test_a_weight_of_zero_gives_the_targets_of_none(run):
+    """To the bit; and the weight is given to the program, not compiled into it."""
+    rollout = jax.tree.map(lambda x: x[0, 0], run.rollouts)
+    silence = jnp.zeros((*rollout.rows.action.shape, 7))
+    hyper = make_hyper(run.plan.config, 8).changed({"ppo.bonus_weight": jnp.float32(0)})
+    found = targets(run.plan, rollout, silence, hyper)
+    jax.tree.map(np.testing.assert_array_equal, found, targets_without(run, rollout, silence))
+
+
+@pytest.mark.slow
 def test_a_weight_of_zero_gives_the_bits_of_none(training, table):
-    """And the weight is given to the program: a sweep over it compiles once."""
+    """So does a whole run, and a sweep over the weight compiles once."""
     config = dataclasses.replace(
         counting(STEPS), seeds=4, sweep=("ppo.bonus_weight=0,0.5",)
     )  # two points of four seeds: the width of the run without

@@ -9,11 +9,16 @@ import numpy as np
 import pytest
 from flax import struct
 
+from jaxteach.config import Corrupt, resolve
 from jaxteach.tasks import make_task
 from jaxteach.tasks.protocol import Defaults, Outcome
+from jaxteach.teacher.corruption import make_teacher
 from jaxteach.training import as_arrays, play_students, play_teacher, summarise
 from jaxteach.training.evaluation import play
-from jaxteach.training.program import Program
+from jaxteach.training.state import Plan, make_plan
+from tests.training.conftest import STEPS
+
+pytestmark = pytest.mark.unoptimised
 
 
 class Clockwork(struct.PyTreeNode):
@@ -73,9 +78,14 @@ def test_exactly_as_many_episodes_as_asked_for(n_lanes, n_episodes):
 
 
 @pytest.fixture(scope="module")
-def students(program: Program):
+def plan() -> Plan:
+    """What decides how the students of `STEPS` play."""
+    return make_plan(resolve(STEPS), taught=True)
+
+
+@pytest.fixture(scope="module")
+def students(plan: Plan):
     """Untrained students, on eight seeds."""
-    plan = program.plan
     params = jax.jit(jax.vmap(plan.student.init))(jax.vmap(jax.random.key)(np.arange(8)))
 
     def evaluate(rows, seed_ids, greedy=False):
@@ -96,17 +106,18 @@ def test_a_students_episodes_follow_from_its_seed_alone(students):
     assert after["length"][1] != after["length"][0]  # other episodes
 
 
-def test_episodes_keep_to_the_time_limit(students, program):
+def test_episodes_keep_to_the_time_limit(students, plan):
     length = students([0, 1, 2, 3], [10, 11, 12, 13])["length"]
-    assert np.all((length > 1) & (length <= program.plan.task.max_steps))
+    assert np.all((length > 1) & (length <= plan.task.max_steps))
 
 
-def test_the_teacher_alone(program, table):
-    task = program.plan.task
+def test_the_teacher_alone(plan, table):
+    task = plan.task
+    teacher = make_teacher(table, task, Corrupt())
     plain = make_task("simple_door_key", room_min=5, room_max=6, max_steps=60)
     success, length = [], []
     for which in (task, plain):
-        result = as_arrays(play_teacher(which, program.teacher, np.uint32(0), 60, False))
+        result = as_arrays(play_teacher(which, teacher, np.uint32(0), 60, False))
         success.append(float(result["success_rate"][0]))
         length.append(float(result["length"][0]))
     # It knows nothing of lava; without any it always gets there.

@@ -1,7 +1,6 @@
 """Tests of running options: against the teacher's own answers, and every way to act and to end by hand."""
 
 import functools
-from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -9,14 +8,16 @@ import numpy as np
 import pytest
 
 from jaxteach.tasks import make_task
-from jaxteach.tasks.language import NamedState, Option, plain_language
-from jaxteach.tasks.protocol import Defaults
+from jaxteach.tasks.language import Option
 from jaxteach.teacher import Plan, PlanTable
 from jaxteach.teacher.policy import compile_teacher, teacher_policy
 from jaxteach.training.hierarchical import NO_OPTION, execute, fixed_actions
 from jaxteach.worlds.minigrid.paper.constants import DONE, DROP, FORWARD, LEFT, PICKUP, RIGHT, TOGGLE
+from tests.training.corridor import CORRIDOR
 from tests.worlds.minigrid.paper.play import draw_layouts, play
 from tests.worlds.minigrid.paper.scenes import scene
+
+pytestmark = pytest.mark.unoptimised
 
 EXPLORE, TO_KEY, TO_DOOR, PICK_UP, PUT_DOWN, OPEN = range(6)
 NEVER = [-1, -1]
@@ -131,7 +132,14 @@ def test_one_option(drawing, holds, memory, option, action, ended) -> None:
     assert ask(drawing, holds, memory, option) == (action, ended)
 
 
-@pytest.mark.parametrize("name", ["simple_door_key", "colored_door_key", "two_door"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "colored_door_key",
+        pytest.param("simple_door_key", marks=pytest.mark.slow),
+        pytest.param("two_door", marks=pytest.mark.slow),
+    ],
+)
 def test_options_act_as_a_teacher_who_says_nothing_else(name: str) -> None:
     task = make_task(name)
     language = task.language
@@ -177,41 +185,6 @@ def test_going_to_a_door_ends_when_another_takes_its_number(drawing: str, ended:
     assert ended or (int(action[0]), int(now[0])) == (LEFT, int(running[0]))
 
 
-class Corridor(Defaults):
-    """A world of another kind: places 0..9 in a row, of which those from 8 on have no abstract state.
-
-    `go to <mark>` walks to place 3 and `flee` to the far end at 9; `rest` and `jump` take one step, and who
-    stands at 0 cannot jump.
-    """
-
-    name = "corridor"
-    action_names = ("west", "east", "rest", "jump")
-    max_steps = 20
-    n_draws = 1
-    no_op = 2
-    facts = "A corridor."
-    states: ClassVar = (NamedState("At the wall."), NamedState("In the corridor."))
-    options: ClassVar = (Option("rest"), Option("go to", "mark"), Option("jump"), Option("flee"))
-    language = plain_language(states, options)
-    option_groups = ((1,), (3,))
-
-    def perceive(self, obs, memory):
-        """The place is all there is."""
-        return jnp.where(obs >= 8, -1, jnp.where(obs == 0, 0, 1)), obs
-
-    def act(self, view, group, option):
-        """Towards the group's place."""
-        to = (3, 9)[group]
-        action = jnp.where(view < to, 1, jnp.where(view > to, 0, self.no_op))
-        return jnp.broadcast_to(action, option.shape), jnp.broadcast_to(view == to, option.shape)
-
-    def fixed_action(self, state, option):
-        """None for what `act` decides."""
-        if option.kind == "jump":
-            return self.no_op if state == 0 else 3
-        return {"rest": 2}.get(option.kind)
-
-
 REST, TO_MARK, JUMP, FLEE = range(4)
 WEST, EAST, RESTS, JUMPS = range(4)
 
@@ -232,15 +205,12 @@ WEST, EAST, RESTS, JUMPS = range(4)
         (0, False, NO_OPTION, JUMP, (RESTS, True, NO_OPTION)),
         (3, False, NO_OPTION, TO_MARK, (RESTS, True, NO_OPTION)),
         # a state that is not listed allows nothing: whatever ran ends, whatever is chosen waits
-        (8, False, NO_OPTION, FLEE, (RESTS, True, NO_OPTION)),
-        (8, False, NO_OPTION, JUMP, (RESTS, True, NO_OPTION)),
-        (8, False, TO_MARK, FLEE, (RESTS, True, NO_OPTION)),
+        (10, False, NO_OPTION, FLEE, (RESTS, True, NO_OPTION)),
+        (10, False, NO_OPTION, JUMP, (RESTS, True, NO_OPTION)),
+        (10, False, TO_MARK, FLEE, (RESTS, True, NO_OPTION)),
     ],
 )
 def test_a_world_of_another_kind(place, first, running, chosen, expected) -> None:
     obs = np.int32([place])
     found = run(CORRIDOR, obs, (), np.array([first]), np.int32([running]), np.int32([chosen]))
     assert tuple(x[0].item() for x in found) == expected
-
-
-CORRIDOR = Corridor()

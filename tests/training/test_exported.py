@@ -17,7 +17,7 @@ from jaxteach.tasks.protocol import Outcome
 from jaxteach.training import compile_program, exported, train
 from jaxteach.training.compilation import compiled, init_part, outline_program, ships
 from jaxteach.training.exported import SUFFIX, Part, Store, surroundings
-from tests.training.conftest import LONG
+from tests.training.conftest import LONG, STORE
 
 FACTS = {**surroundings(), "configuration": "small"}
 X = {"a": np.arange(9, dtype=np.float32).reshape(3, 3) + np.eye(3, dtype=np.float32)}
@@ -149,21 +149,18 @@ def test_those_not_used_for_longest_make_room(store, path, monkeypatch):
     assert len(list(store.folder.glob(f"*{SUFFIX}"))) == 2
 
 
-def test_a_run_is_the_same_to_the_bit(tmp_path, table, monkeypatch):
-    config = resolve(dataclasses.replace(LONG, seeds=2))
-    plain = train(config, table)
-    store = Store(tmp_path / "programs", lambda line: pytest.fail(line))
+def test_a_run_is_the_same_to_the_bit(table, monkeypatch, long_program):
+    without = compile_program(resolve(LONG), table)
+    plain = train(LONG, table, [0, 1], program=without)
+    monkeypatch.setattr(Part, "exported", lambda part: pytest.fail("this had to be read, not traced"))
     rates = []
-    for number in range(2):
-        if number == 1:
-            monkeypatch.setattr(Part, "exported", lambda part: pytest.fail("this had to be read, not traced"))
-        program = compile_program(config, table, store=store)
-        kept = train(config, table, program=program)
+    for program in (long_program, compile_program(resolve(LONG), table, store=STORE)):
+        kept = train(LONG, table, [0, 1], program=program)
         jax.tree.map(np.testing.assert_array_equal, kept.params, plain.params)
         for name, values in plain.metrics.items():
             np.testing.assert_array_equal(kept.metrics[name], values, err_msg=name)
         rates.append(program.teacher_success)
-    assert rates[0] == rates[1] == compile_program(config, table).teacher_success > 0
+    assert rates[0] == rates[1] == without.teacher_success > 0
 
 
 def test_classes_of_ours_come_back_by_name(store, said):

@@ -17,6 +17,8 @@ from jaxteach.training.loop import ask_teacher, held_of
 from jaxteach.training.state import make_plan
 from tests.training.conftest import EPISODES, STEPS
 
+pytestmark = pytest.mark.unoptimised
+
 HELD = dataclasses.replace(STEPS, distill=Distill(teacher="held"))
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxteach.config import resolve
+from jaxteach.config import Variant, resolve
 from jaxteach.config.pytree import make_hyper
 from jaxteach.student.returns import gae, next_values
 from jaxteach.tasks import make_task
@@ -19,11 +19,16 @@ from jaxteach.training.state import make_plan
 from jaxteach.utils.errors import UserError
 from jaxteach.worlds.minigrid.paper.constants import DONE, PICKUP, RIGHT
 from tests.training.conftest import EPISODES, STEPS, experience
+from tests.training.corridor import corridor
 from tests.worlds.minigrid.paper.scenes import scene
 
 EXPLORE, TO_KEY, TO_DOOR, PICK_UP, PUT_DOWN, OPEN = range(6)
-HIERARCHICAL = dataclasses.replace(STEPS, method="hierarchical", teacher="none", seeds=2, seeds_per_chunk=2)
+ALONE = {"task": "corridor", "variant": Variant(), "method": "hierarchical", "teacher": "none"}
+HIERARCHICAL = dataclasses.replace(STEPS, **ALONE, seeds=2, seeds_per_chunk=2)
 INTERRUPTIBLE = dataclasses.replace(HIERARCHICAL, method="interruptible")
+__all__ = ["corridor"]
+
+pytestmark = pytest.mark.unoptimised
 
 step = jax.jit(execute, static_argnums=0)
 
@@ -192,7 +197,7 @@ def test_options_of_one_step_are_plain_gae():
 
 
 @pytest.fixture(scope="module")
-def run():
+def run(corridor):
     """Five updates of students that choose among options, and never learn."""
     return experience(make_plan(resolve(HIERARCHICAL), taught=False), 5)
 
@@ -202,7 +207,7 @@ def test_every_episode_begins_with_a_choice(run):
     assert rows.valid[rows.first].all()
     assert 0.1 < rows.valid.mean() < 0.95  # some options run for longer than a step
     assert rows.obs is None and rows.memory is None
-    assert set(np.unique(rows.action[rows.valid])) == set(range(6))
+    assert set(np.unique(rows.action[rows.valid])) == set(range(4))
 
 
 def test_environment_steps_are_counted_not_choices(run):
@@ -221,7 +226,7 @@ def test_options_run_on_across_updates(run):
 def test_targets_follow_choices(run):
     rollout = jax.tree.map(lambda x: x[2, 0], run.rollouts)
     hyper = make_hyper(run.plan.config, 8)
-    silence = jnp.zeros((*rollout.rows.action.shape, 6))
+    silence = jnp.zeros((*rollout.rows.action.shape, 4))
     batch = targets(run.plan, rollout, silence, hyper)
     rows = jax.tree.map(np.asarray, rollout.rows)
     gamma, lam = float(hyper.config.ppo.gamma), float(hyper.config.ppo.gae_lambda)
@@ -246,7 +251,7 @@ def test_targets_follow_choices(run):
             np.testing.assert_allclose(batch.returns[t, e], total, atol=1e-5)
 
 
-def test_a_tiny_run_learns_counts_and_is_evaluated():
+def test_a_tiny_run_learns_counts_and_is_evaluated(corridor):
     training = train(HIERARCHICAL)
     metrics = training.metrics
     assert training.complete
@@ -262,7 +267,7 @@ def test_a_tiny_run_learns_counts_and_is_evaluated():
 
 
 @pytest.fixture(scope="module")
-def free():
+def free(corridor):
     """Two updates of students that choose at every step, and never learn."""
     return experience(make_plan(resolve(INTERRUPTIBLE), taught=False), 2)
 
@@ -270,17 +275,17 @@ def free():
 def test_options_and_actions_are_chosen_at_every_step(free):
     rows = jax.tree.map(lambda x: np.asarray(x[:, 0]), free.rollouts.rows)
     assert rows.valid.all()
-    assert set(np.unique(rows.action)) == set(range(6 + 7))
-    assert free.plan.student.n_actions == 13
+    assert set(np.unique(rows.action)) == set(range(4 + 4))
+    assert free.plan.student.n_actions == 8
     assert (np.asarray(free.before.option) == NO_OPTION).all()  # nothing runs on
     # A student that has learnt nothing chooses among all alike, and its choices' log-probabilities say so.
-    np.testing.assert_allclose(rows.log_prob, -np.log(13), atol=0.2)
+    np.testing.assert_allclose(rows.log_prob, -np.log(8), atol=0.2)
 
 
 def test_choices_of_one_step_are_worth_what_plain_gae_says(free):
     rollout = jax.tree.map(lambda x: np.asarray(x[1, 0]), free.rollouts)
     rows, hyper = rollout.rows, make_hyper(free.plan.config, 8)
-    batch = targets(free.plan, rollout, jnp.zeros((*rows.action.shape, 13)), hyper)
+    batch = targets(free.plan, rollout, jnp.zeros((*rows.action.shape, 8)), hyper)
     gamma, lam = float(hyper.config.ppo.gamma), float(hyper.config.ppo.gae_lambda)
     for e in range(4):
         after, later = rollout.last_value[e], 0.0
@@ -318,33 +323,41 @@ def test_it_is_resolved_to_learn_alone(base, method):
         make_plan(config, taught=True)
 
 
+@pytest.fixture(scope="module")
+def whole(corridor):
+    """One update of whole episodes of students that choose among options."""
+    config = dataclasses.replace(EPISODES, **ALONE)
+    return experience(make_plan(resolve(config), taught=False), 1)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def learn_from(plan, state, rollout, valid, hyper):
+    """The state after learning from those rows of a rollout that are valid."""
+    rollout = rollout.replace(rows=rollout.rows.replace(valid=valid))
+    batch = targets(plan, rollout, jnp.zeros((*valid.shape, 4)), hyper)
+    return learn(plan, state, rollout, batch, jnp.float32(0), jax.random.key(1), hyper)[0]
+
+
 @pytest.mark.parametrize(("n_choices", "size"), [(5, 16), (16, 16), (40, 16), (61, 30)])
-@pytest.mark.parametrize("base", [STEPS, EPISODES])
-def test_every_choice_counts_once(base, n_choices, size):
+@pytest.mark.parametrize("played", ["run", "whole"])
+def test_every_choice_counts_once(played, n_choices, size, request):
     """As many steps of Adam as hold all choices; the last is padded with rows that do not count."""
-    ppo = dataclasses.replace(base.ppo, minibatch=size, epochs=1)
-    config = resolve(dataclasses.replace(base, method="hierarchical", teacher="none", ppo=ppo))
-    plan = make_plan(config, taught=False)
-    run = experience(plan, 1)
-    state, rollout = jax.tree.map(lambda x: x[0, 0], (run.before, run.rollouts))
+    played = request.getfixturevalue(played)
+    config = played.plan.config
+    config = dataclasses.replace(config, ppo=dataclasses.replace(config.ppo, minibatch=size, epochs=1))
+    state, rollout = jax.tree.map(lambda x: x[0, 0], (played.before, played.rollouts))
     valid = np.zeros(rollout.rows.valid.size, bool)
     valid[:: valid.size // n_choices] = True
     valid[np.flatnonzero(valid)[n_choices:]] = False
-    valid = jnp.asarray(valid.reshape(rollout.rows.valid.shape))
-    rollout = rollout.replace(rows=rollout.rows.replace(valid=valid))
     hyper = make_hyper(config, 8).changed({"ppo.lr": jnp.float32(0)})
-    batch = targets(plan, rollout, jnp.zeros((*valid.shape, 6)), hyper)
-    after, _ = jax.jit(learn, static_argnums=0)(
-        plan, state, rollout, batch, jnp.float32(0), jax.random.key(1), hyper
-    )
+    plan = make_plan(config, taught=False)
+    after = learn_from(plan, state, rollout, valid.reshape(rollout.rows.valid.shape), hyper)
     assert int(after.adam.count) == -(-n_choices // size)
 
 
-def test_whole_episodes_too():
-    config = dataclasses.replace(EPISODES, method="hierarchical", teacher="none")
-    rollouts = experience(make_plan(resolve(config), taught=False), 1).rollouts
-    rows = jax.tree.map(lambda x: np.asarray(x[0, 0]), rollouts.rows)
+def test_whole_episodes_too(whole):
+    rows = jax.tree.map(lambda x: np.asarray(x[0, 0]), whole.rollouts.rows)
     assert rows.valid[0].all()
     # All environments have come to rest before the buffer ends, and choices are fewer than steps.
     assert not rows.valid[-1].any()
-    assert 10 < rows.valid.sum() < int(rollouts.env_steps[0, 0])
+    assert 10 < rows.valid.sum() < int(whole.rollouts.env_steps[0, 0])

@@ -10,10 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxteach.config import Corrupt, resolve
+from jaxteach.config import resolve
 from jaxteach.config.pytree import make_hyper
 from jaxteach.student.decay import SCHEDULES
-from jaxteach.teacher.corruption import make_teacher
 from jaxteach.training import compile_program, loop, train
 from jaxteach.training.loop import ask_teacher, init_chunk, run_update
 from jaxteach.training.program import group_size
@@ -50,9 +49,9 @@ def test_without_a_teacher_lambda_is_zero():
 
     @jax.jit
     def first():
-        return run_update(plan, init_chunk(plan, ids), ids, hyper, None, jnp.int32(0))[1]
+        return run_update(plan, init_chunk(plan, ids), ids, hyper, None, jnp.int32(0))[1]["lambda"]
 
-    np.testing.assert_array_equal(first()["lambda"], 0)
+    np.testing.assert_array_equal(first(), 0)
 
 
 # ---- the teacher is asked only while it has a say ----------------------------------------------------
@@ -230,9 +229,13 @@ def test_progress_is_told_and_training_stops_when_asked(program, table):
     assert done.seed_ids.tolist() == list(range(8))
 
 
-@pytest.mark.parametrize("student", ["cnn", "gru"])
+@pytest.mark.unoptimised
+@pytest.mark.parametrize("student", ["gru", pytest.param("cnn", marks=pytest.mark.slow)])
 def test_other_students_learn_from_whole_episodes_and_sequences(student, table):
-    """The reference's way for cnn; for gru minibatches of whole sequences."""
+    """The reference's way for cnn; for gru minibatches of whole sequences.
+
+    Whole episodes are also learnt from in tests/training/test_hierarchical.py.
+    """
     base = EPISODES if student == "cnn" else STEPS
     config = dataclasses.replace(
         base, student=dataclasses.replace(base.student, name=student), seeds=2, seeds_per_chunk=2
@@ -263,22 +266,20 @@ def test_other_students_learn_from_whole_episodes_and_sequences(student, table):
 # ---- groups of seeds ---------------------------------------------------------------------------------
 
 
-def test_groups_of_seeds_one_after_another_learn_what_they_learn_side_by_side(table):
-    """Six seeds, side by side and in groups of two: the first update, to what rounding allows."""
-    plan, hyper = make_plan(resolve(STEPS), True), make_hyper(resolve(STEPS), 1)
-    hyper = jax.tree.map(lambda x: jnp.broadcast_to(x, (6, *jnp.shape(x))), hyper)
-    teacher, ids = make_teacher(table, plan.task, Corrupt()), jnp.arange(6, dtype=jnp.uint32)
-    found = []
-    for together in (6, 2):
-        run = jax.jit(functools.partial(loop.run_segment, plan, 2, together))
-        state, metrics = run(init_chunk(plan, ids), ids, hyper, teacher, jnp.int32(0))
-        chex.assert_tree_shape_prefix(metrics, (2, 6))
-        chex.assert_tree_shape_prefix(state, (6,))
-        found.append((state, metrics))
-    (wide, of_wide), (narrow, of_narrow) = found
-    np.testing.assert_array_equal(wide.env_steps, narrow.env_steps)
+@pytest.mark.unoptimised
+def test_groups_of_seeds_one_after_another_learn_what_they_learn_side_by_side(program, training):
+    """Eight seeds, side by side and in groups as in `program`: the first update, to what rounding allows."""
+    assert group_size(8) == 4
+    plan, ids = program.plan, jnp.arange(8, dtype=jnp.uint32)
+    hyper = program.hyper_on_devices(np.arange(8))
+    run = jax.jit(functools.partial(loop.run_segment, plan, 2, 8))
+    state, wide = run(init_chunk(plan, ids), ids, hyper, program.teacher, jnp.int32(0))
+    chex.assert_tree_shape_prefix(wide, (2, 8))
+    chex.assert_tree_shape_prefix(state, (8,))
+    np.testing.assert_array_equal(wide["env_steps"].T, training.metrics["env_steps"][:, :2])
     for name in ("policy_loss", "value_loss", "distill", "entropy"):
-        np.testing.assert_allclose(of_wide[name][0], of_narrow[name][0], rtol=1e-5, atol=1e-5, err_msg=name)
+        narrow = training.metrics[name][:, 0]
+        np.testing.assert_allclose(wide[name][0], narrow, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
 @pytest.mark.parametrize(("trials", "together"), [(1, 1), (4, 4), (6, 3), (7, 1), (64, 4)])

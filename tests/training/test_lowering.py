@@ -22,10 +22,11 @@ SLOW = pytest.mark.slow
 RUNS = (
     ("simple_door_key", "chatglm", "ego"),
     pytest.param("lava_door_key", "chatglm", "cnn", marks=SLOW),
-    ("colored_door_key", "chatglm", "gru"),
+    pytest.param("colored_door_key", "chatglm", "gru", marks=SLOW),
     pytest.param("two_door", "chatglm", "ego", marks=SLOW),
     pytest.param("MiniGrid-KeyCorridorS3R3-v0", "rule-ideal", "ego", marks=SLOW),
     ("MiniGrid-DoorKey-8x8-v0", "rule-ideal", "cnn"),
+    ("MiniGrid-Empty-5x5-v0", "none", "gru"),
     pytest.param("MiniGrid-MultiRoom-N4-S5-v0", "rule-ideal", "gru", marks=SLOW),
 )
 LINEAR_ALGEBRA = {

@@ -11,6 +11,8 @@ import pytest
 from jaxteach.training.rollout import _begin_more, fill_while, sample
 from tests.training.conftest import values_of
 
+pytestmark = pytest.mark.unoptimised
+
 
 def arrays(run, seed=0):
     """One seed's rollouts as NumPy arrays, [update, time, env, ...]."""

@@ -21,6 +21,8 @@ from jaxteach.training.state import Plan, init_seed
 from jaxteach.training.streams import by_step, rollout_keys
 from jaxteach.worlds.vectors import Vector
 
+pytestmark = pytest.mark.unoptimised
+
 SHARES = (1 / 2, 1 / 4, 1 / 8, 1 / 8)
 """How often each level is drawn."""
 N_ENVS, N_STEPS, POOL = 6, 24, 10

@@ -39,10 +39,12 @@ if COMMAND:
     start_jax()
 import jax, numpy as np
 from jaxteach.config import *
+from jaxteach.tasks import registry
 from jaxteach.training import train
-config = Config(seeds=2, seeds_per_chunk=2, env_steps=128, student=Student(hidden=8), teacher="none",
-                ppo=PPO(epochs=1, minibatch=16), rollout=Rollout("steps", envs=4, steps=16),
-                variant=Variant(room_min=5, room_max=6, max_steps=20))
+from tests.worlds import chase  # a task that is quickly compiled
+registry._tasks._registered["chase"] = chase.task
+config = Config(task="chase", seeds=2, seeds_per_chunk=2, env_steps=128, student=Student(hidden=8),
+                teacher="none", ppo=PPO(epochs=1, minibatch=16), rollout=Rollout("steps", envs=4, steps=16))
 before = jax.config.jax_enable_x64
 result = train(config)
 assert jax.config.jax_enable_x64 == before

@@ -14,6 +14,8 @@ from jaxteach.tasks import make_task, task_names
 from jaxteach.utils.errors import UserError
 from jaxteach.worlds.minigrid.levels import LEVELS
 
+pytestmark = pytest.mark.unoptimised
+
 SMALL = {"room_min": 5, "room_max": 6, "n_lava": 2, "max_steps": 12}
 """Of lava_door_key: episodes end by lava and by time within a few steps."""
 LEVEL = "MiniGrid-Dynamic-Obstacles-5x5-v0"

@@ -19,8 +19,11 @@ from jaxteach.teacher import Plan, PlanTable, load_table, parse_plan, save_table
 from jaxteach.training.starts import fresh_starts
 from jaxteach.training.streams import evaluation_key, first_layouts_key
 from jaxteach.worlds.gymnax import GymnaxTask
+from tests.commands import Done, here
 from tests.plugins import command, install
 from tests.worlds import chase
+
+pytestmark = pytest.mark.unoptimised
 
 SOURCE = Path(chase.__file__).read_text(encoding="utf-8")
 SMALL = (
@@ -59,21 +62,35 @@ def told(*lines: str) -> list[str]:
     return [line for text in lines for line in text.splitlines() if line.startswith("error")]
 
 
-@pytest.mark.parametrize("teacher", ["by-hand.json", "none"])
-def test_it_trains_evaluates_and_plots_from_the_command_line(installed: Path, teacher: str) -> None:
-    out = installed / f"run-{Path(teacher).stem}"
-    done = command(installed, "run", "--task", "chase", "--teacher", teacher, "--out", out, *SMALL.split())
+@pytest.fixture(params=["here", pytest.param("apart", marks=pytest.mark.slow)])
+def command_line(
+    request: pytest.FixtureRequest, installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Done]:
+    """Commands that know the task: in this process, or in one that finds the package for itself."""
+    if request.param == "apart":
+        return functools.partial(command, installed)
+    monkeypatch.setitem(registry._tasks._registered, "chase", chase.task)
+    monkeypatch.chdir(installed)
+    return here
+
+
+@pytest.mark.parametrize("teacher", ["by-hand.json", pytest.param("none", marks=pytest.mark.slow)])
+def test_it_trains_evaluates_and_plots_from_the_command_line(
+    tmp_path: Path, command_line: Callable[..., Done], teacher: str
+) -> None:
+    out = tmp_path / "run"
+    done = command_line("run", "--task", "chase", "--teacher", teacher, "--out", out, *SMALL.split())
     assert done.status == 0, done.err
     summary = json.loads((out / "summary.json").read_text())
     assert (summary["teacher_success_rate"] is None) == (teacher == "none")
     if teacher != "none":
         assert summary["teacher_success_rate"] > 0.95
-    done = command(installed, "evaluate", out, "--episodes", 20, "--greedy", "--json")
+    done = command_line("evaluate", out, "--episodes", 20, "--greedy", "--json")
     assert done.status == 0, done.err
     check_greedy_returns(out, json.loads(done.out))
-    done = command(installed, "plot", out, "--out", out / "curve.png")
+    done = command_line("plot", out, "--out", out / "curve.png")
     assert done.status == 0 and (out / "curve.png").read_bytes().startswith(b"\x89PNG")
-    done = command(installed, "render", out)
+    done = command_line("render", out)
     assert done.status == 2 and told(done.err) == [
         "error: task chase cannot be drawn: it has no draw() and endings"
     ]
@@ -132,7 +149,7 @@ def config_for(**changes: Any) -> Config:
     )
 
 
-@pytest.mark.parametrize("taught", [True, False])
+@pytest.mark.parametrize("taught", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_returns_are_the_sums_of_rewards_of_the_same_episodes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taught: bool
 ) -> None:
@@ -201,8 +218,9 @@ def test_a_broken_plugin_is_one_line_and_harms_no_other(
     (line,) = told(done.err)
     assert done.status == 2 and line.startswith(f"error: bad-game (bad:task): its task '{value}' ")
     assert message in line and "Traceback" not in done.err
-    done = command(tmp_path, "tables", "--task", "simple_door_key")
-    assert done.status == 0 and "chatglm" in done.out
+    if message.startswith("cannot be imported"):
+        done = command(tmp_path, "tables", "--task", "simple_door_key")
+        assert done.status == 0 and "chatglm" in done.out
 
 
 class Gymnax:

@@ -16,6 +16,8 @@ from jaxteach.utils.errors import UserError
 from jaxteach.worlds.minigrid import kinds as k
 from jaxteach.worlds.navix import TAUGHT
 
+pytestmark = pytest.mark.unoptimised
+
 DOOR_KEY = "Navix-DoorKey-8x8-v0"
 LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE = range(6)
 
@@ -27,7 +29,13 @@ def loose_ranks() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("name", TAUGHT)
+KEY_CORRIDOR = "Navix-KeyCorridorS3R3-v0"
+QUICK = (DOOR_KEY, KEY_CORRIDOR)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in TAUGHT]
+)
 def test_a_state_is_what_navix_shows(name: str) -> None:
     """Where play at random leads, cell by cell; doors that no key opens are walls."""
     task = make_task(name)
@@ -63,7 +71,7 @@ def test_a_state_is_what_navix_shows(name: str) -> None:
         assert not bool(outcome.success)
 
 
-@pytest.mark.parametrize("name", [DOOR_KEY, "Navix-KeyCorridorS3R3-v0"])
+@pytest.mark.parametrize("name", [DOOR_KEY, pytest.param(KEY_CORRIDOR, marks=pytest.mark.slow)])
 def test_the_ideal_teacher_solves_the_level_under_navixs_rules(name: str) -> None:
     task, table = make_task(name), load_teacher("rule-ideal", name)
     assert table is not None and table.task == "Navix-DoorKey"

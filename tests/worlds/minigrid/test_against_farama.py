@@ -16,6 +16,8 @@ from jaxteach.worlds.minigrid.state import State
 from jaxteach.worlds.minigrid.view import grow, image_of, look, seen_cells, unseen, visible_of
 from tests.worlds.minigrid.farama import environment, record
 
+pytestmark = pytest.mark.unoptimised
+
 ENDS = ("success", "out_of_time")
 HANDS = ("picked up", "dropped", "drop blocked", "bumped")
 FULL = "pickup with full hands"

@@ -11,6 +11,8 @@ from jaxteach.worlds.minigrid.environment import make
 from jaxteach.worlds.minigrid.levels import LEVELS
 from jaxteach.worlds.minigrid.state import State
 
+pytestmark = pytest.mark.unoptimised
+
 DOOR_KEY = "MiniGrid-DoorKey-5x5-v0"
 
 
@@ -18,7 +20,13 @@ def equal(ours: object, theirs: object) -> None:
     jax.tree.map(np.testing.assert_array_equal, ours, theirs)
 
 
-@pytest.mark.parametrize("name", ["MiniGrid-Dynamic-Obstacles-5x5-v0", "MiniGrid-ObstructedMaze-1Dlhb-v0"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "MiniGrid-Dynamic-Obstacles-5x5-v0",
+        pytest.param("MiniGrid-ObstructedMaze-1Dlhb-v0", marks=pytest.mark.slow),
+    ],
+)
 def test_one_mapped_and_mapped_twice_are_the_same(name: str) -> None:
     env = make(name, autoreset=True, remember=True)
     keys = jax.random.split(jax.random.key(3), 6)

@@ -17,6 +17,7 @@ from jaxteach.worlds.minigrid.levels import level_of
 from jaxteach.worlds.minigrid.traces import Trace
 from jaxteach.worlds.minigrid.view import image_of, map_of, unseen
 from tests.commands import ROOT, here
+from tests.test_minigrid_levels import SMALL
 from tests.worlds.minigrid.farama import choose, snapshot
 
 # Occluded and see-through; carrying; boxes; moving balls; hundreds of missions; not square.
@@ -120,21 +121,16 @@ def test_every_episode_counts_once(n: int) -> None:
     assert (late["success_rate"], late["return"], late["length"]) == (0.0, 0.0, 4.0)
 
 
+@pytest.mark.unoptimised
 def test_a_run_is_evaluated_in_faramas_engine(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    tiny = (
-        "--seeds 2 --seeds-per-chunk 2 --env-steps 512 --eval-episodes 8 --student.hidden 8 --rollout.envs 8"
-    )
-    flags = (
-        "--task MiniGrid-Empty-5x5-v0 --teacher none --ppo.minibatch 32 --ppo.epochs 1 --variant.max-steps 20"
-    )
-    done = here("run", *tiny.split(), *flags.split(), "--out", run)
+    done = here("run", *SMALL, "--out", run)
     assert done.status == 0, done.err
     done = here("evaluate", run, "--engine", "farama", "--episodes", 5, "--json")
     assert done.status == 0, done.err
     result = json.loads(done.out)
     assert (result["engine"], result["seeds"], result["success_rate"]["n"]) == ("farama", [0, 1], 2)
-    assert 0 < result["length"]["mean"] <= 20
+    assert 0 < result["length"]["mean"] <= 100
     assert json.loads((run / "evaluation.json").read_text(encoding="utf-8")) == result
     done = here("evaluate", run, "--engine", "farama", "--episodes", 5)
     assert "in the engine of Farama" in done.out

@@ -11,6 +11,8 @@ from jaxteach.utils.errors import UserError
 from jaxteach.worlds.minigrid.levels import LEVELS
 from jaxteach.worlds.minigrid.navix_levels import make_environment
 
+pytestmark = pytest.mark.unoptimised
+
 NAME = "MiniGrid-Dynamic-Obstacles-5x5-v0"
 
 
@@ -27,7 +29,7 @@ def test_every_level_is_registered_by_faramas_id() -> None:
     assert env == make_environment("MiniGrid-DoorKey-5x5-v0") != make_environment(NAME)
 
 
-@pytest.mark.parametrize("name", [NAME, "MiniGrid-LavaGapS5-v0"])
+@pytest.mark.parametrize("name", [NAME, pytest.param("MiniGrid-LavaGapS5-v0", marks=pytest.mark.slow)])
 def test_a_step_is_the_tasks_and_ended_episodes_begin_anew(name: str) -> None:
     env, n = make_environment(name, max_steps=6), 32
     task = env.task

@@ -19,6 +19,8 @@ from jaxteach.worlds.minigrid.paper.state import GridState
 from jaxteach.worlds.minigrid.paper.task import Task
 from tests.worlds.minigrid.paper.play import draw_layouts
 
+pytestmark = pytest.mark.unoptimised
+
 LANES, STEPS = 256, 150
 VARIANTS = [f"{name}:{variant}" for name in task_names() for variant in task_class(name).variants]
 SMALL = {"simple_door_key": 5, "lava_door_key": 5, "colored_door_key": 5, "two_door": 6}

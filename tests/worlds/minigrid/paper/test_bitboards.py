@@ -43,6 +43,7 @@ def test_the_first_cell_is_the_westernmost_then_the_northernmost():
     assert not any_cell(board)[0]
 
 
+@pytest.mark.unoptimised
 @given(st.integers(1, 20), st.integers(1, 20), st.floats(0, 1), st.integers(0, 2**32 - 1))
 def test_boards_say_what_maps_say(height, width, share, seed):
     cells = random_cells(height, width, 3, share, seed)

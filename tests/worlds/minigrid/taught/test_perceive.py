@@ -15,6 +15,8 @@ from jaxteach.worlds.minigrid.taught.perceive import perceive
 from jaxteach.worlds.minigrid.taught.roles import named_in
 from tests.worlds.minigrid.scenes import AGENTS, SIGNS
 
+pytestmark = pytest.mark.unoptimised
+
 MAZE = f.FAMILIES["MiniGrid-ObstructedMaze"]
 LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE = range(6)
 # A yellow key, a red ball, besides the signs of `scenes`: k is a red key, o the green ball.
@@ -224,11 +226,11 @@ def test_the_matching_thing_is_known_once_the_cue_was_seen() -> None:
     "name",
     [
         "MiniGrid-KeyCorridorS3R1-v0",
-        "MiniGrid-LockedRoom-v0",
-        "MiniGrid-RedBlueDoors-6x6-v0",
         "MiniGrid-GoToDoor-6x6-v0",
-        "MiniGrid-PutNear-6x6-N2-v0",
         "MiniGrid-MemoryS9-v0",
+        pytest.param("MiniGrid-LockedRoom-v0", marks=pytest.mark.slow),
+        pytest.param("MiniGrid-RedBlueDoors-6x6-v0", marks=pytest.mark.slow),
+        pytest.param("MiniGrid-PutNear-6x6-N2-v0", marks=pytest.mark.slow),
     ],
 )
 def test_the_ideal_teacher_solves_the_level(name: str) -> None:
