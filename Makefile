@@ -17,7 +17,7 @@ comma := ,
 run: $(VENV)/.installed
 	$(BIN)/python -m jaxteach.run --decay linear_plateau
 
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --durations 20
 
 test: lint
 	$(PYTEST)

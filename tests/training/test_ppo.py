@@ -44,7 +44,7 @@ def test_targets_of_a_rollout(run, request):
     plan = run.plan
     rollout = jax.tree.map(lambda x: np.asarray(x[1, 0]), run.rollouts)
     hyper = make_hyper(plan.config, 10)
-    teacher = jnp.ones((*rollout.rows.action.shape, 7))
+    teacher = jnp.ones((*rollout.rows.action.shape, plan.student.n_actions))
     batch = jax.jit(functools.partial(targets, plan))(rollout, teacher, hyper)
     valid = rollout.rows.valid
     # Monte-Carlo returns, of whole episodes, are GAE's with lambda 1.
@@ -77,8 +77,8 @@ def lesson(by_episodes):
     valid[2] = False
     rollout = rollout.replace(rows=rollout.rows.replace(valid=jnp.asarray(valid)))
     hyper = jax.tree.map(lambda x: jnp.full((3,), x), make_hyper(plan.config, 10))
-    # A teacher who would always drop, whatever the student sees.
-    teacher = jnp.zeros((*valid.shape, 7)).at[..., 4].set(1.0)
+    # A teacher who would always take the last action, whatever the student sees.
+    teacher = jnp.zeros((*valid.shape, plan.student.n_actions)).at[..., -1].set(1.0)
     batch = jax.vmap(functools.partial(targets, plan))(rollout, teacher, hyper)
     run = jax.jit(jax.vmap(functools.partial(learn, plan)))
     weight, keys = jnp.full(3, 5.0), jax.random.split(jax.random.key(1), 3)
@@ -153,8 +153,8 @@ def test_student_turns_to_its_teacher(lesson):
     for i, moved in enumerate((True, True, False)):
         n = len(features)
         logits, _, _ = student.apply(seed(state.params, i), features, student.blank(n), jnp.zeros(n, bool))
-        assert np.all(np.argmax(logits, axis=-1) == 4) == moved
-    assert metrics["distill"][0] < np.log(7)
+        assert np.all(np.argmax(logits, axis=-1) == student.n_actions - 1) == moved
+    assert metrics["distill"][0] < np.log(student.n_actions)
 
 
 @given(st.integers(0, 2**31 - 1), hnp.arrays(bool, 50))

@@ -174,7 +174,7 @@ def test_what_a_state_keeps_beside_its_grid_follows_from_grid_and_mission(name: 
     cells = states.grid.astype(np.uint16).reshape(-1, level.height, level.width)
     for i, grid in enumerate(cells):
         located = level.locate(grid, int(states.mission[i]))
-        kept = {field: getattr(states, field) for field in ("target", "place_row", "place_column")}
+        kept = {f: getattr(states, f) for f in ("layout", "target", "place_row", "place_column")}
         assert located == {f: int(v[i]) for f, v in kept.items() if v is not None}, grid
 
 
