@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 FIGURES := $(wildcard experiments/fig_*.py)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --durations 20
 # $(call install,core,): the package and an extra of it; LOCKED=1: in the versions of locks/, by their hashes;
 # WHEEL=1 as well: the package not as it lies here, but as it ships.
 install = $(if $(LOCKED),$(PIP) --require-hashes -r locks/$(1).txt && $(PIP) --no-deps $(if $(WHEEL),dist/*.whl,--editable .),$(PIP) --editable '.$(2)')
@@ -17,12 +18,10 @@ comma := ,
 run: $(VENV)/.installed
 	$(BIN)/python -m jaxteach.run --decay linear_plateau
 
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --durations 20
-
 test: lint
 	$(PYTEST)
 
-# The larger half: every level and page, whole figures, twenty kills. Those below have targets of their own.
+# What is marked slow: every level and page, whole figures, twenty kills. The site and SLURM have targets of their own.
 test-slow: $(VENV)/.installed-test
 	$(PYTEST) -m slow --ignore tests/test_site.py --ignore tests/runs/test_slurm.py
 

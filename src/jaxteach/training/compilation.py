@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
-from jax.stages import Compiled, Lowered, Traced
+from jax.stages import Compiled, Lowered
 
 from jaxteach.config import Config
 from jaxteach.config.fields import compiled_for
@@ -143,8 +143,9 @@ def compile_all(outline: Outline, evaluated: bool) -> Program:
     """
     # XLA compiles one program while Python, which it does not need, traces the next.
     with ThreadPoolExecutor(max_workers=2) as compilers:
-        traced = trace_init(outline)
-        init = compilers.submit(compiled, traced.lower(), init_part(outline).options)
+        part = init_part(outline)
+        traced = jax.jit(part.plain).trace(*part.arguments)
+        init = compilers.submit(compiled, traced.lower(), part.options)
         segment = compilers.submit(compiled, segment_part(outline, traced.out_info).lowered())
         if evaluated:
             compile_evaluation(outline)  # remembered, by what decides it
@@ -178,13 +179,8 @@ def compile_kept(outline: Outline, store: Store) -> Program:
     return Program(**vars(outline), **parts)
 
 
-def trace_init(outline: Outline) -> Traced:
-    """The function that begins a chunk, seed ids u32[trial] to a state."""
-    return jax.jit(init_part(outline).plain).trace(seeds_shape(outline))
-
-
 def init_part(outline: Outline) -> Part:
-    """What begins a chunk, see `loop.init_chunk`; each device begins its own seeds."""
+    """What begins a chunk, seed ids u32[trial] to a state (`loop.init_chunk`); each device begins its own."""
     mesh, begin = outline.by_seed.mesh, functools.partial(init_chunk, outline.plan)
     shard = jax.shard_map(begin, mesh=mesh, in_specs=SEEDS, out_specs=SEEDS, check_vma=False)
     return Part("init_chunk", shard, lambda state: state, (seeds_shape(outline),), options=few_passes())

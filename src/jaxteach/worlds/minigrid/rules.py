@@ -78,7 +78,7 @@ def play(
     noticed: Array | None,
     height: int,
     width: int,
-    boxes_hold: bool = False,
+    boxes_hold: bool,
     still: bool = False,
 ) -> tuple[State, Play]:
     """Carry out one action in each environment.
