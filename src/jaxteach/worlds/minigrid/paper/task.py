@@ -9,7 +9,7 @@ from jax import Array
 from jaxteach.tasks.drawing import Drawing
 from jaxteach.tasks.language import Option, Question
 from jaxteach.tasks.protocol import Defaults, Outcome, perceive_one
-from jaxteach.worlds.minigrid.paper import acting, dynamics, visibility
+from jaxteach.worlds.minigrid.paper import acting, dynamics, observation, visibility
 from jaxteach.worlds.minigrid.paper import constants as c
 from jaxteach.worlds.minigrid.paper.abstraction import situation_table
 from jaxteach.worlds.minigrid.paper.facts.base import Facts
@@ -106,8 +106,8 @@ class Task(Facts, Defaults):
         return visibility.update_seen(state, self.key_classes, self.view_size, self.width)
 
     def observe(self, state: GridState) -> Array:
-        """The documented observation, u8[H, W, 4]; see `visibility.observe`."""
-        return visibility.observe(state, self.width)
+        """The documented observation, u8[H, W, 4]; see `observation.observe`."""
+        return observation.observe(state, self.width)
 
     def features(self, kind: str) -> Egocentric | RawMap:
         """The seen-map in the agent's frame ("compact"), or as it is ("map")."""
@@ -168,8 +168,7 @@ class Task(Facts, Defaults):
 
     def grid_of(self, state: GridState) -> tuple[Array, Array]:
         """The true grid u8[H, W, 3] and the seen-map bool[H, W] of a state."""
-        grid = visibility.unpack(visibility.packed_grid(state, self.height, self.width))[..., :3]
-        return grid, visibility.cells_of(state.seen, self.width)
+        return observation.true_grid(state, self.width), visibility.cells_of(state.seen, self.width)
 
     def draw(self, state: GridState) -> Drawing:
         """The room, and what the agent has seen of it; see `drawing.draw`."""

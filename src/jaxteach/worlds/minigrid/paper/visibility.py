@@ -1,6 +1,5 @@
-"""What the agent sees: MiniGrid's visibility, the growing seen-map, memory and observation."""
+"""What the agent sees: MiniGrid's visibility, the growing seen-map and memory."""
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -8,12 +7,12 @@ from jaxteach.worlds.minigrid.paper import constants as c
 from jaxteach.worlds.minigrid.paper.state import GridState, compute_once
 
 
-def _first(n: Array | int) -> Array:
+def first_bits(n: Array | int) -> Array:
     """The word whose n lowest bits are set; two shifts, for one by all 32 bits is undefined."""
     return (jnp.uint32(1) << jnp.asarray(n - 1).astype(jnp.uint32) << 1) - jnp.uint32(1)
 
 
-def _shift(bits: Array, places: Array) -> Array:
+def shifted(bits: Array, places: Array) -> Array:
     """Move bits up by so many places, down if negative."""
     up, down = jnp.maximum(places, 0), jnp.maximum(-places, 0)
     return bits << up.astype(jnp.uint32) >> down.astype(jnp.uint32)
@@ -38,7 +37,7 @@ def visible_rows(state: GridState, view_size: int, height: int, width: int) -> l
         may lie off the grid.
     """
     reach = view_size // 2
-    in_view = _first(view_size)
+    in_view = first_bits(view_size)
     sideways = (state.direction == c.EAST) | (state.direction == c.WEST)
     forward = jnp.where((state.direction == c.EAST) | (state.direction == c.SOUTH), 1, -1)
 
@@ -56,9 +55,9 @@ def visible_rows(state: GridState, view_size: int, height: int, width: int) -> l
         low, below = jnp.maximum(across - reach, 0), jnp.maximum(reach - across, 0)
         return (line >> low.astype(jnp.uint32) << below.astype(jnp.uint32)) & in_view
 
-    on_grid = window(_first(grid_breadth))
-    full_wall = window(_first(breadth))
-    two_walls = window(_shift(jnp.uint32(1), breadth - 1) | 1)
+    on_grid = window(first_bits(grid_breadth))
+    full_wall = window(first_bits(breadth))
+    two_walls = window(shifted(jnp.uint32(1), breadth - 1) | 1)
     lit = jnp.uint32(1 << reach)
     steps, views = [], []
     for f in range(view_size):
@@ -88,7 +87,7 @@ def visible_rows(state: GridState, view_size: int, height: int, width: int) -> l
         turned = jnp.uint32(0)
         for view, place in zip(views, places, strict=True):
             turned |= ((view >> i) & 1) << place
-        upright = _shift(views[i], across - reach)
+        upright = shifted(views[i], across - reach)
         rows.append((jnp.where(sideways, across - reach + i, steps[i]), jnp.where(sideways, turned, upright)))
     return rows
 
@@ -132,77 +131,6 @@ def update_seen(state: GridState, key_classes: tuple[int, ...], view_size: int, 
         remembered = jnp.where(nearer, state.keys.position[k], memory[key_class])
         memory = jnp.concatenate([memory[:key_class], remembered[None], memory[key_class + 1 :]])
     return compute_once(state.replace(seen=seen, memory=memory))
-
-
-def packed_grid(state: GridState, height: int, width: int) -> Array:
-    """The whole grid, unmasked and without the agent, one word a cell.
-
-    Args:
-        state: any state.
-        height: H.
-        width: W.
-
-    Returns:
-        u32[H, W]: object, colour and state, 8 bits each from the lowest; outside the room empty.
-    """
-    row, column = jnp.arange(height)[:, None], jnp.arange(width)[None, :]
-    cell = row * width + column
-    rows, columns = state.room[0], state.room[1]
-    # By rows first: a wall's row is one word, and each of its cells a shift away.
-    line = jnp.arange(height)
-    two_walls = _shift(jnp.uint32(1), columns - 1) | 1
-    wall = jnp.where(line < rows, two_walls, 0)
-    wall = jnp.where((line == 0) | (line == rows - 1), _first(columns), wall)  # u32[H]
-    grid = jnp.where(cells_of(wall, width), _packed(c.WALL, c.GREY), _packed(c.EMPTY))
-    for i in range(state.lava.shape[0]):
-        grid = jnp.where(cell == _cell(state.lava[i], width), _packed(c.LAVA), grid)
-    for k in range(state.keys.position.shape[0]):
-        key = _packed(c.KEY, state.keys.colour[k])
-        grid = jnp.where(cell == _cell(state.keys.position[k], width), key, grid)
-    for d in range(state.doors.position.shape[0]):
-        status = jnp.where(state.doors.open[d] == 1, c.OPEN, c.LOCKED)
-        door = _packed(c.DOOR, state.doors.colour[d], status)
-        grid = jnp.where(cell == _cell(state.doors.position[d], width), door, grid)
-    return grid
-
-
-def _packed(kind: Array | int, colour: Array | int = 0, status: Array | int = 0) -> Array:
-    """A cell's channels in one word, u32[]."""
-    channels = [jnp.asarray(channel).astype(jnp.uint32) for channel in (kind, colour, status)]
-    return channels[0] | (channels[1] << 8) | (channels[2] << 16)
-
-
-def _cell(position: Array, width: int) -> Array:
-    """A position's number, row by row; negative off the grid."""
-    return position[0] * width + position[1]
-
-
-def unpack(cells: Array) -> Array:
-    """Words u32[...] to their four bytes u8[..., 4], lowest first."""
-    return jax.lax.bitcast_convert_type(cells, jnp.uint8)
-
-
-def observe(state: GridState, width: int) -> Array:
-    """The observation: the seen-map with current contents, what is held, and the agent.
-
-    Args:
-        state: after `update_seen`.
-        width: W.
-
-    Returns:
-        u8[H, W, 4]: object, colour, state (0, 0, 0 where unseen; the agent's cell shows what is
-        held, else empty) and the agent's direction at its cell, 4 elsewhere.
-    """
-    height = state.seen.shape[0]
-    held_colour = jnp.sum(
-        jnp.where(jnp.arange(state.keys.colour.shape[0]) == state.pocket, state.keys.colour, 0)
-    )
-    in_hand = jnp.where(state.pocket >= 0, _packed(c.KEY, held_colour), _packed(c.EMPTY))
-    cell = jnp.arange(height)[:, None] * width + jnp.arange(width)[None, :]
-    here = cell == _cell(state.position, width)  # [H, W]
-    grid = jnp.where(here, in_hand, packed_grid(state, height, width))
-    agent = jnp.where(here, state.direction, c.NO_AGENT).astype(jnp.uint32)
-    return unpack(jnp.where(cells_of(state.seen, width), grid, 0) | (agent << 24))
 
 
 def cells_of(board: Array, width: int) -> Array:
