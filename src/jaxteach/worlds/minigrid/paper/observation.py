@@ -33,8 +33,8 @@ def true_grid(state: GridState, width: int) -> Array:
 
 SMALL = 128
 """Cells of the largest map that is computed with the batch as its last axis. A row's ten cells fill no
-vectors, environments side by side do: a step takes 0.42 of the time (10x10). A map of 20x20 takes 2.5 times the
-time to read that way, for XLA adds its cells up one at a time."""
+vectors, environments side by side do: a step takes 0.42 of the time (10x10). A map of 20x20 takes 2.5 times
+the time to read that way, for XLA adds its cells up one at a time."""
 
 
 class Map:
