@@ -34,6 +34,8 @@ FORMAT = 3
 SUFFIX = ".exported"
 MOST = 64
 """Files kept, of some hundred kilobytes each: those used last."""
+LAYOUT = export.DisabledSafetyCheck.custom_call("LayoutConstraint")
+"""What `with_layout_constraint` asks for. JAX may change its form: a file is read by the JAX that wrote it."""
 _NAMED: dict[str, type] = {}
 """Classes that files can name, see `name_classes`."""
 
@@ -64,7 +66,8 @@ class Part:
         leaves: list[Any]
         tree: Any
         leaves, tree = jax.tree.flatten(self.arguments)
-        return export.export(jax.jit(lambda *leaves: self.plain(*tree.unflatten(leaves))))(*leaves)
+        function = jax.jit(lambda *leaves: self.plain(*tree.unflatten(leaves)))
+        return export.export(function, disabled_checks=[LAYOUT])(*leaves)
 
     def lowered(self, exported: Exported | None = None) -> Lowered:
         """Ready to be compiled; traced now, unless it was exported before."""

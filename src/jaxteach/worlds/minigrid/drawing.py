@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from jaxteach.tasks.drawing import Drawing, Picture
 from jaxteach.worlds.minigrid import kinds as k
+from jaxteach.worlds.minigrid.cut import VIEW
 from jaxteach.worlds.minigrid.engine import see
 from jaxteach.worlds.minigrid.sprites import TILE, UNSEEN, cell_sprite, draw_grid
-from jaxteach.worlds.minigrid.view import VIEW, grow, image_of, seen_cells, unseen
+from jaxteach.worlds.minigrid.view import grow, image_of, seen_cells, unseen
 
 if TYPE_CHECKING:
     from jaxteach.worlds.minigrid.level import Level

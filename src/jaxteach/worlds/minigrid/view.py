@@ -1,4 +1,4 @@
-"""What the agent sees: the square before it, cut out, lit, and shown as Farama shows it; the batch last."""
+"""What the agent sees: the square before it, lit, and shown as Farama shows it; the batch last."""
 
 import jax
 import jax.numpy as jnp
@@ -7,10 +7,9 @@ from flax import struct
 from jax import Array
 
 from jaxteach.worlds.minigrid import kinds as k
+from jaxteach.worlds.minigrid.cut import VIEW, cut
 from jaxteach.worlds.minigrid.kinds import EAST, NORTH, SOUTH
-from jaxteach.worlds.minigrid.state import State, ahead_of, compute_once
-
-VIEW = 7
+from jaxteach.worlds.minigrid.state import State, compute_once
 
 
 class View(struct.PyTreeNode):
@@ -25,47 +24,6 @@ class View(struct.PyTreeNode):
     codes: Array
     lit: Array
     doors: bool = struct.field(pytree_node=False, default=True)
-
-
-def cut(state: State, height: int, width: int, view_size: int = VIEW) -> Array:
-    """The square before each agent, as it is, walls beyond the grid.
-
-    Args:
-        state: N environments.
-        height: H.
-        width: W.
-        view_size: V, odd, at most 7.
-
-    Returns:
-        code[V, V, N], as in `View.codes`, but unmasked.
-    """
-    n, half = state.row.shape[0], view_size // 2
-    row, column, direction = (x.astype(jnp.int32) for x in (state.row, state.column, state.direction))
-    ahead_row, ahead_column = ahead_of(direction)
-    # Right of an agent that faces (row, column) lies (column, -row).
-    first_row, first_column = row - ahead_column * half, column + ahead_row * half
-    first = (jnp.arange(n, dtype=jnp.int32) * height + first_row) * width + first_column
-    forth = ahead_row * width + ahead_column
-    right = ahead_column * width - ahead_row
-    first, forth, right = compute_once((first, forth, right))
-    by_f, by_l = jnp.arange(view_size)[:, None, None], jnp.arange(view_size)[None, :, None]
-    places = first[None, None] + by_f * forth[None, None] + by_l * right[None, None]
-    # Computed apart, unsigned and within bounds: in the gather each index would be computed and checked
-    # again, one by one, at the cost of the gather itself.
-    places = compute_once(jnp.clip(places, 0, n * height * width - 1).astype(jnp.uint32))
-    cells = compute_once(state.grid.reshape(-1).at[places].get(mode="promise_in_bounds"))
-
-    def on_grid(start: Array, size: int, by_f: Array, by_l: Array) -> tuple[Array, Array]:
-        """Which f and which l keep one coordinate on the grid; it runs along one of them."""
-        along = start[None] + jnp.arange(view_size)[:, None] * jnp.where(by_f != 0, by_f, by_l)[None]
-        inside = (along >= 0) & (along < size)
-        return (inside | (by_f == 0)[None]).astype(jnp.uint8), (inside | (by_f != 0)[None]).astype(jnp.uint8)
-
-    row_f, row_l = on_grid(first_row, height, ahead_row, ahead_column)
-    column_f, column_l = on_grid(first_column, width, ahead_column, -ahead_row)
-    good_f, good_l = compute_once((row_f & column_f, row_l & column_l))
-    good = good_f[:, None] & good_l[None]
-    return compute_once(jnp.where(good != 0, cells, cells.dtype.type(k.WALL_CODE)))
 
 
 def light(clear: Array) -> list[Array]:
