@@ -35,7 +35,7 @@ SUFFIX = ".exported"
 MOST = 64
 """Files kept, of some hundred kilobytes each: those used last."""
 LAYOUT = export.DisabledSafetyCheck.custom_call("LayoutConstraint")
-"""What `with_layout_constraint` asks for. JAX may change its form: a file is read by the one that wrote it."""
+"""What `with_layout_constraint` asks for: JAX may change its form, but a file is read by the JAX it is from."""
 _NAMED: dict[str, type] = {}
 """Classes that files can name, see `name_classes`."""
 
