@@ -35,7 +35,7 @@ SUFFIX = ".exported"
 MOST = 64
 """Files kept, of some hundred kilobytes each: those used last."""
 LAYOUT = export.DisabledSafetyCheck.custom_call("LayoutConstraint")
-"""What `with_layout_constraint` asks for: JAX may change its form, but a file is read by the JAX it is from."""
+"""What `with_layout_constraint` asks for. Its form may change with JAX; so does what finds a file."""
 _NAMED: dict[str, type] = {}
 """Classes that files can name, see `name_classes`."""
 
