@@ -1,5 +1,6 @@
 """The square before each agent, cut out of its grid; the batch last."""
 
+import chex
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -27,8 +28,9 @@ def cut(state: State, height: int, width: int, view_size: int = VIEW) -> Array:
     Returns:
         code[V, V, N], as in `view.View.codes`, but unmasked.
     """
-    slides = height * width <= SMALL
-    return (_slid if slides else _gathered)(state, height, width, view_size)
+    chex.assert_shape(state.grid, (None, height * width))
+    way = _slid if height * width <= SMALL else _gathered
+    return way(state, height, width, view_size)
 
 
 def _slid(state: State, height: int, width: int, view_size: int) -> Array:
@@ -75,11 +77,11 @@ def _window(cells: Array, first: Array, size: int, axis: int) -> Array:
 
     def part(start: int, wanted: int) -> Array:
         """So many rows or columns from one on that may lie before the first."""
-        first, last = max(start, 0), min(start + wanted, cells.shape[axis])
+        low, high = max(start, 0), min(start + wanted, cells.shape[axis])
         pad = [(0, 0)] * 3
-        pad[axis] = (first - start, start + wanted - last)
-        part = jax.lax.slice_in_dim(cells, first, last, axis=axis)
-        return jnp.pad(part, pad, constant_values=k.WALL_CODE)
+        pad[axis] = (low - start, start + wanted - high)
+        inside = jax.lax.slice_in_dim(cells, low, high, axis=axis)
+        return jnp.pad(inside, pad, constant_values=k.WALL_CODE)
 
     while step:
         wanted = size + step - 1

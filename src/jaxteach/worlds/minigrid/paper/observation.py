@@ -51,7 +51,8 @@ class Map:
         row, column = jnp.arange(self.height)[:, None], jnp.arange(width)[None, :]
         self.cell = self.by_cell(row * width + column)
 
-    # Operands of the maps' operations, u32[H, W, N], or u32[N, H, W] where the batch is the first axis.
+    # Operands of the maps' operations, [H, W, N], or [N, H, W] where the batch is the first axis. What differs
+    # between environments is computed once: otherwise each cell's code would work it out again.
 
     def by_cell(self, x: Array) -> Array:
         """What every environment has, [H, W] or [1, W]."""
@@ -118,7 +119,7 @@ class Map:
         """Cells' words to their four bytes u8[N, H, W, 4], lowest first."""
         if not self.batch_last:
             return jax.lax.bitcast_convert_type(cells, jnp.uint8)
-        cells = compute_once(cells)
+        cells = compute_once(cells)  # else once a byte
         channels = jnp.stack([(cells >> (8 * i)).astype(jnp.uint8) for i in range(4)], axis=2)
         return channels.transpose(3, 0, 1, 2)  # [H, W, 4, N] -> [N, H, W, 4]
 
