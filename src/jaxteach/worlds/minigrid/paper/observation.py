@@ -51,8 +51,8 @@ class Map:
         row, column = jnp.arange(self.height)[:, None], jnp.arange(width)[None, :]
         self.cell = self.by_cell(row * width + column)
 
-    # Operands of the maps' operations, [H, W, N], or [N, H, W] where the batch is the first axis. What differs
-    # between environments is computed once: otherwise each cell's code would work it out again.
+    # Operands of the maps' operations, [H, W, N], or [N, H, W] where the batch is the first axis. What
+    # differs between environments is computed once: otherwise each cell's code would work it out again.
 
     def by_cell(self, x: Array) -> Array:
         """What every environment has, [H, W] or [1, W]."""
