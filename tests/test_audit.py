@@ -22,7 +22,7 @@ def test_the_pages_hold():
 def copy(tmp_path_factory):
     """Pages and results, to be altered."""
     there = tmp_path_factory.mktemp("copy")
-    for name in (*PAGES, "experiments/sentences.txt"):
+    for name in (*PAGES, "experiments/sentences.txt", "teacher_cache/success.json"):
         (there / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, there / name)
     results = "experiments/results"
