@@ -12,11 +12,11 @@ from running import Job, carry_out
 from jaxteach.analysis import bootstrap_interval
 from jaxteach.config import Config, Corrupt
 
-TEACHERS = {"colored_door_key": "chatglm", "MiniGrid-DoorKey-5x5-v0": "rule-ideal"}
+TEACHERS = {"colored_door_key": "chatglm", "MiniGrid-DoorKey-8x8-v0": "rule-ideal"}
 """Tasks with many abstract states, 14 and 21, and the tables of theirs that errors are put into."""
-STATES = {"colored_door_key": (1, 2, 4, 7), "MiniGrid-DoorKey-5x5-v0": (1, 2, 4, 7, 10)}
+STATES = {"colored_door_key": (1, 2, 4, 7), "MiniGrid-DoorKey-8x8-v0": (1, 2, 4, 7, 10)}
 """Numbers of states that are always wrong."""
-ENV_STEPS = {"MiniGrid-DoorKey-5x5-v0": 131_072}
+ENV_STEPS = {"MiniGrid-DoorKey-8x8-v0": 131_072}
 """Environment steps a seed where the task's own are far more than its taught students need."""
 SHARES = (0.5, 0.8, 0.9, 0.95)
 """Shares of answers that are wrong at random: up to where the teacher alone fails."""

@@ -79,8 +79,9 @@ def figure(options: Options) -> None:
         runs = [result for result in results if result.task == task]
         shapes = [result for result in runs if result.label in SHAPES]
         panels.append(success_panel(title_of(task), shapes, scale.window, teacher_level(runs)))
-        dots.append(success_dots(title_of(task), runs, strong=is_default))
-        dots.append(steps_dots(title_of(task), runs, scale.window, strong=is_default))
+        if task in TASKS:  # elsewhere two schedules are compared, whose curves say it all
+            dots.append(success_dots(title_of(task), runs, strong=is_default))
+            dots.append(steps_dots(title_of(task), runs, scale.window, strong=is_default))
     default = Decay()
     defaults = (
         "Names are those of --decay and of --decay.NAME. Unless said otherwise: "
@@ -93,7 +94,7 @@ def figure(options: Options) -> None:
         results,
         {
             options.figure: learning_figure(
-                f"Decays of lambda, {seeds_note(results)} a curve", f"{BAND} {defaults}", panels
+                f"Decays of lambda, {seeds_note(results)} a curve", f"{BAND} {defaults}", panels, columns=4
             ),
             f"{options.figure}_sweep": dots_figure(
                 f"Decays of lambda, {seeds_note(results)} each", note, dots, columns=2

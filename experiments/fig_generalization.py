@@ -58,7 +58,7 @@ def figure(options: Options) -> None:
     else:
         for task, targets in transfers.items():
             for target in targets[:2] if scale.quick else targets:
-                teacher = teacher_alone(target, 200 if scale.quick else 1000)
+                teacher = teacher_alone(target, 200 if scale.quick else 4000)
                 for result in results:
                     if result.task == task:
                         rates = success_on(result, target)
