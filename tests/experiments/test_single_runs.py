@@ -1,0 +1,69 @@
+"""Numbers that stand beside a command and in no committed file: it still gives them, within their interval."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.commands import ROOT
+
+RESULTS = "docs/results.md"
+NAVIX = (
+    "--seeds 16 --env-steps 131072 --teacher rule-ideal --decay adaptive --decay.off-at 0.9 "
+    "--first-seed 1000 --eval-episodes 200"
+)
+ALONE = "--seeds 16 --first-seed 1000 --env-steps 131072 --eval-episodes 200"
+RUNS = {
+    "MiniGrid-DoorKey-8x8-v0 --teacher none " + ALONE: "finds nothing (0.000 [0.000, 0.004]",
+    "MiniGrid-DoorKey-5x5-v0 --teacher none " + ALONE: "in that command: 1.000 [0.916, 1.000]",
+    f"Navix-DoorKey-8x8-v0 {NAVIX}": "`Navix-DoorKey-8x8-v0` | 1.000 [1.000, 1.000]",
+    f"Navix-KeyCorridorS3R3-v0 {NAVIX}": "`Navix-KeyCorridorS3R3-v0` | 1.000 [0.999, 1.000]",
+}
+"""What follows `python -m jaxteach.run --task`, and what the page says of it."""
+TEACHERS = {
+    ("MiniGrid-RedBlueDoors-8x8-v0", "qwen2.5-coder-1.5b-sample"): (RESULTS, "succeeds in 0.73 of", 0.73),
+    ("MiniGrid-MemoryS17Random-v0", "qwen2.5-coder-1.5b-sample"): (RESULTS, "and in 0.57 of", 0.57),
+    ("simple_door_key", "qwen2.5-coder-1.5b-sample"): ("docs/teachers.md", "| .64 | .67 | .850 |", 0.85),
+    ("lava_door_key", "chatglm"): ("teacher_cache/README.md", "| 1.00 | 0.580 |", 0.58),
+}
+"""Teachers alone: the page, what it says, and the rate."""
+
+
+def says(page, words):
+    """Whether a page has some words, in however many lines."""
+    return " ".join(words.split()) in " ".join((ROOT / page).read_text(encoding="utf-8").split())
+
+
+def printed(command, *flags):
+    """What a command prints."""
+    return subprocess.run(
+        [sys.executable, "-m", f"jaxteach.{command}", *flags], capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_the_pages_have_the_numbers():
+    assert all(says(RESULTS, words) for words in RUNS.values())
+    assert all(says(page, words) for page, words, _ in TEACHERS.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flags", RUNS)
+def test_a_run_gives_what_the_page_says(flags, tmp_path):
+    centre, low, high = (float(n) for n in re.findall(r"\d\.\d{3}", RUNS[flags]))
+    assert low <= centre <= high
+    printed("run", "--task", *flags.split(), "--out", str(tmp_path / "run"))
+    success = json.loads((tmp_path / "run" / "summary.json").read_text())["success_rate"]
+    # On another processor seeds are other samples of the same distribution: the intervals must meet.
+    assert success["ci95"][0] <= high + 5e-4 and low - 5e-4 <= success["ci95"][1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("who", TEACHERS)
+def test_a_teacher_alone_does_as_the_page_says(who):
+    task, table = who
+    flags = ("--who", "teacher", "--task", task, "--teacher", table, "--episodes", "4000", "--json")
+    rate = json.loads(printed("evaluate", *flags))["success_rate"]["mean"]
+    # Four standard errors of a page's rate of 1000 episodes, at the most.
+    assert rate == pytest.approx(TEACHERS[who][2], abs=4 * 0.5 / 1000**0.5)
