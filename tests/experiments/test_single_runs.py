@@ -1,4 +1,4 @@
-"""Numbers that stand beside a command and in no committed file: it still gives them, within their interval."""
+"""Numbers beside a command and in no committed file: it still gives them, within their interval."""
 
 import json
 import re
