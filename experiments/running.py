@@ -183,7 +183,7 @@ def rate_of(config: Config) -> float:
             run = typed(Shown, own_fields(Shown, read_object(file)), str(file))
             if (run.student, run.method) == (config.student.name, config.method):
                 shown.append(run.env_steps_per_second)
-    usual = RATES.get(base, 20_000) / SLOWER.get(config.student.name, 1)
+    usual = RATES.get(base, 40_000) / SLOWER.get(config.student.name, 1)
     return float(np.median(shown)) if shown else usual
 
 
