@@ -4,15 +4,13 @@ from typing import Any
 
 from common import FIRST_SEED, Options, Scale, main
 from drawing import RATE, Dot, DotPanel, dots_figure, save, seeds_note, steps_dot, success_dot, success_dots
-from levels import ENV_STEPS
+from levels import DECAY, ENV_STEPS, TAUGHT
 from methods import OURS, configured
 from reporting import Result, detailed_row
 from running import Job, carry_out
 
-from jaxteach.config import Config, Corrupt, Decay
+from jaxteach.config import PPO, Config, Corrupt
 
-DECAY = Decay("adaptive", off_at=0.9)
-"""Lambda follows the student: the levels take very different numbers of steps to learn."""
 N_SEEDS = 8
 """Of the default scale: the levels are many."""
 SMALLER = {"Fetch-8x8-N3-v0": 131_072, "GoToDoor-8x8-v0": 65_536}
@@ -46,8 +44,9 @@ def methods(scale: Scale, level: str) -> dict[str, Config]:
     """The methods compared: the same budget and network size for each."""
     own = {} if scale.quick else {"seeds": seeds(scale), "env_steps": ENV_STEPS[level]}
     task = f"MiniGrid-{level}"
+    decay, ppo = TAUGHT.get(level, (DECAY, PPO()))
     found = {
-        OURS: configured(scale, task, OURS, teacher="rule-ideal", decay=DECAY, **own),
+        OURS: configured(scale, task, OURS, teacher="rule-ideal", decay=decay, ppo=ppo, **own),
         "RL only": configured(scale, task, "RL only", teacher="none", **own),
         "hierarchical RL": configured(scale, task, "hierarchical RL", teacher="none", **own),
     }

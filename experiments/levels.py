@@ -1,4 +1,6 @@
-"""MiniGrid's hard levels, and what a seed is given in each."""
+"""MiniGrid's hard levels, what a seed is given in each, and how it is taught."""
+
+from jaxteach.config import PPO, Decay
 
 ENV_STEPS = {
     "DoorKey-8x8-v0": 65_536,
@@ -21,3 +23,13 @@ ENV_STEPS = {
     "MemoryS17Random-v0": 131_072,
 }
 """What a seed of every method takes, in environment steps; found on seeds below 1000."""
+
+DECAY = Decay("adaptive", off_at=0.9)
+"""Lambda follows the student: the levels take very different numbers of steps to learn."""
+LASTING = Decay("adaptive", floor=0.3, off_at=1.0)
+"""In the long mazes: without a teacher the students forget again what they were taught."""
+TAUGHT = {
+    "ObstructedMaze-2Dlhb-v1": (LASTING, PPO(entropy_weight=0.003)),
+    "ObstructedMaze-Full-v1": (LASTING, PPO(entropy_weight=0.003)),
+}
+"""Of LLM4Teach, where it is not `DECAY` and the default; found on seeds 0 to 3."""
