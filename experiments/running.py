@@ -33,6 +33,9 @@ SLOWER = {"cnn": 85, "gru": 2}
 """How many times as long other students take."""
 COMPILING = 15.0
 """Seconds to compile a program, about."""
+PROGRAMS = 6
+"""Compiled programs kept for the runs to come: each holds hundreds of mappings of memory, of which Linux
+grants a process 65,530, and of many levels each has its own."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,7 @@ def trained(jobs: Sequence[Job], options: Options) -> list[tuple[Job, Path]]:
             if not train_job(job, folders[job], programs, stopping):
                 say(f"stopped; the same command continues where it was ({folders[job]})")
                 sys.exit(stopping.status)
+            make_room(programs)
             seconds = time.perf_counter() - began
             say(f"[{number}/{len(missing)}] {job.config.task}: {job.label}, {seconds:.0f} s")
     return [(job, folders[job]) for job in resolved]
@@ -185,6 +189,15 @@ def rate_of(config: Config) -> float:
                 shown.append(run.env_steps_per_second)
     usual = RATES.get(base, 40_000) / SLOWER.get(config.student.name, 1)
     return float(np.median(shown)) if shown else usual
+
+
+def make_room(programs: list[Any]) -> None:
+    """Let go of all but the programs used last, and of what JAX compiled for others."""
+    if len(programs) > PROGRAMS:
+        import jax
+
+        del programs[:-PROGRAMS]
+        jax.clear_caches()
 
 
 def train_job(job: Job, path: Path, programs: list[Any], stopping: Any) -> bool:

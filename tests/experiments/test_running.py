@@ -4,6 +4,7 @@ import dataclasses
 import gzip
 import json
 
+import jax
 import numpy as np
 import pytest
 import running
@@ -179,3 +180,14 @@ def test_the_command_of_a_run_gives_its_configuration(results):
         assert options.devices == 1
         check(options.config)
         assert resolve(options.config) == result.config
+
+
+def test_of_programs_only_those_used_last_are_kept(monkeypatch):
+    cleared = []
+    monkeypatch.setattr(jax, "clear_caches", lambda: cleared.append(True))
+    programs = list(range(running.PROGRAMS))
+    running.make_room(programs)
+    assert programs == list(range(running.PROGRAMS)) and not cleared
+    programs.append(running.PROGRAMS)
+    running.make_room(programs)
+    assert programs == list(range(1, running.PROGRAMS + 1)) and cleared == [True]
