@@ -48,6 +48,12 @@ class Committed:
         return float(self.summary["teacher_success"]) if self.summary["teacher_success"] else None
 
     @property
+    def unlisted(self) -> int | None:
+        """Environment steps, of all seeds, in states outside the teacher's table; None without a table."""
+        found = self.summary["unlisted"]
+        return int(found) if found else None
+
+    @property
     def success(self) -> np.ndarray:
         """Success rate of every seed in the final evaluation, [seed]."""
         return np.array([float(row["success_rate"]) for row in self.seeds])

@@ -1,9 +1,10 @@
 """MiniGrid's hard levels: LLM4Teach with a rule's table, RL only and hierarchical RL, at equal budget."""
 
+import math
 from typing import Any
 
 from common import FIRST_SEED, Options, Scale, main
-from drawing import RATE, Dot, DotPanel, dots_figure, save, seeds_note, steps_dot, success_dot, success_dots
+from drawing import RATE, DotPanel, dots_figure, save, seeds_note, steps_dot, success_dot
 from levels import DECAY, ENV_STEPS, TAUGHT
 from methods import OURS, configured
 from reporting import Result, detailed_row
@@ -87,14 +88,15 @@ def figure(options: Options) -> None:
     title = f"Hard levels of MiniGrid, {seeds_note(results)} each, from {FIRST_SEED} on"
     note = (
         "Success in the end: IQM over seeds with its 95 % bootstrap interval; grey: the teacher alone. "
-        "Steps to 0.8 while learning: the median over seeds with its interval."
+        "Steps to 0.8 while learning: the median over seeds with its interval; not confirmed: within the "
+        "budget, which lies far beyond the axis."
     )
     # Pictures compare methods: of some of the runs they would show half of a comparison.
     figures = {} if options.so_far else {options.figure: dots_figure(title, note, panels, columns=4)}
     if of_wrong and not options.so_far:
         title = f"Students of tables as wrong as three LLMs were, {seeds_note(of_wrong)} each"
         per_level = {level: [r for r in of_wrong if r.task == f"MiniGrid-{level}"] for level in RIGHT}
-        panels = [success_dots(level, runs) for level, runs in per_level.items() if runs]
+        panels = [success_panel_of(level, runs) for level, runs in per_level.items() if runs]
         figures[f"{options.figure}_wrong"] = dots_figure(title, WRONG, panels, columns=3)
     shown = [*(r for runs in by_level.values() for r in runs), *of_wrong]
     rows = [detailed_row(r, scale.window, unlisted=r.unlisted) for r in shown]
@@ -102,15 +104,24 @@ def figure(options: Options) -> None:
 
 
 def panels_of(level: str, runs: list[Result], window: int) -> tuple[DotPanel, DotPanel]:
-    """A level's two panels."""
-    name = level.rsplit("-v", 1)[0]
-    success: tuple[Dot, ...] = tuple(success_dot(run, strong=run.label == OURS) for run in runs)
+    """A level's two panels; steps up to the last ones confirmed, for budgets are many times as long."""
     steps = tuple(steps_dot(run, 0.8, window, strong=run.label == OURS) for run in runs)
-    right = max(float(run.run.metrics["env_steps"].max()) for run in runs)
-    return (
-        DotPanel(f"{name}: success", RATE, success),
-        DotPanel(f"{name}: steps to 0.8", "environment steps of each seed", steps, right),
-    )
+    budget = max(run.budget for run in runs)
+    confirmed = [end for dot in steps for end in (dot.centre, dot.high) if math.isfinite(end)]
+    right = min(1.5 * max(confirmed), budget) if confirmed else budget
+    name = f"{short(level)}: steps to 0.8"
+    return success_panel_of(level, runs), DotPanel(name, "environment steps of each seed", steps, right)
+
+
+def success_panel_of(level: str, runs: list[Result]) -> DotPanel:
+    """Success in the end."""
+    dots = tuple(success_dot(run, strong=run.label == OURS) for run in runs)
+    return DotPanel(f"{short(level)}: success", RATE, dots)
+
+
+def short(level: str) -> str:
+    """A level without its version."""
+    return level.rsplit("-v", 1)[0]
 
 
 if __name__ == "__main__":

@@ -89,10 +89,11 @@ class Result:
         return learning_curve(self.label, self.run.metrics["env_steps"], rates, "ci95")
 
     @property
-    def unlisted(self) -> int:
-        """Environment steps, of all seeds, in states outside the teacher's table."""
+    def unlisted(self) -> int | None:
+        """Environment steps, of all seeds, in states outside the teacher's table; None without a table."""
         assert self.run.summary is not None
-        return int(self.run.summary["unlisted_steps"])
+        found = self.run.summary["unlisted_steps"]
+        return None if found is None else int(found)
 
     @property
     def success(self) -> np.ndarray:

@@ -94,22 +94,23 @@ def test_success_rates_are_stretched_and_back():
     assert shrunk(stretched(rates)).tolist() == pytest.approx(rates.tolist())
 
 
-def test_committed_results_are_drawn_again(tmp_path, monkeypatch):
-    options = Options("fig_students", SCALES["default"], plan=False, redraw=True)
+@pytest.mark.parametrize("name", ["fig_students", "fig_hard_levels"])
+def test_committed_results_are_drawn_again(tmp_path, monkeypatch, name):
+    options = Options(name, SCALES["default"], plan=False, redraw=True)
     folder = tmp_path / "there"
     shutil.copytree(options.out, folder)
-    for picture in folder.glob("fig_students.*"):
+    for picture in folder.glob(f"{name}*.*"):
         picture.write_bytes(b"")
     before = (folder / "summary.csv").read_bytes()
     monkeypatch.setattr(Options, "out", folder)
-    importlib.import_module("fig_students").figure(options)
-    assert (folder / "fig_students.png").read_bytes().startswith(b"\x89PNG")
+    importlib.import_module(name).figure(options)
+    assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert (folder / "summary.csv").read_bytes() == before
     files = json.loads((folder / "provenance.json").read_text())["files"]
     assert {n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in files} == files
     monkeypatch.setattr(Options, "out", tmp_path / "nothing")
     with pytest.raises(UserError, match="no results to draw again"):
-        importlib.import_module("fig_students").figure(options)
+        importlib.import_module(name).figure(options)
 
 
 def test_wrong_tables_are_drawn_not_their_seeds():
