@@ -103,7 +103,7 @@ def test_the_page_of_levels_has_its_rows():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", alone(), ids=lambda row: "-".join(row[:3]))
+@pytest.mark.parametrize("row", list(alone()), ids=lambda row: "-".join(row[:3]))
 def test_students_without_a_teacher_do_as_the_page_of_levels_says(row, tmp_path):
     level, steps, student, of_page, _ = row
     flags = ("--teacher", "none", "--seeds", "4", "--env-steps", steps, *STUDENTS[student])
