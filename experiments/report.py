@@ -106,6 +106,8 @@ def written(text: str, sentence: str, fills: Callable[[str], str]) -> str:
         sentence: with places in braces.
         fills: what goes into a place.
     """
+    if sentence.startswith("{"):
+        raise UserError(f"experiments/sentences.txt: a sentence has to begin with a word: {sentence}")
     places = PLACE.findall(sentence)
     literal = [re.sub(r"(\\ )+", r"\\s+", re.escape(part)) for part in PLACE.split(sentence)[::2]]
     found = list(re.finditer(NUMBER.join(literal), text))

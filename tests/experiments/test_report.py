@@ -112,6 +112,9 @@ def test_numbers_of_sentences_are_written(tmp_path, fill):
     (tmp_path / "sentences").write_text("page: It reaches {x|lava_door_key|RL only|success} and\n")
     with pytest.raises(UserError, match="the results have no"):
         fill(page)
+    (tmp_path / "sentences").write_text("page: {x|lava_door_key|LLM4Teach|success} and\n")
+    with pytest.raises(UserError, match="has to begin with a word"):
+        fill(page)
 
 
 def test_holm_and_ranks_by_hand():
