@@ -89,7 +89,7 @@ def figure(options: Options) -> None:
     note = (
         "Success in the end: IQM over seeds with its 95 % bootstrap interval; grey: the teacher alone. "
         "Steps to 0.8 while learning: the median over seeds with its interval; not confirmed: within the "
-        "budget, which lies far beyond the axis."
+        "run's budget, for most of them beyond the axis."
     )
     # Pictures compare methods: of some of the runs they would show half of a comparison.
     figures = {} if options.so_far else {options.figure: dots_figure(title, note, panels, columns=4)}

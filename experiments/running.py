@@ -34,7 +34,7 @@ SLOWER = {"cnn": 85, "gru": 2}
 COMPILING = 15.0
 """Seconds to compile a program, about."""
 PROGRAMS = 6
-"""Compiled programs kept for the runs to come: each holds hundreds of mappings of memory, of which Linux
+"""Compiled programs kept for the runs to come: each holds some 2,000 mappings of memory, of which Linux
 grants a process 65,530, and of many levels each has its own."""
 
 
