@@ -1,7 +1,7 @@
 """The abstract states that play can reach in each taught family of MiniGrid's levels: taught/states.json.
 
-Players mix random actions with every option of the family. What is reached is written down; run it again with
-another --seed and it tells whether anything new turns up.
+Players mix random actions with every option of the family, and with what the rules advise. What is reached
+is written down; run it again with another --seed and it tells whether anything new turns up.
 """
 
 import argparse
@@ -61,11 +61,17 @@ def reached(name: str, n_steps: int, seed: int) -> dict[int, int]:
 
     from jaxteach.tasks import make_task
     from jaxteach.worlds.minigrid.taught.perceive import perceive
+    from jaxteach.worlds.minigrid.taught.rules import ideal_plan
 
     # Taught tasks have a family and missions besides the protocol.
     task: Any = make_task(name)
     family, n = task.family, 1024
     n_codes = family.n_codes
+    ideal = [family.options.index(ideal_plan(family.state(code))[0]) for code in range(n_codes)]
+    advised = jnp.asarray(ideal, jnp.int32)
+    player = jnp.arange(n) % 4
+    # A quarter wanders, two follow options at random, more or less, and one does what the rules advise.
+    chance = jnp.asarray([1.0, 0.3, 0.05, 0.05])[player]
 
     @functools.partial(jax.jit, static_argnums=1)
     def play(carry: Any, length: int) -> Any:
@@ -74,14 +80,13 @@ def reached(name: str, n_steps: int, seed: int) -> dict[int, int]:
             key, k1, k2, k3, k4, k5 = jax.random.split(key, 6)
             code, options = perceive(family, task.missions, jax.vmap(task.observe)(state))
             counts = counts.at[code].add(1)
-            # A third wanders, a third follows options at random, a third does the sensible thing mostly.
             new = jax.random.randint(k1, (n,), 0, len(family.options))
             over = jnp.take_along_axis(options.over, option[None], axis=0)[0]
             option = jnp.where(over | (jax.random.uniform(k2, (n,)) < 0.05), new, option)
+            option = jnp.where(player == 3, advised[code], option)
             follow = jnp.take_along_axis(options.action, option[None], axis=0)[0]
             stuck = jnp.take_along_axis(options.over, option[None], axis=0)[0]
             wander = jax.random.randint(k3, (n,), 0, len(task.action_names))
-            chance = jnp.where(jnp.arange(n) % 3 == 0, 1.0, jnp.where(jnp.arange(n) % 3 == 1, 0.3, 0.05))
             action = jnp.where(stuck | (jax.random.uniform(k4, (n,)) < chance), wander, follow)
             moved, outcome = jax.vmap(task.step)(state, action)
             words = jax.random.bits(k5, (n, task.n_draws))

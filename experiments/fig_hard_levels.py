@@ -5,12 +5,12 @@ from typing import Any
 
 from common import FIRST_SEED, Options, Scale, main
 from drawing import RATE, DotPanel, dots_figure, save, seeds_note, steps_dot, success_dot
-from levels import DECAY, ENV_STEPS, TAUGHT
+from levels import DECAY, ENV_STEPS, level_settings
 from methods import OURS, configured
 from reporting import Result, detailed_row
 from running import Job, carry_out
 
-from jaxteach.config import PPO, Config, Corrupt
+from jaxteach.config import Config, Corrupt
 
 N_SEEDS = 8
 """Of the default scale: the levels are many."""
@@ -45,9 +45,9 @@ def methods(scale: Scale, level: str) -> dict[str, Config]:
     """The methods compared: the same budget and network size for each."""
     own = {} if scale.quick else {"seeds": seeds(scale), "env_steps": ENV_STEPS[level]}
     task = f"MiniGrid-{level}"
-    decay, ppo = TAUGHT.get(level, (DECAY, PPO()))
+    taught = level_settings(level)
     found = {
-        OURS: configured(scale, task, OURS, teacher="rule-ideal", decay=decay, ppo=ppo, **own),
+        OURS: configured(scale, task, OURS, teacher="rule-ideal", decay=taught.decay, ppo=taught.ppo, **own),
         "RL only": configured(scale, task, "RL only", teacher="none", **own),
         "hierarchical RL": configured(scale, task, "hierarchical RL", teacher="none", **own),
     }

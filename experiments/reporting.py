@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import functools
 import gzip
 import hashlib
 import io
@@ -28,12 +27,10 @@ from jaxteach.analysis import (
 )
 from jaxteach.cli.flags import flags
 from jaxteach.config import Config, to_json
-from jaxteach.llm import known_successes
+from jaxteach.teacher.success import shipped_success
 from jaxteach.utils.files import write_atomic
 
 THRESHOLDS = (0.5, 0.8, 0.95)
-shipped_successes = functools.cache(known_successes)
-"""How well shipped tables do alone, by their sha256, as `python -m jaxteach.tables --measure 4000` found."""
 
 
 @dataclass(frozen=True)
@@ -62,20 +59,10 @@ class Result:
 
     @property
     def teacher_success(self) -> float | None:
-        """The success rate of the teacher alone, errors put into it included.
-
-        Of a shipped table of this very task it is the one that is shipped with it, over 4000 episodes; else
-        the run's own, over 1000.
-        """
-        config = self.config
-        # Plans drawn anew at each step are played as the soft mixture is.
-        as_shipped = ":" not in config.task and config.distill.teacher in ("soft", "hard")
+        """The success rate of the teacher alone, errors included: as it ships, else as the run has it."""
         teacher = (self.run.summary or {}).get("teacher")
-        if teacher and as_shipped and not config.corrupt.any:
-            known = shipped_successes().get(teacher["sha256"])
-            if known is not None:
-                return known.rate
-        return self.run.teacher_success_rate
+        shipped = shipped_success(teacher["sha256"], self.config) if teacher else None
+        return self.run.teacher_success_rate if shipped is None else shipped.rate
 
     @property
     def budget(self) -> float:

@@ -79,6 +79,7 @@ def merge(out: Path, shards: list[Shard]) -> dict[str, Any]:
     from jaxteach.config.sweep import grid
     from jaxteach.runs import RunFolder, write_metrics, write_summary
     from jaxteach.teacher.corruption import make_teacher
+    from jaxteach.training.compilation import shipped_for
     from jaxteach.training.evaluation import teacher_success
     from jaxteach.training.state import make_plan
     from jaxteach.training.train import Training, split
@@ -100,8 +101,10 @@ def merge(out: Path, shards: list[Shard]) -> dict[str, Any]:
     walls = [wall_of(shard.folder(out) / "summary.json") for shard in shards]
     wall = {name: sum(each[name] for each in walls) for name in ("compile", "total")}
     write_metrics(plan, points, folder, training, table)
-    rate = None if teacher is None else teacher_success(plan.task, teacher)
-    return write_summary(plan, points, folder, training, table, rate, wall)
+    alone = shipped_for(table, points)
+    if teacher is not None and alone is None:
+        alone = teacher_success(plan.task, teacher)
+    return write_summary(plan, points, folder, training, table, alone, wall)
 
 
 def wall_of(file: Path) -> dict[str, float]:

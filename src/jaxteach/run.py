@@ -235,13 +235,14 @@ def defaults(args: list[str]) -> Options:
     """
     named, start = value_of("--preset", args), value_of("--config", args)
     if start is None:
-        return Options(preset(named or "fast"))
+        return Options(preset(named or "fast", value_of("--task", args)))
     file = read_config_file(Path(in_full(start)))
     if named is not None and file.preset is not None and named != file.preset:
         raise UserError(
             f"--preset {named}: {file.path} holds settings of the preset {file.preset}, leave the flag out"
         )
-    base = preset(named or file.preset or "fast") if isinstance(file.preset, str | None) else Config()
+    task = value_of("--task", args) or file.task
+    base = preset(named or file.preset or "fast", task) if isinstance(file.preset, str | None) else Config()
     return started_from(file, Options(base))
 
 

@@ -10,9 +10,9 @@ from jaxteach.cli import parse
 from jaxteach.utils.errors import UserError, cli
 
 if TYPE_CHECKING:
-    from jaxteach.llm import Success
     from jaxteach.tasks.language import Language
     from jaxteach.teacher import PlanTable
+    from jaxteach.teacher.success import Success
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ def main() -> int:
     from jaxteach.tasks import needs_jax, task_names
     from jaxteach.tasks.registry import table_owners
     from jaxteach.teacher import table_names
+    from jaxteach.teacher.success import known_successes, save_successes
 
     if options.compare:
         one, other = options.compare
@@ -52,7 +53,7 @@ def main() -> int:
         from jaxteach.utils.jax_setup import start_jax
 
         start_jax(platforms=None if options.measure else "cpu")  # only the tasks' words are needed
-    successes = llm.known_successes()
+    successes = known_successes()
     for asked in tasks:
         words = _language(asked)
         task = words.family or asked
@@ -63,7 +64,7 @@ def main() -> int:
         ):  # what a table shared by levels is worth depends on the level
             unknown = [pair for pair in zip(names, tables, strict=True) if pair[1].sha256 not in successes]
             successes |= {table.sha256: _measured(name, task, options.measure) for name, table in unknown}
-            llm.save_successes(successes)
+            save_successes(successes)
         print(f"{'### ' if options.markdown else ''}{task}\n")
         print(
             f"{llm.list_tables(tables, successes, words.rules, options.markdown)}\n"
@@ -84,11 +85,12 @@ def _load(name: str, task: str) -> "PlanTable":
 
 def _measured(name: str, task: str, episodes: int) -> "Success":
     """Play episodes with a teacher alone."""
-    from jaxteach import evaluate, llm
+    from jaxteach import evaluate
+    from jaxteach.teacher.success import Success
 
     asked = evaluate.Options(who="teacher", task=task, teacher=name, episodes=episodes)
     result = evaluate.evaluate_teacher(asked, None)
-    return llm.Success(round(result["success_rate"]["mean"], 4), episodes)
+    return Success(round(result["success_rate"]["mean"], 4), episodes)
 
 
 def _language(task: str) -> "Language":

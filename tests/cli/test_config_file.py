@@ -38,6 +38,22 @@ def test_some_settings_in_toml_or_json_change_the_presets(tmp_path):
     assert asked("--config", written(tmp_path, "empty.toml", "")) == Config()
 
 
+def test_the_preset_of_a_level_is_found_wherever_the_level_is_named(tmp_path):
+    level = "MiniGrid-ObstructedMaze-2Dlhb-v1"
+    by_flags = asked("--preset", "level", "--task", level, "--teacher", "rule-ideal")
+    assert (by_flags.decay.floor, by_flags.env_steps) == (0.3, 1_048_576)
+    text = f'task = "{level}"\npreset = "level"\nteacher = "rule-ideal"\n'
+    assert asked("--config", written(tmp_path, "a.toml", text)) == by_flags
+    named = written(tmp_path, "b.toml", f'task = "{level}"\n')
+    assert asked("--config", named, "--preset", "level").decay == by_flags.decay
+    assert asked("--task", level, "--preset", "level", "--env-steps", 512).env_steps == 512
+    with pytest.raises(UserError, match="task must be a text"):
+        asked("--config", written(tmp_path, "c.toml", "task = 3\n"))
+    for args in (["--preset", "level"], ["--preset", "level", "--task", "two_door"]):
+        with pytest.raises(UserError, match="nothing was found for task"):
+            asked(*args)
+
+
 def test_flags_change_what_the_file_says_wherever_they_stand(tmp_path):
     toml = written(tmp_path, "a.toml", "seeds = 3\nppo.lr = 0.5\nppo.clip = 0.3\n")
     for args in (

@@ -49,6 +49,7 @@ def test_the_teacher_alone_is_named_with_its_plans_and_errors(capsys, plans, err
     own = {
         "teacher": {"name": "chatglm"},
         "teacher_success_rate": 0.25,
+        "teacher_episodes": 1000,
         "teacher_plans": plans,
         "corrupt": errors,
     }

@@ -8,11 +8,10 @@ import comparisons
 import numpy as np
 import pytest
 import report
-import reporting
 from reporting import Result, csv_text
 
-from jaxteach.config import Config, Corrupt, Distill
-from jaxteach.llm import Success
+from jaxteach.config import Config
+from jaxteach.teacher import success
 from jaxteach.utils.errors import UserError
 
 ROW = {
@@ -146,18 +145,8 @@ def test_what_was_tuned(tmp_path, fill):
     assert rest == ["<!-- end -->", "<!-- table tune/y -->", "<!-- end -->"]
 
 
-@pytest.mark.parametrize(
-    ("config", "sha256", "rate"),
-    [
-        (Config(task="lava_door_key"), "known", 0.5),
-        (Config(task="lava_door_key", distill=Distill(teacher="hard")), "known", 0.5),  # acts as soft does
-        (Config(task="lava_door_key", distill=Distill(teacher="held")), "known", 0.25),
-        (Config(task="lava_door_key", corrupt=Corrupt(share=0.1)), "known", 0.25),
-        (Config(task="lava_door_key:small_rooms"), "known", 0.25),
-        (Config(task="lava_door_key"), "other", 0.25),
-    ],
-)
-def test_a_teacher_alone_has_the_shipped_number_where_it_is_that_teacher(monkeypatch, config, sha256, rate):
-    monkeypatch.setattr(reporting, "shipped_successes", lambda: {"known": Success(0.5, 4000)})
+@pytest.mark.parametrize(("sha256", "rate"), [("known", 0.5), ("other", 0.25)])
+def test_a_teacher_alone_has_the_shipped_number_where_it_is_that_teacher(monkeypatch, sha256, rate):
+    monkeypatch.setattr(success, "_shipped", lambda: {"known": success.Success(0.5, 4000)})
     run = SimpleNamespace(summary={"teacher": {"sha256": sha256}}, teacher_success_rate=0.25)
-    assert Result("x", config, run).teacher_success == rate
+    assert Result("x", Config(task="lava_door_key"), run).teacher_success == rate

@@ -1,5 +1,7 @@
 """Tasks by name, here and in navix: its rendering and its own PPO agent work on them."""
 
+from typing import Any
+
 import jax
 import navix
 import numpy as np
@@ -154,3 +156,11 @@ def test_levels_share_the_tables_of_their_family() -> None:
     assert not registry.needs_jax("MiniGrid-KeyCorridor") and registry.needs_jax(
         "MiniGrid-KeyCorridorS3R3-v0"
     )
+
+
+@pytest.mark.parametrize("ask", [registry.task_facts, registry.facts_class, tasks.make_task])
+@pytest.mark.parametrize("name", ["MiniGrid-KeyCorridor", "Navix-DoorKey"])
+def test_a_family_is_no_task(ask: Any, name: str) -> None:
+    with pytest.raises(UserError, match=f"'?{name}") as caught:
+        ask(name)
+    assert "\n" not in str(caught.value)

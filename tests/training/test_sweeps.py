@@ -56,8 +56,8 @@ def test_a_sweep_goes_on_and_leaves_a_run_folder_for_each_point(tmp_path, swept_
     plan, points = swept_program.plan, swept_program.points
     write_metrics(plan, points, folder, outcome, table)
     wall = {"compile": 1.0, "total": 2.0}
-    rate = swept_program.teacher_success
-    written = write_summary(plan, points, folder, outcome, table, rate, wall)
+    teacher = swept_program.teacher_alone
+    written = write_summary(plan, points, folder, outcome, table, teacher, wall)
     folder.clean()
     assert json.loads((path / "summary.json").read_text())["points"] == written["points"]
     assert sorted(p.name for p in path.iterdir()) == ["metrics.jsonl", "points", "summary.json"]

@@ -36,6 +36,12 @@ class ConfigFile:
         """The preset that it names."""
         return self.values.get("preset")
 
+    @property
+    def task(self) -> str | None:
+        """The task that it names, if it is a name."""
+        task = self.values.get("task")
+        return task if isinstance(task, str) else None
+
     def over(self, config: Config) -> Config:
         """A configuration changed by the file.
 

@@ -36,7 +36,8 @@ def report(summary: dict[str, Any]) -> None:
         parts += [f"plans: {plans}"] if plans in ("argmax", "held") else []  # hard acts as soft does
         parts += [in_words(errors)] if errors is not None else []
         print(
-            f"teacher: success {summary['teacher_success_rate']:.3f} over 1000 episodes ({', '.join(parts)})"
+            f"teacher: success {summary['teacher_success_rate']:.3f} over {summary['teacher_episodes']} "
+            f"episodes ({', '.join(parts)})"
         )
     print(
         f"trained in {wall['train']:.1f} s ({summary['env_steps_per_second']:,.0f} environment steps/s; "

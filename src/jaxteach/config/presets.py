@@ -4,7 +4,7 @@ import dataclasses
 
 from jaxteach.config.checks import check, check_rollout
 from jaxteach.config.settings import BY_OPTIONS, PPO, Config, Corrupt, Decay, Distill, Rollout, Student
-from jaxteach.tasks.registry import facts_class, task_facts
+from jaxteach.tasks.registry import facts_class, task_facts, task_settings
 from jaxteach.utils.errors import UserError, nearest
 
 FAST = Config()
@@ -17,23 +17,41 @@ PAPER = Config(
     rollout=Rollout("episodes", envs=10),
 )
 PRESETS = {"fast": FAST, "paper": PAPER}
+LEVEL = "level"
+"""The preset that each task has of its own, if any: see `tasks.registry.task_settings`."""
 PAPER_ENV_STEPS = 300_000
-CHUNK = {"fast": 8, "paper": 4}
+CHUNK = {"fast": 8, "paper": 4, LEVEL: 8}
 """Seeds of a chunk, by preset."""
 
 
-def preset(name: str) -> Config:
+def preset(name: str, task: str | None = None) -> Config:
     """The configuration a preset starts from.
 
     Args:
-        name: fast or paper.
+        name: fast, paper or level.
+        task: whose own settings the preset level takes; the others are the same for all tasks.
 
     Raises:
-        UserError: for any other name.
+        UserError: for any other name, or if nothing was found for the task.
     """
+    if name == LEVEL:
+        return _own_settings(task or FAST.task)
     if name not in PRESETS:
-        raise UserError(f"unknown preset '{name}': {nearest(name, tuple(PRESETS))}")
+        raise UserError(f"unknown preset '{name}': {nearest(name, (*PRESETS, LEVEL))}")
     return PRESETS[name]
+
+
+def _own_settings(task: str) -> Config:
+    """The fast preset, changed by what was found for a task."""
+    settings = task_settings()
+    if task not in settings:
+        known = nearest(task, tuple(settings))
+        raise UserError(
+            f"--preset {LEVEL}: nothing was found for task {task}, leave the flag out: {known}"
+        )
+    groups = {"decay": Decay, "ppo": PPO}
+    own = {name: groups[name](**x) if name in groups else x for name, x in settings[task].items()}
+    return dataclasses.replace(FAST, preset=LEVEL, task=task, **own)
 
 
 def resolve(config: Config) -> Config:
@@ -53,7 +71,7 @@ def resolve(config: Config) -> Config:
     env_steps = config.env_steps
     if env_steps is None:
         task = facts_class(config.task.partition(":")[0])
-        env_steps = task.env_steps if config.preset == "fast" else PAPER_ENV_STEPS
+        env_steps = PAPER_ENV_STEPS if config.preset == "paper" else task.env_steps
     if config.method in BY_OPTIONS:
         # Its folder must not be named after a teacher that it does not read.
         config = dataclasses.replace(

@@ -205,8 +205,9 @@ class Config:
     which run until they end; interruptible: anew at every step, among options and actions."""
     teacher: str = host("chatglm", off="none", idle=_WITHOUT_TEACHER)
     """Teacher table: a name in teacher_cache/TASK/, a path to a .json file, or none."""
-    preset: str = host("fast", choices=("fast", "paper"))
-    """Where defaults come from: fast (few environment steps) or paper (the reference's settings)."""
+    preset: str = host("fast", choices=("fast", "paper", "level"))
+    """Where defaults come from: fast (few environment steps), paper (the reference's settings) or level
+    (what was found for one of MiniGrid's hard levels: environment steps, decay, entropy)."""
     seeds: int = host(8, low=1, high=MOST)
     """How many seeds to train."""
     first_seed: int = host(0)

@@ -3,7 +3,7 @@
 from jaxteach.llm.answer_log import AnswerLog, answered
 from jaxteach.llm.backend import Backend, ManyAtOnce, Reply, Request, Score
 from jaxteach.llm.backends import BACKENDS, capabilities, make_backend
-from jaxteach.llm.compare_tables import Success, compare_tables, known_successes, list_tables, save_successes
+from jaxteach.llm.compare_tables import compare_tables, list_tables
 from jaxteach.llm.dry_run import Work, estimate, work_of
 from jaxteach.llm.extend import extend, lacking
 from jaxteach.llm.precompute import check_place, log_path, precompute
@@ -24,7 +24,6 @@ __all__ = [
     "Request",
     "Score",
     "Settings",
-    "Success",
     "Work",
     "answered",
     "baselines",
@@ -34,7 +33,6 @@ __all__ = [
     "describe",
     "estimate",
     "extend",
-    "known_successes",
     "lacking",
     "list_tables",
     "load_prompt",
@@ -42,6 +40,5 @@ __all__ = [
     "make_backend",
     "precompute",
     "quality",
-    "save_successes",
     "work_of",
 ]

@@ -1,17 +1,13 @@
 """What `python -m jaxteach.tables` shows: tables side by side, and two of them state by state."""
 
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 from jaxteach.llm.report import quality
 from jaxteach.tasks.language import Language, Option, Rules
-from jaxteach.teacher import Plan, PlanTable, cache_folder
-from jaxteach.utils.errors import UserError, one_line
-from jaxteach.utils.files import write_atomic
-from jaxteach.utils.json_file import read_object
+from jaxteach.teacher import Plan, PlanTable
+from jaxteach.teacher.success import Success
+from jaxteach.utils.errors import one_line
 
 _COLUMNS = (
     "table",
@@ -27,55 +23,6 @@ _COLUMNS = (
 
 _CORRECTIONS = {"calibrate": "calibrated", "mask_inadmissible": "masked"}
 """Flags that change what a table is worth, and what is said of one that was made with them."""
-
-
-@dataclass(frozen=True)
-class Success:
-    """How well a teacher does without a student.
-
-    Attributes:
-        rate: share of the episodes.
-        episodes: how many were played.
-    """
-
-    rate: float
-    episodes: int
-
-
-def known_successes(folder: Path | None = None) -> dict[str, Success]:
-    """The successes measured so far, by the sha256 of the table, so that a changed table shows none.
-
-    Args:
-        folder: where success.json is; by default with the shipped tables.
-
-    Raises:
-        UserError: the file is damaged.
-    """
-    path = (folder or cache_folder()) / "success.json"
-    if not path.is_file():
-        return {}
-    try:
-        entries = read_object(path)
-        return {sha: Success(float(e["success_rate"]), int(e["episodes"])) for sha, e in entries.items()}
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is damaged: {error!r}") from error
-
-
-def save_successes(successes: dict[str, Success], folder: Path | None = None) -> None:
-    """Write down successes for `known_successes` to find.
-
-    Args:
-        successes: by the sha256 of the table.
-        folder: where success.json goes; by default with the shipped tables.
-
-    Raises:
-        UserError: the file cannot be written.
-    """
-    entries = {
-        sha: {"success_rate": known.rate, "episodes": known.episodes}
-        for sha, known in sorted(successes.items())
-    }
-    write_atomic((folder or cache_folder()) / "success.json", (json.dumps(entries, indent=2) + "\n").encode())
 
 
 def list_tables(

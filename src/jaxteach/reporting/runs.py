@@ -116,11 +116,12 @@ def how_to_repeat(one: Reported) -> list[str]:
         one: the run.
     """
     config = one.config
-    base = dataclasses.replace(preset(config.preset), seeds=config.seeds, out=config.out)
+    plain = preset(config.preset, config.task)
+    base = dataclasses.replace(plain, task=Config().task, seeds=config.seeds, out=config.out)
     base = dataclasses.replace(
         base, seeds_per_chunk=CHUNK[config.preset], eval_episodes=base.eval_episodes_resolved
     )
-    default = flags({**to_json(base), "seeds": preset(config.preset).seeds})
+    default = flags({**to_json(base), "seeds": plain.seeds})
     words = ["jaxteach", "run"]
     for flag, value in flags(to_json(config)).items():
         if value == default[flag] or value is None:

@@ -316,8 +316,8 @@ class Run:
         if table is not None:
             hooks.begin("measuring the teacher")
         with told_of_memory(program):
-            rate = program.teacher_success
-        write_summary(program.plan, program.points, folder, training, table, rate, wall, **facts)
+            alone = program.teacher_alone
+        write_summary(program.plan, program.points, folder, training, table, alone, wall, **facts)
         return self.ended()
 
     def _open(self, program: Program, hooks: Hooks) -> None:

@@ -8,6 +8,7 @@ from jaxteach.config import Config
 from jaxteach.config.sweep import Point
 from jaxteach.runs.run_folder import RunFolder, describe
 from jaxteach.runs.shards import Shard
+from jaxteach.teacher.success import Success
 from jaxteach.teacher.table import PlanTable
 from jaxteach.teacher.wrong import describe_errors
 from jaxteach.training.evaluation import summarise
@@ -24,6 +25,7 @@ SHARED = (
     "teacher_plans",
     "corrupt",
     "teacher_success_rate",
+    "teacher_episodes",
     "eval_episodes",
 )
 """What is the same at every point of a sweep."""
@@ -66,7 +68,7 @@ def write_summary(
     folder: RunFolder,
     training: Training,
     table: PlanTable | None,
-    rate: float | None,
+    alone: Success | None,
     wall: dict[str, float],
     **more: Any,
 ) -> dict[str, Any]:
@@ -78,7 +80,7 @@ def write_summary(
         folder: the run's.
         training: complete.
         table: the teacher's, or None.
-        rate: the success rate of the teacher alone, or None.
+        alone: the success of the teacher alone; None without a teacher.
         wall: what the process took in seconds, for `wall_seconds`.
         more: what else the summary shall hold.
 
@@ -90,7 +92,7 @@ def write_summary(
         own = training.at(number)
         seconds = {"train": own.seconds, "evaluate": own.evaluate_seconds}
         summary = {
-            **summarise_run(point.config, table, own, rate),
+            **summarise_run(point.config, table, own, alone),
             **more,
             "wall_seconds": {**wall, **seconds},
         }
@@ -140,7 +142,7 @@ def write_shard(shard: Shard, folder: RunFolder, training: Training, wall: dict[
 
 
 def summarise_run(
-    config: Config, table: PlanTable | None, training: Training, teacher_rate: float | None
+    config: Config, table: PlanTable | None, training: Training, alone: Success | None
 ) -> dict[str, Any]:
     """Gather summary.json, but for the wall times of the process.
 
@@ -148,7 +150,7 @@ def summarise_run(
         config: resolved, without a sweep.
         table: the teacher's, or None.
         training: complete, of one point.
-        teacher_rate: success of the teacher alone, 0 to 1; None without a teacher.
+        alone: the success of the teacher alone; None without a teacher.
     """
     from jaxteach.analysis import (
         confirmed_crossings,
@@ -172,7 +174,8 @@ def summarise_run(
         "seeds": [int(seed) for seed in training.seed_ids],
         "diverged": training.diverged,
         "env_steps": [int(steps) for steps in env_steps],
-        "teacher_success_rate": teacher_rate,
+        "teacher_success_rate": None if alone is None else alone.rate,
+        "teacher_episodes": None if alone is None else alone.episodes,
         "unlisted_steps": None if table is None or UNLISTED not in metrics else int(metrics[UNLISTED].sum()),
         "env_steps_to_success": median_env_steps(env_steps_to_success(*episodes)),
         "confirmed_crossings": describe_crossings(confirmed_crossings(*episodes)),

@@ -1,7 +1,7 @@
 """Which tasks there are, by name; the one place that knows the worlds. A task is imported when asked for."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jaxteach.tasks.language import Language
@@ -97,6 +97,8 @@ _FAMILIES = {"BabyAI-": _LEVELS, "MiniGrid-": _LEVELS, "Navix-": _NAVIX}
 """Modules whose `task_maker(name)` knows all names that begin so, and refuses those it has not."""
 _SHARED = "jaxteach.worlds.minigrid.taught.families:FAMILIES"
 """Words that several tasks share, by the name that their tables go by; without JAX."""
+_SETTINGS = "jaxteach.worlds.minigrid.taught.settings:SETTINGS"
+"""What was found for some tasks, fields of a configuration by task; without JAX."""
 _READERS = {
     "agent_view": "jaxteach.worlds.minigrid.features:restore",
     "egocentric": f"{_PAPER}.features:restore",
@@ -144,6 +146,12 @@ def check_task_name(name: str) -> None:
         raise UserError(f"unknown task '{name}': {nearest(name, task_names())}")
 
 
+def task_settings() -> Mapping[str, Mapping[str, Any]]:
+    """What was found for some tasks: fields of a configuration, those of its groups as objects, by task."""
+    settings: Mapping[str, Mapping[str, Any]] = own(_SETTINGS)
+    return settings
+
+
 def register_task[M: Maker](task: M) -> M:
     """Add a task defined outside this package; usable as a decorator.
 
@@ -187,7 +195,12 @@ def needs_jax(*names: str | None) -> bool:
         *names: as for `make_task`; None, and what is no task, counts for nothing.
     """
     bases = {name.partition(":")[0] for name in names if name is not None} - set(own(_SHARED))
-    return any(is_task(base) and not (base in _FACTS and _tasks.ships(base)) for base in bases)
+    return any(is_task(base) and not _states_facts(base) for base in bases)
+
+
+def _states_facts(base: str) -> bool:
+    """Whether a task's facts are stated without JAX."""
+    return base in _FACTS and _tasks.ships(base)
 
 
 def make_task(name: str, **parameters: Any) -> "Teachable":
@@ -229,9 +242,7 @@ def make_task(name: str, **parameters: Any) -> "Teachable":
 def facts_class(name: str) -> Any:
     """The class of a task's facts, without JAX if it states them so, else what builds the task."""
     check_task_name(name)
-    if needs_jax(name):
-        return task_class(name)
-    return own(_FACTS[name])
+    return own(_FACTS[name]) if _states_facts(name) else task_class(name)
 
 
 def task_facts(name: str, **parameters: Any) -> Facts:
@@ -247,9 +258,10 @@ def task_facts(name: str, **parameters: Any) -> Facts:
     Raises:
         UserError: as `make_task` does.
     """
-    if needs_jax(name):
+    base = name.partition(":")[0]
+    if is_task(base) and not _states_facts(base):
         return make_task(name, **parameters)
-    cls = facts_class(name.partition(":")[0])
+    cls = facts_class(base)
     facts = cls(**_changes(cls, name, parameters))
     facts.check()
     return facts

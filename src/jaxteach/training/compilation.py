@@ -3,8 +3,8 @@
 import dataclasses
 import functools
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -21,6 +21,7 @@ from jaxteach.student.decay import REACTIVE
 from jaxteach.student.registry import DISTILLATIONS, STUDENTS
 from jaxteach.tasks.registry import ships_task
 from jaxteach.teacher.corruption import AnyTeacher, make_teacher
+from jaxteach.teacher.success import Success, shipped_success
 from jaxteach.teacher.table import PlanTable
 from jaxteach.training.evaluation import TEACHER_EPISODES, Episodes, chunk_play, play_teacher
 from jaxteach.training.exported import Exports, Facts, Part, Store, surroundings
@@ -85,7 +86,15 @@ def outline_program(config: Config, table: PlanTable | None) -> Outline:
     by_seed = NamedSharding(seed_mesh(width), SEEDS)
     points = grid(config)
     teacher, hyper = traced_parts(plan, points, table, by_seed)
-    return Outline(plan, points, teacher, hyper, width, by_seed, k)
+    return Outline(plan, points, teacher, hyper, width, by_seed, k, shipped_for(table, points))
+
+
+def shipped_for(table: PlanTable | None, points: Sequence[Point]) -> Success | None:
+    """What a run's teacher alone is worth, if that ships; None where a run measures it, or has no teacher."""
+    # What a schedule reads is measured on the same episodes whatever ships: results do not hang on it.
+    if table is None or any(point.config.decay.name in REACTIVE for point in points):
+        return None
+    return shipped_success(table.sha256, points[0].config)
 
 
 def traced_parts(
@@ -130,7 +139,8 @@ def informed(program: Program) -> Program:
     """The program with the teacher's success among its hyperparameters, if a schedule reads it."""
     if program.teacher is None or all(point.config.decay.name not in REACTIVE for point in program.points):
         return program
-    hyper = hypers(program.plan, program.points, program.teacher_success or 0.0)
+    alone = program.teacher_alone
+    hyper = hypers(program.plan, program.points, alone.rate if alone else 0.0)
     return dataclasses.replace(program, hyper=hyper)
 
 
@@ -159,24 +169,41 @@ def compile_kept(outline: Outline, store: Store) -> Program:
         outline: of the program.
         store: where traced programs are kept.
     """
-    facts = decisive(outline)
-    kept = store.load(facts)
-    exports: Exports = {}
-    futures = {}
+    futures: dict[str, Future[Compiled]] = {}
     with ThreadPoolExecutor(max_workers=2) as compilers:
 
-        def begin(name: str, part: Part) -> None:
-            exports[name] = kept.get(name) or part.exported()
-            futures[name] = compilers.submit(compiled, part.lowered(exports[name]), part.options)
+        def begin(facts: Facts, parts: Callable[[Exports], Iterable[tuple[str, Part]]]) -> None:
+            kept = store.load(facts)
+            exports: Exports = {}
+            for name, part in parts(exports):
+                exports[name] = kept.get(name) or part.exported()
+                futures[name] = compilers.submit(compiled, part.lowered(exports[name]), part.options)
+            if not kept:
+                store.save(facts, exports)
 
-        begin("init", init_part(outline))
-        tree: Any = exports["init"].out_tree
-        for name, part in parts_of(outline, tree.unflatten(exports["init"].out_avals)).items():
-            begin(name, part)
-    if not kept:
-        store.save(facts, exports)
+        facts = decisive(outline)
+        begin(facts, functools.partial(parts_of, outline))
+        if outline.teacher is not None and outline.shipped is None:
+            # In a file of its own, for of tables of one shape some have to be measured.
+            teacher = teacher_part(outline)
+            begin({**facts, "part": teacher.name}, lambda _: [("kept_teacher", teacher)])
     parts: dict[str, Any] = {name: future.result() for name, future in futures.items()}
     return Program(**vars(outline), **parts)
+
+
+def parts_of(outline: Outline, exports: Exports) -> Iterator[tuple[str, Part]]:
+    """What is kept of every program, by its name in `Program`.
+
+    Args:
+        outline: of the program.
+        exports: those yielded before, which tell the shapes of a state.
+    """
+    yield "init", init_part(outline)
+    init = exports["init"]
+    tree: Any = init.out_tree
+    state = tree.unflatten(init.out_avals)
+    yield "segment", segment_part(outline, state)
+    yield "kept_evaluation", evaluation_part(outline, state)
 
 
 def init_part(outline: Outline) -> Part:
@@ -197,17 +224,6 @@ def few_passes() -> dict[str, Any]:
 def seeds_shape(outline: Outline) -> jax.ShapeDtypeStruct:
     """Of a chunk's seed ids, u32[trial]."""
     return jax.ShapeDtypeStruct((outline.width,), jnp.uint32, sharding=outline.by_seed)
-
-
-def parts_of(outline: Outline, state: Any) -> dict[str, Part]:
-    """What can be kept of a program, by its name in `Program`.
-
-    Args:
-        outline: of the program.
-        state: shapes of a state.
-    """
-    parts = {"segment": segment_part(outline, state), "kept_evaluation": evaluation_part(outline, state)}
-    return parts if outline.teacher is None else {**parts, "kept_teacher": teacher_part(outline)}
 
 
 def segment_part(outline: Outline, state: Any) -> Part:
@@ -329,5 +345,6 @@ def reuse_program(program: Program, config: Config, table: PlanTable | None) -> 
     shapes = [jax.tree.map(lambda x: (x.shape, x.dtype), tree) for tree in (teacher, program.teacher)]
     if shapes[0] != shapes[1]:
         return None
+    shipped = shipped_for(table, points)
     reused = dataclasses.replace(program, plan=plan, points=points, teacher=teacher, hyper=hyper)
-    return informed(dataclasses.replace(reused, compile_seconds=0.0))
+    return informed(dataclasses.replace(reused, shipped=shipped, compile_seconds=0.0))

@@ -16,6 +16,7 @@ from jaxteach.config import BY_OPTIONS
 from jaxteach.student.networks import Student
 from jaxteach.tasks.protocol import State, Task, Teachable
 from jaxteach.teacher.corruption import AnyTeacher, mean_policy
+from jaxteach.teacher.success import Success
 from jaxteach.training.hierarchical import NO_OPTION, execute, follow
 from jaxteach.training.rollout import sample
 from jaxteach.training.starts import begin_anew, fresh_starts
@@ -238,8 +239,8 @@ TEACHER_EPISODES = 1000
 
 def teacher_success(
     task: Teachable, teacher: AnyTeacher, compiled: Callable[..., Episodes] | None = None
-) -> float:
-    """The success rate of the teacher alone, over `TEACHER_EPISODES` episodes, always the same ones.
+) -> Success:
+    """The success of the teacher alone, over `TEACHER_EPISODES` episodes, always the same ones.
 
     Args:
         task: the task.
@@ -248,8 +249,10 @@ def teacher_success(
     """
     seed = np.uint32(0)
     if compiled is None:
-        return float(play_teacher(task, teacher, seed, TEACHER_EPISODES, False).success)
-    return float(compiled(teacher, seed).success)
+        played = play_teacher(task, teacher, seed, TEACHER_EPISODES, False)
+    else:
+        played = compiled(teacher, seed)
+    return Success(float(played.success), TEACHER_EPISODES)
 
 
 def summarise(per_seed: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from jaxteach.config import Config
 from jaxteach.config.pytree import Hyper
 from jaxteach.config.sweep import Point
 from jaxteach.teacher.corruption import AnyTeacher
+from jaxteach.teacher.success import Success
 from jaxteach.teacher.table import PlanTable
 from jaxteach.training.evaluation import chunk_player, teacher_success
 from jaxteach.training.metrics import MetricsLog
@@ -39,6 +40,7 @@ class Outline:
         width: trials in a chunk.
         by_seed: how arrays with a leading trial axis lie on the devices: split evenly over all of them.
         segment_updates: K, updates in a segment.
+        shipped: the success of the teacher alone, where it ships with its table; else None.
     """
 
     plan: Plan
@@ -48,6 +50,7 @@ class Outline:
     width: int
     by_seed: NamedSharding
     segment_updates: int
+    shipped: Success | None
 
     def seeds_on_devices(self, trials: IntArray) -> jax.Array:
         """The seed of each of a chunk's trials, u32[trial], split over the devices."""
@@ -73,7 +76,7 @@ class Program(Outline):
         segment: one segment, see `loop.run_segment`.
         compile_seconds: what compiling took.
         kept_evaluation: compiled, where it came with the rest.
-        kept_teacher: compiled likewise, what plays the teacher alone; None without one.
+        kept_teacher: compiled likewise, what plays the teacher alone; None where nothing has to.
     """
 
     init: Compiled
@@ -87,10 +90,10 @@ class Program(Outline):
         return self.kept_evaluation or compile_evaluation(self)
 
     @functools.cached_property
-    def teacher_success(self) -> float | None:
-        """The success rate of the teacher alone, see `evaluation.teacher_success`; None without one."""
-        if self.teacher is None:
-            return None
+    def teacher_alone(self) -> Success | None:
+        """The success of the teacher alone, shipped or by `evaluation.teacher_success`; None without one."""
+        if self.teacher is None or self.shipped is not None:
+            return self.shipped
         return teacher_success(self.plan.task, self.teacher, self.kept_teacher)
 
 

@@ -111,6 +111,9 @@ def test_ideal_plans_by_hand(things: tuple[int, ...], held: int, plan: str) -> N
         ("RedBlueDoors", (0, 0, t.NEAR), t.NOTHING, True, "explore"),
         ("LockedRoom", (0, 0, t.NEAR, t.NEAR), t.NOTHING, True, "open <marked door>"),
         ("LockedRoom", (0, 0, t.NEAR, t.NEAR), t.KEY, True, "open <locked door>"),
+        ("ObstructedMaze", (0, 0, 0, 0, t.NEAR), t.KEY, True, "explore"),
+        ("ObstructedMaze", (0, 0, 0, 0, t.NEAR), t.KEY, False, "open <box>"),  # a box may stand in the way
+        ("ObstructedMaze", (0, t.NEAR, 0, 0, 0), t.KEY, False, "drop, pick up <key>"),
         ("Memory", (0, 0, t.NEAR), t.NOTHING, True, "look back"),
         ("Memory", (t.SEEN, 0, 0), t.NOTHING, True, "explore"),
         ("Memory", (t.SEEN, t.NEAR, t.NEAR), t.NOTHING, True, "go to <matching thing>"),

@@ -131,6 +131,18 @@ def test_a_thing_is_dropped_where_it_is_in_nobodys_way() -> None:
     assert told("#######", "#.<..o#", "#######")[1]["drop"] is None
 
 
+def test_a_thing_is_dropped_where_no_walk_needs_the_cell() -> None:
+    # In a doorway the door itself is not seen, nor is it seen from beyond that its cell leads on.
+    rows = ("#######", "#..#..#", "#..>..#", "#..#..#", "#######")
+    assert told(*rows, held="ball")[1]["drop"] == FORWARD
+    # West of the agent, and east of it, a second thing would close a fence around a corner.
+    rows = ("#####", "#.r.#", "#.<.#", "#...#", "#####")
+    assert told(*rows, held="yellow key")[1]["drop"] == LEFT
+    # What lies beyond the cell before it was not seen: it may be the way on.
+    rows = ("#####", "#.>.?", "#..##", "#####")
+    assert told(*rows, held="yellow key")[1]["drop"] == RIGHT
+
+
 def test_exploring_leads_to_the_nearest_place_not_seen() -> None:
     state, doing = told("#####?", "#..>.?", "#####?")
     assert state.unexplored and doing["explore"] == FORWARD

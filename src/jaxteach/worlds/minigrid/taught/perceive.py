@@ -107,7 +107,7 @@ def ways_of(family: Family, scene: Scene, boards: dict[str, Array]) -> dict[str,
         toggled[LOOK_BACK.kind] = entered & west
     if t.PLACE in boards:
         wanted["put near"] = next_to(boards[t.PLACE]) & empty
-    aside = _aside(passable | scene.here, empty, scene.doors)
+    aside = _aside(passable | scene.here, unseen, empty, scene.closed | scene.locked)
     wanted |= {DROP.kind: aside, "anywhere": empty}
     steps = compute_once(
         first_steps(compute_once(passable), scene.here, scene.direction, compute_once(tuple(wanted.values())))
@@ -152,12 +152,25 @@ def _code(
     return code
 
 
-def _aside(passable: Array, empty: Array, doors: Array) -> Array:
-    """Empty cells where a thing would lie in nobody's way: beside no door, in no passage one cell wide."""
-    north, south = shifted(passable, 1, 0), shifted(passable, -1, 0)
-    west, east = shifted(passable, 0, 1), shifted(passable, 0, -1)
-    passage = (north & south & ~(west | east)) | (west & east & ~(north | south))
-    return empty & ~around(doors) & ~passage
+def _aside(passable: Array, unseen: Array, empty: Array, shut: Array) -> Array:
+    """Empty cells where a thing would lie in nobody's way: before no shut door, and no link between others.
+
+    A cell links two of its neighbours if no walk through the cells around it does. What was not seen may be
+    walked on, but is no way around.
+
+    Args:
+        passable: uint[H, N], cells that can be walked on, the agent's own among them.
+        unseen: uint[H, N].
+        empty: uint[H, N].
+        shut: uint[H, N], closed and locked doors.
+    """
+    north, east, south, west = (1, 0), (0, -1), (-1, 0), (0, 1)  # how these neighbours come to a cell's place
+    sides = [shifted(passable | unseen, *move) for move in (north, east, south, west)]
+    corners = [shifted(passable, *move) for move in ((1, -1), (-1, -1), (-1, 1), (1, 1))]
+    # Neighbours that no walk joins to the next one clockwise: as many as the parts that the cell links.
+    last = [sides[i] & ~(corners[i] & sides[(i + 1) % 4]) for i in range(4)]
+    several = (last[0] | last[1]) & (last[2] | last[3]) | (last[0] & last[1]) | (last[2] & last[3])
+    return empty & ~around(shut) & ~several
 
 
 def _elsewhere(beside: Array, to: list[Array]) -> Array:

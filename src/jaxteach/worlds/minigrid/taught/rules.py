@@ -77,6 +77,8 @@ def ideal_plan(state: "Known") -> tuple[Option, ...]:
     if t.KEY in near and free:
         return (Option("pick up", t.KEY),)
     for thing in (t.MARKED, t.BOX):
-        if thing in near and free:
+        if thing in near and (free or not state.unexplored):
             return (Option("open", thing),)
+    if t.KEY in near and not state.unexplored:
+        return (DROP, Option("pick up", t.KEY))
     return (LOOK_BACK,) if state.reach.get(t.CUE) == t.UNKNOWN else (EXPLORE,)
