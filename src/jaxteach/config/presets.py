@@ -46,9 +46,7 @@ def _own_settings(task: str) -> Config:
     settings = task_settings()
     if task not in settings:
         known = nearest(task, tuple(settings))
-        raise UserError(
-            f"--preset {LEVEL}: nothing was found for task {task}, leave the flag out: {known}"
-        )
+        raise UserError(f"--preset {LEVEL}: nothing was found for task {task}, leave the flag out: {known}")
     groups = {"decay": Decay, "ppo": PPO}
     own = {name: groups[name](**x) if name in groups else x for name, x in settings[task].items()}
     return dataclasses.replace(FAST, preset=LEVEL, task=task, **own)
