@@ -14,6 +14,7 @@ from jaxteach import run
 from jaxteach.config import resolve
 from jaxteach.runs import recipe
 from jaxteach.teacher.loading import cache_folder
+from jaxteach.teacher.success import Success
 from jaxteach.training import program
 from jaxteach.utils import errors
 from jaxteach.utils import jax_setup as backend
@@ -42,7 +43,7 @@ def command(tmp_path, monkeypatch, capsys, long_program):
     monkeypatch.setattr(backend, "start_jax", lambda *arguments: None)
     monkeypatch.setattr(recipe, "compile_program", compiled)
     # The teacher's own success takes a program of its own.
-    monkeypatch.setattr(program, "teacher_success", lambda *arguments: 1.0)
+    monkeypatch.setattr(program, "teacher_success", lambda *arguments: Success(1.0, 1000))
     start.folder = folder
     return start
 
