@@ -19,7 +19,7 @@ from jaxteach.teacher.corruption import AnyTeacher, mean_policy
 from jaxteach.teacher.success import Success
 from jaxteach.training.hierarchical import NO_OPTION, execute, follow
 from jaxteach.training.rollout import sample
-from jaxteach.training.starts import begin_anew, fresh_starts
+from jaxteach.training.starts import begin_anew, fresh_starts, select
 from jaxteach.training.streams import (
     evaluation_key,
     first_layouts_key,
@@ -55,7 +55,9 @@ class Episodes(struct.PyTreeNode):
 
 
 class _Carry(struct.PyTreeNode):
-    env: State
+    env: State  # as the last step left it: where an episode ended, the next has not begun yet
+    ended: Array  # bool[lane], there
+    layouts: Array  # the key of the layouts that begin there
     memory: Any
     earned: Array  # f32[lane], rewards of the running episode
     clock: Array  # i32[lane], environment steps of the running episode
@@ -83,14 +85,18 @@ def play(task: Task, act: Act, memory: Any, key: Array, n_episodes: int) -> Epis
 
     def step(carry: _Carry, pool: State | None) -> _Carry:
         keys = play_keys(key, carry.t)
-        action, memory = act(keys.actions, carry.env, carry.clock == 0, carry.memory)
-        moved, outcome = jax.vmap(task.step)(carry.env, action)
+        # Begun here and not at the end of a step, so that a reset is compiled once, the first one included.
+        begun = begin_anew(task, carry.layouts, carry.ended, carry.env, pool)
+        env = jax.vmap(task.update_seen)(begun)
+        action, memory = act(keys.actions, env, carry.clock == 0, carry.memory)
+        moved, outcome = jax.vmap(task.step)(env, action)
         ended = outcome.done & (carry.left > 0)
         earned, length = carry.earned + outcome.reward, carry.clock + 1
         facts = jnp.stack([outcome.success, earned, length])  # [3, lane]
-        env = begin_anew(task, keys.layouts, outcome.done, moved, pool)
         return _Carry(
-            env=jax.vmap(task.update_seen)(env),
+            env=moved,
+            ended=outcome.done,
+            layouts=keys.layouts,
             memory=memory,
             earned=jnp.where(outcome.done, 0.0, earned),
             clock=jnp.where(outcome.done, 0, length),
@@ -104,10 +110,17 @@ def play(task: Task, act: Act, memory: Any, key: Array, n_episodes: int) -> Epis
             return step(carry, None)
         # Steps beyond the last episode's end count for nothing.
         pool = fresh_starts(task, pool_key(key, carry.t), n_lanes)
+        # The first episodes take one each.
+        first = jnp.broadcast_to(carry.t == 0, (n_lanes,))
+        carry = carry.replace(env=select(first, pool, carry.env), ended=carry.ended & ~first)
         return jax.lax.fori_loop(0, POOL_STEPS, lambda _, carry: step(carry, pool), carry)
 
+    first = first_layouts_key(key)
+    blank = jax.eval_shape(lambda: fresh_starts(task, first, n_lanes))
     start = _Carry(
-        env=jax.vmap(task.update_seen)(fresh_starts(task, first_layouts_key(key), n_lanes)),
+        env=jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), blank),
+        ended=jnp.ones((n_lanes,), bool),
+        layouts=first,
         memory=memory,
         earned=jnp.zeros((n_lanes,)),
         clock=jnp.zeros((n_lanes,), jnp.int32),

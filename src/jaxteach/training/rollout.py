@@ -136,7 +136,7 @@ def collect(
     keys = rollout_keys(key)
     env, hidden, clock = state.env, state.hidden, state.clock
     if plan.by_episodes:
-        env = jax.vmap(task.update_seen)(fresh_starts(task, keys.start, n_envs))
+        env = fresh_starts(task, keys.start, n_envs)
         clock = jnp.zeros((n_envs,), jnp.int32)
         hidden = student.blank(n_envs)
     pool = fresh_starts(task, keys.start, task.pool_size) if task.pool_size else None
@@ -170,11 +170,19 @@ def collect(
         rows = rows.replace(terminated=rows.terminated | missing)
     else:
         carry, rows = jax.lax.scan(step, carry, jnp.arange(plan.n_steps))
-    false = jnp.zeros((n_envs,), bool)
-    last_obs = jax.vmap(task.observe)(carry.env)
-    final_obs = jax.vmap(task.observe)(jax.vmap(task.update_seen)(carry.final_env))
-    _, last_value, _ = student.apply(state.params, student.features(last_obs), carry.hidden, carry.clock == 0)
-    _, final_value, _ = student.apply(state.params, student.features(final_obs), carry.final_hidden, false)
+
+    def look(end: tuple[State, Array, Array]) -> tuple[Obs, Array]:
+        env, hidden, first = end
+        obs = jax.vmap(task.observe)(jax.vmap(task.update_seen)(env))
+        return obs, student.apply(state.params, student.features(obs), hidden, first)[1]
+
+    # In a loop of two, so that what looks is compiled once.
+    ends = (
+        (carry.env, carry.hidden, carry.clock == 0),
+        (carry.final_env, carry.final_hidden, jnp.zeros((n_envs,), bool)),
+    )
+    obs, (last_value, final_value) = jax.lax.map(look, ends)
+    last_obs = jax.tree.map(lambda x: x[0], obs)
     rollout = Rollout(
         rows=rows,
         hidden=hidden,
@@ -200,7 +208,8 @@ def _step(
 ) -> tuple[_Carry, Rows]:
     """One environment step of every environment of one seed."""
     task, student = plan.task, plan.student
-    env, busy = carry.env, carry.busy
+    # Here and not at the end of a step, so that it is not compiled for a seed's first state once more.
+    env, busy = jax.vmap(task.update_seen)(carry.env), carry.busy
     # Barrier: otherwise XLA recomputes `observe` in every consumer.
     obs = jax.lax.optimization_barrier(jax.vmap(task.observe)(env))  # [E, ...]
     memory = jax.vmap(task.recall)(env) if plan.taught or plan.by_options else None
@@ -244,7 +253,7 @@ def _step(
     )
     ended_early = outcome.truncated & busy
     carry = _Carry(
-        env=jax.vmap(task.update_seen)(following),
+        env=following,
         hidden=hidden,
         option=option,
         born=born,

@@ -25,7 +25,7 @@ class SeedState(struct.PyTreeNode):
     Attributes:
         params: the student's parameters.
         adam: Adam's moments, shaped as the parameters, and its step count i32[].
-        env: environments, [env, ...].
+        env: environments, [env, ...], as the last step left them: `update_seen` completes them.
         hidden: the student's hidden state, f32[env, state_size].
         option: i32[env], what runs in each environment (hierarchical), see `hierarchical.execute`;
             `NO_OPTION` for nothing.
@@ -161,7 +161,7 @@ def init_seed(plan: Plan, seed_id: Array) -> SeedState:
     return SeedState(
         params=params,
         adam=optax.ScaleByAdamState(count=jnp.zeros((), jnp.int32), mu=zeros, nu=zeros),
-        env=jax.vmap(task.update_seen)(fresh_starts(task, layouts_key(seed_id), n_envs)),
+        env=fresh_starts(task, layouts_key(seed_id), n_envs),
         hidden=plan.student.blank(n_envs),
         option=jnp.full((n_envs,), NO_OPTION, jnp.int32),
         born=jnp.zeros((n_envs,), jnp.int32),

@@ -109,16 +109,18 @@ def explore(boards: Boards, row: Array, column: Array, direction: Array, width: 
             upto = (at >> (distance - 1)) - jnp.ones((), word)  # columns <= column - distance
             enough = column >= distance
             return any_cell(jnp.where(enough[None, :], unseen & upto[None, :], 0))
-        far = rows >= row[None, :] + distance if d == c.SOUTH else rows <= row[None, :] - distance
-        return any_cell(jnp.where(far, unseen, 0))
+        away = rows >= row[None, :] + distance if d == c.SOUTH else rows <= row[None, :] - distance
+        return any_cell(jnp.where(away, unseen, 0))
 
-    def relative(turn: int, distance: int) -> Array:
-        """As `beyond`, in the direction the agent would face after `turn` right turns."""
+    near, far = ([beyond(d, distance) for d in range(4)] for distance in (1, 2))
+
+    def relative(turn: int, compass: list[Array]) -> Array:
+        """What holds in the direction the agent would face after `turn` right turns."""
         want = (direction + turn) & 3
-        answers = [(want == d) & beyond(d, distance) for d in range(4)]
+        answers = [(want == d) & compass[d] for d in range(4)]
         return answers[0] | answers[1] | answers[2] | answers[3]
 
-    forward, left, right, behind = relative(0, 2), relative(3, 2), relative(1, 2), relative(2, 1)
+    forward, left, right, behind = relative(0, far), relative(3, far), relative(1, far), relative(2, near)
     action = jnp.where(right, c.RIGHT, c.LEFT)  # behind: turn left
     action = jnp.where(left, c.LEFT, action)
     action = jnp.where(forward, c.FORWARD, action)

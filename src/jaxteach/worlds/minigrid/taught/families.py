@@ -147,7 +147,7 @@ class Family:
 
     @property
     def states(self) -> tuple[Known, ...]:
-        """The states that play was found to reach, in the order of the tables."""
+        """The states that are listed, in the order of the tables: those that play was found to reach."""
         return tuple(self.state(code) for code in self.codes)
 
     @property
@@ -158,7 +158,7 @@ class Family:
 
 @functools.cache
 def _codes() -> dict[str, list[int]]:
-    """Codes of the states reached in each family, as `experiments/close_states.py` wrote them."""
+    """Codes of the states listed for each family, as `experiments/close_states.py` wrote them."""
     file = resources.files("jaxteach.worlds.minigrid.taught") / "states.json"
     found: dict[str, list[int]] = json.loads(file.read_text(encoding="utf-8"))
     return found
