@@ -177,10 +177,9 @@ def collect(
         return obs, student.apply(state.params, student.features(obs), hidden, first)[1]
 
     # In a loop of two, so that what looks is compiled once.
-    ends = (
-        (carry.env, carry.hidden, carry.clock == 0),
-        (carry.final_env, carry.final_hidden, jnp.zeros((n_envs,), bool)),
-    )
+    last = carry.env, carry.hidden, carry.clock == 0
+    final = carry.final_env, carry.final_hidden, jnp.zeros((n_envs,), bool)
+    ends = jax.tree.map(lambda *x: jnp.stack(x), last, final)  # [2, env, ...]
     obs, (last_value, final_value) = jax.lax.map(look, ends)
     last_obs = jax.tree.map(lambda x: x[0], obs)
     rollout = Rollout(
