@@ -83,7 +83,7 @@ def replayed(by_steps):
             env = task.update_seen(env)
             return env, (outcome, task.observe(env))
 
-        return jax.lax.scan(step, env, actions)[1]
+        return jax.lax.scan(step, task.update_seen(env), actions)[1]
 
     envs = jax.tree.map(lambda x: x[:, 0], by_steps.before.env)
     actions = by_steps.rollouts.rows.action[:, 0]

@@ -171,10 +171,11 @@ def collect(
     else:
         carry, rows = jax.lax.scan(step, carry, jnp.arange(plan.n_steps))
 
-    def look(end: tuple[State, Array, Array]) -> tuple[Obs, Array]:
+    def look(end: tuple[State, Array, Array]) -> tuple[Obs | None, Array]:
         env, hidden, first = end
         obs = jax.vmap(task.observe)(jax.vmap(task.update_seen)(env))
-        return obs, student.apply(state.params, student.features(obs), hidden, first)[1]
+        value = student.apply(state.params, student.features(obs), hidden, first)[1]
+        return obs if plan.counts_visits else None, value
 
     # In a loop of two, so that what looks is compiled once.
     last = carry.env, carry.hidden, carry.clock == 0
