@@ -114,7 +114,7 @@ class Task(Protocol):
 
         Args:
             words: u32[n_draws], as for `reset`.
-            state: from `step`.
+            state: from `step`; of no meaning where `done`, zeros before an evaluation's first episodes.
             done: bool[].
 
         Returns:

@@ -111,16 +111,16 @@ def play(task: Task, act: Act, memory: Any, key: Array, n_episodes: int) -> Epis
         # Steps beyond the last episode's end count for nothing.
         pool = fresh_starts(task, pool_key(key, carry.t), n_lanes)
         # The first episodes take one each.
-        first = jnp.broadcast_to(carry.t == 0, (n_lanes,))
-        carry = carry.replace(env=select(first, pool, carry.env), ended=carry.ended & ~first)
+        begins = jnp.broadcast_to(carry.t == 0, (n_lanes,))
+        carry = carry.replace(env=select(begins, pool, carry.env), ended=carry.ended & ~begins)
         return jax.lax.fori_loop(0, POOL_STEPS, lambda _, carry: step(carry, pool), carry)
 
-    first = first_layouts_key(key)
-    blank = jax.eval_shape(lambda: fresh_starts(task, first, n_lanes))
+    layouts = first_layouts_key(key)
+    shapes = jax.eval_shape(lambda: fresh_starts(task, layouts, n_lanes))
     start = _Carry(
-        env=jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), blank),
+        env=jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes),
         ended=jnp.ones((n_lanes,), bool),
-        layouts=first,
+        layouts=layouts,
         memory=memory,
         earned=jnp.zeros((n_lanes,)),
         clock=jnp.zeros((n_lanes,), jnp.int32),
