@@ -23,7 +23,7 @@ SCRIPTS = sorted(path.stem for path in (Path(__file__).parents[2] / "experiments
 
 
 def test_all_figures_are_there():
-    wanted = "corruption decay generalization hard_levels learning_curves students teacher_quality"
+    wanted = "corruption decay generalization hard_levels learning_curves llm_levels students teacher_quality"
     assert [f"fig_{name}" for name in (*wanted.split(), "uncertainty")] == SCRIPTS
 
 
@@ -59,7 +59,7 @@ def test_the_default_has_as_many_seeds_behind_every_point(script, monkeypatch):
     for job in jobs_of(script, "default", monkeypatch):
         name = (job.config.task, job.label.partition("/")[0])
         seeds[name] = seeds.get(name, 0) + job.config.seeds
-    assert set(seeds.values()) == {8 if script == "fig_hard_levels" else 16}
+    assert set(seeds.values()) == {8 if script.endswith("_levels") else 16}
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -94,7 +94,7 @@ def test_success_rates_are_stretched_and_back():
     assert shrunk(stretched(rates)).tolist() == pytest.approx(rates.tolist())
 
 
-@pytest.mark.parametrize("name", ["fig_students", "fig_hard_levels"])
+@pytest.mark.parametrize("name", ["fig_students", "fig_hard_levels", "fig_llm_levels"])
 def test_committed_results_are_drawn_again(tmp_path, monkeypatch, name):
     options = Options(name, SCALES["default"], plan=False, redraw=True)
     folder = tmp_path / "there"
