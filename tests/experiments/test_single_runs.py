@@ -31,8 +31,16 @@ KEY_CORRIDOR = (
     "--teacher rule-ideal --env-steps 131072 --seeds 8 --first-seed 1000 --decay adaptive --decay.off-at 0.9"
 )
 TEACHERS = {
-    ("MiniGrid-RedBlueDoors-8x8-v0", "qwen2.5-coder-1.5b-sample"): (RESULTS, "succeeds in 0.73 of", 0.73),
-    ("MiniGrid-MemoryS17Random-v0", "qwen2.5-coder-1.5b-sample"): (RESULTS, "and in 0.57 of", 0.57),
+    ("MiniGrid-RedBlueDoors-8x8-v0", "qwen2.5-coder-1.5b-sample"): (
+        RESULTS,
+        "RedBlueDoors 1.000 [0.996, 1.000] (0.713)",
+        0.713,
+    ),
+    ("MiniGrid-MemoryS17Random-v0", "qwen2.5-coder-1.5b-sample"): (
+        RESULTS,
+        "0.555 [0.526, 0.578] (0.544)",
+        0.544,
+    ),
     ("simple_door_key", "qwen2.5-coder-1.5b-sample"): ("docs/teachers.md", "| .64 | .67 | .850 |", 0.85),
     ("lava_door_key", "chatglm"): ("teacher_cache/README.md", "| 1.00 | 0.580 |", 0.58),
 }
