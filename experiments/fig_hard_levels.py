@@ -28,10 +28,10 @@ RIGHT = {
 """How often three LLMs were right about the next subgoal: Words as Beacons, its repository, rq4_config."""
 AS_RIGHT = "as right as"
 LLMS = ("Llama", "DeepSeek", "Qwen")
-WRONG = (
-    "Dots: IQM over seeds of success in the end; lines: 95 % bootstrap intervals; grey: the teacher alone. "
-    "Wrong states, as many as the LLM had wrong answers, always say one other option."
+SUCCESS = (
+    "Dots: IQM over seeds of success in the end; lines: 95 % bootstrap intervals; grey: the teacher alone."
 )
+WRONG = f"{SUCCESS} Wrong states, as many as the LLM had wrong answers, always say one other option."
 LEAST = 131_072
 """Environment steps of students of wrong tables, in levels that have no budget above."""
 

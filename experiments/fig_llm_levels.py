@@ -2,7 +2,7 @@
 
 from common import FIRST_SEED, Options, Scale, main
 from drawing import dots_figure, save, seeds_note, success_dots
-from fig_hard_levels import seeds, short
+from fig_hard_levels import SUCCESS, seeds, short
 from levels import ENV_STEPS, level_settings
 from reporting import Result, detailed_row
 from running import Job, carry_out
@@ -14,7 +14,6 @@ from jaxteach.teacher import table_names
 QUICK = ("RedBlueDoors-8x8-v0",)
 RULES = "rule-"
 """How the names of tables begin that no LLM made: `fig_hard_levels.py` is about those."""
-NOTE = "Dots: IQM over seeds of success in the end; lines: 95 % bootstrap intervals; grey: the teacher alone."
 
 
 def teachers(scale: Scale, level: str) -> dict[str, Config]:
@@ -42,7 +41,7 @@ def figure(options: Options) -> None:
         by_table.setdefault(result.label, []).append(result)
     panels = [success_dots(table, runs, label=level_of) for table, runs in by_table.items()]
     title = f"Students of LLMs' tables, {seeds_note(results)} each, from {FIRST_SEED} on"
-    figures = {} if options.so_far else {options.figure: dots_figure(title, NOTE, panels)}
+    figures = {} if options.so_far else {options.figure: dots_figure(title, SUCCESS, panels)}
     rows = [detailed_row(r, scale.window, unlisted=r.unlisted) for r in results]
     save(options, results, figures, rows)
 
