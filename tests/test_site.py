@@ -80,6 +80,13 @@ def test_what_cells_show_is_on_the_page():
         stage.as_page({"cells": [cell(text="error: no such run folder: runs/x\n")]})
 
 
+@pytest.mark.parametrize("page", stage.pages())
+def test_pages_write_nothing_that_browsers_pass_over(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    prose = re.sub(r"(?ms)^ *```.*?^ *```$|`[^`]*`|^    .*?$", "", text)
+    assert {tag.lower() for tag in re.findall(r"(?<!\\)<([a-zA-Z]\w*)", prose)} <= TAGS
+
+
 # ---- built ---------------------------------------------------------------------------------------------
 
 
