@@ -1,5 +1,6 @@
 """What every test runs under: JAX's persistent compilation cache, strict ranks, repeatable examples."""
 
+import gc
 import os
 import signal
 from collections.abc import Generator
@@ -22,6 +23,8 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so every process they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+gc.set_threshold(100_000, 20, 20)  # see `settle`
 
 hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)

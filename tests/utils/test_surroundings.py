@@ -25,6 +25,16 @@ def run(*arguments, cwd=None, **variables):
     )
 
 
+def test_a_command_looks_for_garbage_seldom_and_not_as_it_ends():
+    code = (
+        "import atexit, gc; from jaxteach.utils.surroundings import settle; settle(); "
+        "print(gc.get_threshold()[0]); atexit._run_exitfuncs(); print(gc.get_freeze_count() > 0)"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["100000", "True"]
+
+
 def test_the_backend_of_a_notebook():
     done = run(*LIST, MPLBACKEND="module://matplotlib_inline.backend_inline")
     assert (done.returncode, done.stderr) == (0, b"")

@@ -17,6 +17,7 @@ from jaxteach.student.networks import Student
 from jaxteach.tasks.protocol import State, Task, Teachable
 from jaxteach.teacher.corruption import AnyTeacher, mean_policy
 from jaxteach.teacher.success import Success
+from jaxteach.training.carries import own
 from jaxteach.training.hierarchical import NO_OPTION, execute, follow
 from jaxteach.training.rollout import sample
 from jaxteach.training.starts import begin_anew, fresh_starts, select
@@ -128,7 +129,7 @@ def play(task: Task, act: Act, memory: Any, key: Array, n_episodes: int) -> Epis
         sums=jnp.zeros((3,)),
         t=jnp.zeros((), jnp.int32),
     )
-    sums = jax.lax.while_loop(lambda carry: jnp.any(carry.left > 0), steps, start).sums
+    sums = jax.lax.while_loop(lambda carry: jnp.any(carry.left > 0), steps, own(start, key)).sums
     return Episodes(*(sums / n_episodes))
 
 

@@ -13,6 +13,7 @@ from jaxteach.student.losses import Batch, certainty, masked_mean, normalise
 from jaxteach.student.registry import DISTILLATIONS
 from jaxteach.student.returns import gae, next_values
 from jaxteach.training.bonus import visit_bonus
+from jaxteach.training.carries import own
 from jaxteach.training.hierarchical import semi_markov_gae
 from jaxteach.training.rollout import Rollout
 from jaxteach.training.state import Plan, SeedState
@@ -117,7 +118,7 @@ def learn(
         params, adam, _, sums = jax.lax.fori_loop(0, n_minibatches, minibatch, (params, adam, order, sums))
         return params, adam, sums
 
-    zeros = {name: jnp.zeros(()) for name in METRICS}
+    zeros = own({name: jnp.zeros(()) for name in METRICS}, key)
     params, adam, sums = jax.lax.fori_loop(0, ppo.epochs, epoch, (state.params, state.adam, zeros))
     n_steps_taken = jnp.maximum(n_minibatches * float(ppo.epochs), 1)  # an int32 may not hold it
     return state.replace(params=params, adam=adam), {name: sums[name] / n_steps_taken for name in METRICS}

@@ -9,6 +9,7 @@ from jax import Array
 
 from jaxteach.tasks.protocol import Memory, Obs, Outcome, State
 from jaxteach.training.bonus import visit
+from jaxteach.training.carries import own
 from jaxteach.training.hierarchical import execute, follow
 from jaxteach.training.starts import begin_anew, fresh_starts, select
 from jaxteach.training.state import Plan, SeedState
@@ -156,6 +157,7 @@ def collect(
         outcomes=jnp.zeros((plan.n_lags, 4)),
         visited=state.visited,
     )
+    carry = own(carry, key)
 
     def step(carry: _Carry, t: Array) -> tuple[_Carry, Rows]:
         step_keys = by_step(keys.layouts, t), by_step(keys.actions, t)

@@ -88,6 +88,7 @@ def explore(boards: Boards, row: Array, column: Array, direction: Array, width: 
         The action i32[N], and where exploring hands over because nothing is left, bool[N].
     """
     height, word = boards.seen.shape[0], boards.seen.dtype
+    assert height <= jnp.iinfo(word).bits, "a word holds a column of the map, too"
     here = one_cell(row, column, height, word)
     blocked_ahead = any_cell(ahead_of(here, direction) & boards.things)
     left_cell = ahead_of(here, (direction + 3) & 3)
@@ -99,18 +100,19 @@ def explore(boards: Boards, row: Array, column: Array, direction: Array, width: 
     all_columns = (jnp.ones((), word) << (column_edge - 1).astype(word) << 1) - jnp.ones((), word)
     unseen = jnp.where(rows < row_edge[None, :], ~boards.seen & all_columns[None, :], 0)
 
+    # One word of the columns that have an unseen cell and one of the rows: in these all directions are alike.
+    columns_left = union_of_rows(unseen)  # [N]
+    rows_left = union_of_rows(jnp.where(unseen != 0, jnp.ones((), word) << rows.astype(word), 0))  # [N]
+
     def beyond(d: int, distance: int) -> Array:
         """Unseen cells at least `distance` from the agent in compass direction d, bool[N]."""
-        if d in (c.EAST, c.WEST):
-            at = jnp.ones((), word) << column.astype(word)
-            if d == c.EAST:
-                upto = (at << (distance - 1) << 1) - jnp.ones((), word)  # columns < column + distance
-                return any_cell(unseen & ~upto[None, :])
-            upto = (at >> (distance - 1)) - jnp.ones((), word)  # columns <= column - distance
-            enough = column >= distance
-            return any_cell(jnp.where(enough[None, :], unseen & upto[None, :], 0))
-        away = rows >= row[None, :] + distance if d == c.SOUTH else rows <= row[None, :] - distance
-        return any_cell(jnp.where(away, unseen, 0))
+        at, left = (column, columns_left) if d in (c.EAST, c.WEST) else (row, rows_left)
+        bit = jnp.ones((), word) << at.astype(word)
+        if d in (c.EAST, c.SOUTH):
+            nearer = (bit << (distance - 1) << 1) - jnp.ones((), word)  # below at + distance
+            return (left & ~nearer) != 0
+        upto = (bit >> (distance - 1)) - jnp.ones((), word)  # at most at - distance
+        return (at >= distance) & ((left & upto) != 0)
 
     near, far = ([beyond(d, distance) for d in range(4)] for distance in (1, 2))
 
