@@ -1,5 +1,6 @@
 """MiniGrid's hard levels: LLM4Teach with a rule's table, RL only and hierarchical RL, at equal budget."""
 
+import dataclasses
 import math
 from typing import Any
 
@@ -10,7 +11,7 @@ from methods import OURS, configured
 from reporting import Result, detailed_row
 from running import Job, carry_out
 
-from jaxteach.config import Config, Corrupt
+from jaxteach.config import PPO, Config, Corrupt
 
 N_SEEDS = 8
 """Of the default scale: the levels are many."""
@@ -41,15 +42,24 @@ def seeds(scale: Scale) -> int:
     return N_SEEDS if scale.name == "default" else scale.seeds
 
 
+def budget(scale: Scale, level: str) -> dict[str, Any]:
+    """What all students of a level are given: environment steps, a network, batches."""
+    taught = level_settings(level)
+    given: dict[str, Any] = {"student": taught.student, "rollout": taught.rollout}
+    return given if scale.quick else {**given, "seeds": seeds(scale), "env_steps": ENV_STEPS[level]}
+
+
 def methods(scale: Scale, level: str) -> dict[str, Config]:
-    """The methods compared: the same budget and network size for each."""
-    own = {} if scale.quick else {"seeds": seeds(scale), "env_steps": ENV_STEPS[level]}
+    """The methods compared: the same budget, network and batches for each."""
     task = f"MiniGrid-{level}"
     taught = level_settings(level)
+    own = budget(scale, level)
+    # The entropy's weight was found for taught students alone.
+    alone = {"ppo": dataclasses.replace(taught.ppo, entropy_weight=PPO().entropy_weight), "teacher": "none"}
     found = {
         OURS: configured(scale, task, OURS, teacher="rule-ideal", decay=taught.decay, ppo=taught.ppo, **own),
-        "RL only": configured(scale, task, "RL only", teacher="none", **own),
-        "hierarchical RL": configured(scale, task, "hierarchical RL", teacher="none", **own),
+        "RL only": configured(scale, task, "RL only", **alone, **own),
+        "hierarchical RL": configured(scale, task, "hierarchical RL", **alone, **own),
     }
     if level in SMALLER and not scale.quick:
         less = {**own, "env_steps": SMALLER[level]}

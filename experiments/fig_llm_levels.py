@@ -2,7 +2,7 @@
 
 from common import FIRST_SEED, Options, Scale, main
 from drawing import dots_figure, save, seeds_note, success_dots
-from fig_hard_levels import SUCCESS, seeds, short
+from fig_hard_levels import SUCCESS, budget, short
 from levels import ENV_STEPS, level_settings
 from reporting import Result, detailed_row
 from running import Job, carry_out
@@ -21,7 +21,7 @@ def teachers(scale: Scale, level: str) -> dict[str, Config]:
     task = f"MiniGrid-{level}"
     family = language(task).family
     assert family is not None
-    own = {} if scale.quick else {"seeds": seeds(scale), "env_steps": ENV_STEPS[level]}
+    own = budget(scale, level)
     taught = level_settings(level)
     return {
         name: scale.config(task, teacher=name, decay=taught.decay, ppo=taught.ppo, **own)

@@ -14,11 +14,12 @@ from jaxteach.utils.errors import cli
 
 ROOT = Path(__file__).parents[1]
 # The smallest run that still does everything, in two chunks of which the second is padded. Its students
-# learn next to nothing, but lava ends their episodes early, at various times.
+# learn next to nothing, but lava ends their episodes early, at various times. On one device, as in the tests'
+# own process: so that commands apart from it find its compiled programs.
 TINY = (
     "--seeds 3 --seeds-per-chunk 2 --env-steps 4096 --eval-episodes 20 --student.hidden 8 "
     "--rollout.envs 8 --rollout.steps 16 --ppo.minibatch 32 --ppo.epochs 1 "
-    "--variant.room-min 5 --variant.room-max 6 --variant.n-lava 2 --variant.max-steps 30"
+    "--variant.room-min 5 --variant.room-max 6 --variant.n-lava 2 --variant.max-steps 30 --host-devices 1"
 ).split()
 
 

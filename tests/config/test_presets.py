@@ -13,12 +13,14 @@ MAZE = "MiniGrid-ObstructedMaze-Full-v1"
 
 def test_a_level_brings_what_was_found_for_it_and_nothing_else():
     config = preset("level", MAZE)
-    assert (config.task, config.preset, config.env_steps) == (MAZE, "level", 1_048_576)
+    assert (config.task, config.preset, config.env_steps) == (MAZE, "level", 2_097_152)
     assert (config.decay.name, config.decay.floor, config.decay.off_at) == ("adaptive", 0.3, 1.0)
     plain = Config()
-    assert config.ppo == dataclasses.replace(plain.ppo, entropy_weight=0.003)
-    rest = {"preset": "fast", "task": plain.task, "env_steps": None, "decay": plain.decay, "ppo": plain.ppo}
-    assert dataclasses.replace(config, **rest) == plain
+    assert config.ppo == dataclasses.replace(plain.ppo, entropy_weight=0.003, lr=0.001, minibatch=512)
+    assert config.rollout == dataclasses.replace(plain.rollout, envs=128, steps=64)
+    assert config.student == dataclasses.replace(plain.student, hidden=256)
+    rest = {name: getattr(plain, name) for name in ("task", "decay", "ppo", "rollout", "student")}
+    assert dataclasses.replace(config, preset="fast", env_steps=None, **rest) == plain
     assert from_json(to_json(config)) == config
 
 

@@ -47,8 +47,10 @@ def _own_settings(task: str) -> Config:
     if task not in settings:
         known = nearest(task, tuple(settings))
         raise UserError(f"--preset {LEVEL}: nothing was found for task {task}, leave the flag out: {known}")
-    groups = {"decay": Decay, "ppo": PPO}
-    own = {name: groups[name](**x) if name in groups else x for name, x in settings[task].items()}
+    own = {
+        name: dataclasses.replace(getattr(FAST, name), **found) if isinstance(found, dict) else found
+        for name, found in settings[task].items()
+    }
     return dataclasses.replace(FAST, preset=LEVEL, task=task, **own)
 
 
