@@ -17,7 +17,8 @@ def own(carry: Any, key: Array) -> Any:
         carry: a pytree of arrays.
         key: the seed's.
 
-    >>> own({"a": jnp.zeros(2)}, jax.random.key(0))["a"].tolist()
+    >>> from jaxteach.training.streams import seed_key
+    >>> own({"a": jnp.zeros(2)}, seed_key(0))["a"].tolist()
     [0.0, 0.0]
     """
     # True, which only XLA finds out.
