@@ -98,8 +98,8 @@ def figure(options: Options) -> None:
     title = f"Hard levels of MiniGrid, {seeds_note(results)} each, from {FIRST_SEED} on"
     note = (
         "Success in the end: IQM over seeds with its 95 % bootstrap interval; grey: the teacher alone. "
-        "Steps to 0.8 while learning: the median over seeds with its interval; not confirmed: within the "
-        "run's budget, for most of them beyond the axis."
+        "Steps to 0.8 while learning, where episodes began (in Full they end much later): the median over "
+        "seeds with its interval; not confirmed: within the run's budget, for most of them beyond the axis."
     )
     # Pictures compare methods: of some of the runs they would show half of a comparison.
     figures = {} if options.so_far else {options.figure: dots_figure(title, note, panels, columns=4)}
