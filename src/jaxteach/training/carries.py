@@ -11,7 +11,7 @@ def own(carry: Any, key: Array) -> Any:
     """A loop's first carry as a seed's own, constants as well; the values are the same.
 
     JAX batches the body of a loop again for as long as parts of its carry turn out to differ among seeds
-    that seemed not to: a tenth of the time that tracing takes.
+    that seemed not to: up to a tenth of the time that tracing takes.
 
     Args:
         carry: a pytree of arrays.
