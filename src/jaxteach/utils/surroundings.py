@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def settle() -> None:
-    """Keep inherited settings from ending a command, and garbage from delaying it; before anything slow is imported.
+    """Keep inherited settings from ending a command, and garbage from delaying it; before slow imports.
 
     Only commands call this: a program that uses the library keeps its own settings.
     """
