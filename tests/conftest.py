@@ -30,8 +30,17 @@ hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "house")
 
-UNOPTIMISED = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-"""What `jax_disable_most_optimizations` stands for, as the processes that tests start are told it."""
+UNOPTIMISED = " ".join(
+    [
+        "--xla_backend_optimization_level=0",
+        "--xla_llvm_disable_expensive_passes=true",
+        "--xla_test_all_input_layouts=false",
+    ]
+)
+"""All that `jax_disable_most_optimizations` stands for, as the processes that tests start are told it.
+
+With all of them JAX keeps programs under the same names, so that they find what the tests compiled.
+"""
 
 
 @pytest.hookimpl(wrapper=True)

@@ -14,6 +14,8 @@ from jaxteach.reporting.page import MAX_BYTES
 from jaxteach.teacher.wrong import systematic
 from tests.commands import ROOT, TINY, Done, here
 
+pytestmark = pytest.mark.unoptimised
+
 OLD = ROOT / "tests/data/v1_runs"
 QUICK = ("--episodes", "0", "--shown", "0")
 

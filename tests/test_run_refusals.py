@@ -11,6 +11,8 @@ import pytest
 from jaxteach.teacher.loading import cache_folder
 from tests.commands import TINY, Done, apart, files_in, here
 
+pytestmark = pytest.mark.unoptimised
+
 CHATGLM = cache_folder() / "simple_door_key/chatglm.json"
 COUNTS = "seeds seeds-per-chunk env-steps eval-episodes rollout.envs ppo.epochs".split()
 

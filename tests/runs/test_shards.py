@@ -6,6 +6,8 @@ from jaxteach.runs.shards import Shard, note_tasks, read_shard, shards_in
 from jaxteach.utils.errors import UserError
 from tests.commands import TINY, here
 
+pytestmark = pytest.mark.unoptimised
+
 
 @pytest.mark.parametrize("n_chunks", [1, 2, 5, 16])
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 16])

@@ -12,6 +12,8 @@ from tensorboardX.proto.event_pb2 import Event
 from jaxteach.tracking import to_tensorboard
 from tests.commands import TINY, apart, here
 
+pytestmark = pytest.mark.unoptimised
+
 WANTED = {"env_steps_per_seed", "env_steps_per_second", "lambda", "distill", "policy_loss", "value_loss"}
 
 

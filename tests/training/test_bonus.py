@@ -17,6 +17,8 @@ from jaxteach.training.rollout import collect
 from jaxteach.training.state import init_seed, make_plan
 from tests.training.conftest import EPISODES, STEPS, experience
 
+pytestmark = pytest.mark.unoptimised
+
 
 def counting(config, weight=0.5):
     return dataclasses.replace(

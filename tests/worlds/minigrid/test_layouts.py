@@ -15,6 +15,8 @@ from jaxteach.worlds.minigrid.levels import LEVELS
 from tests.worlds.minigrid.farama import environment, snapshot
 from tests.worlds.minigrid.layouts import Layouts, count, draw, first_states, flat, p_values, sums, worst
 
+pytestmark = pytest.mark.unoptimised
+
 # Statistics of 2000 resets an id, where a checkout has them beside it; else Farama is asked for fewer.
 RECORDED = Path(__file__).parents[4] / "shared" / "minigrid" / "layout_stats.json"
 N_OURS, N_THEIRS = 20_000, 400

@@ -11,6 +11,8 @@ from jaxteach.worlds.minigrid.engine import fresh, see
 from jaxteach.worlds.minigrid.levels import LEVELS
 from jaxteach.worlds.minigrid.view import image_of, look, visible_of
 
+pytestmark = pytest.mark.unoptimised
+
 LISTED = ("Empty", "DistShift", "LavaGap")
 
 

@@ -11,6 +11,8 @@ from jaxteach.worlds.minigrid.paper.task import Task
 from tests.worlds.minigrid.paper.play import caption_of, draw_layouts, grids_of, read_grids
 from tests.worlds.minigrid.paper.scenes import scene, start
 
+pytestmark = pytest.mark.unoptimised
+
 ROOM = """
 ######
 #..k.#

@@ -15,6 +15,8 @@ from jaxteach.tasks.registry import task_class
 from jaxteach.worlds.minigrid.paper.task import Task
 from tests.worlds.minigrid.paper.play import draw_layouts
 
+pytestmark = pytest.mark.unoptimised
+
 N = 200_000
 ALL = [f"{name}:{variant}" for name in task_names() for variant in ("", *task_class(name).variants)]
 Cell = tuple[int, int]
