@@ -10,6 +10,8 @@ import pytest
 import jaxteach
 from jaxteach.runs import Hooks, RunFolder, Settings, execute
 from jaxteach.runs.recipe import WRITING
+from jaxteach.teacher.success import Success
+from jaxteach.training import compilation
 from jaxteach.utils.errors import UserError
 from tests.training.conftest import LONG
 
@@ -42,6 +44,14 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(tmp_path, programs, tab
     params = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
     for ours, theirs in zip(jax.tree.leaves(params), jax.tree.leaves(long_training.params), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_teacher_whose_success_ships_is_not_measured(tmp_path, programs, table, monkeypatch):
+    monkeypatch.setattr(compilation, "shipped_for", lambda *arguments: Success(0.25, 8))
+    begun = []
+    done = execute(LONG, table, tmp_path / "run", Hooks(begin=begun.append), programs=programs)
+    assert begun[-1] == WRITING
+    assert done.values["teacher_success_rate"] == 0.25
 
 
 def test_a_run_that_has_ended_is_not_trained_again(tmp_path, programs, table):
