@@ -117,7 +117,10 @@ def how_to_repeat(one: Reported) -> list[str]:
     """
     config = one.config
     plain = preset(config.preset, config.task)
-    base = dataclasses.replace(plain, task=Config().task, seeds=config.seeds, out=config.out)
+    # Whichever preset and task they are, the line has to name them, unless they are the command's own.
+    base = dataclasses.replace(
+        plain, preset=Config().preset, task=Config().task, seeds=config.seeds, out=config.out
+    )
     base = dataclasses.replace(
         base, seeds_per_chunk=CHUNK[config.preset], eval_episodes=base.eval_episodes_resolved
     )
