@@ -54,8 +54,16 @@ print(hashlib.sha256(b"".join(np.asarray(x).tobytes() for x in arrays)).hexdiges
 
 
 def trained(how: str, **variables: str) -> str:
-    """A digest of what a tiny run leaves, trained in a Python of its own under these variables."""
-    environment = {k: v for k, v in os.environ.items() if k not in OTHERS and k != "XLA_FLAGS"} | variables
+    """A digest of what a tiny run leaves, trained in a Python of its own under these variables.
+
+    All of them read one folder of compiled programs: a setting that reaches a program changes its name there.
+    """
+    cache = {
+        "JAX_COMPILATION_CACHE_DIR": os.environ["JAXTEACH_CACHE"],
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3",
+    }
+    others = {k: v for k, v in os.environ.items() if k not in OTHERS and k != "XLA_FLAGS"}
+    environment = others | cache | variables
     command = [sys.executable, "-c", TRAIN, how]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-3000:]
