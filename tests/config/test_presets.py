@@ -20,7 +20,8 @@ def test_a_level_brings_what_was_found_for_it_and_nothing_else():
     assert config.rollout == dataclasses.replace(plain.rollout, envs=128, steps=64)
     assert config.student == dataclasses.replace(plain.student, hidden=256)
     rest = {name: getattr(plain, name) for name in ("task", "decay", "ppo", "rollout", "student")}
-    assert dataclasses.replace(config, preset="fast", env_steps=None, **rest) == plain
+    assert config.teacher == "rule-ideal"  # with which it was found
+    assert dataclasses.replace(config, preset="fast", env_steps=None, teacher=plain.teacher, **rest) == plain
     assert from_json(to_json(config)) == config
 
 

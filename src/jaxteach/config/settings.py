@@ -207,7 +207,7 @@ class Config:
     """Teacher table: a name in teacher_cache/TASK/, a path to a .json file, or none."""
     preset: str = host("fast", choices=("fast", "paper", "level"))
     """Where defaults come from: fast (few environment steps), paper (the reference's settings) or level
-    (what was found for one of MiniGrid's hard levels: environment steps, decay, entropy)."""
+    (one of MiniGrid's hard levels: its table by rule, and environment steps, decay and more as found)."""
     seeds: int = host(8, low=1, high=MOST)
     """How many seeds to train."""
     first_seed: int = host(0)

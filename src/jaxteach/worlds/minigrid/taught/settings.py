@@ -38,7 +38,13 @@ ENV_STEPS = {
 """Environment steps a seed, by the id without MiniGrid-."""
 _OTHERS = {"ObstructedMaze-2Dlhb-v1": _MAZE, "ObstructedMaze-Full-v1": _NINE_ROOMS}
 SETTINGS: dict[str, dict[str, Any]] = {
-    f"MiniGrid-{level}": {"env_steps": steps, "decay": _FOLLOWING, **_OTHERS.get(level, {})}
+    f"MiniGrid-{level}": {
+        "teacher": "rule-ideal",
+        "env_steps": steps,
+        "decay": _FOLLOWING,
+        **_OTHERS.get(level, {}),
+    }
     for level, steps in ENV_STEPS.items()
 }
-"""By id: fields of a configuration, those of its groups as objects, as in a file of settings."""
+"""By id: fields of a configuration, those of its groups as objects, as in a file of settings; with the table
+that they were found with."""
