@@ -313,7 +313,7 @@ class Run:
         if settings.shard is not None:
             write_shard(settings.shard, folder, training, wall)
             return self.ended()
-        if table is not None and program.shipped is None:
+        if table is not None and program.known is None:
             hooks.begin("measuring the teacher")
         with told_of_memory(program):
             alone = program.teacher_alone

@@ -141,7 +141,7 @@ def informed(program: Program) -> Program:
         return program
     alone = program.teacher_alone
     hyper = hypers(program.plan, program.points, alone.rate if alone else 0.0)
-    return dataclasses.replace(program, hyper=hyper)
+    return dataclasses.replace(program, hyper=hyper, known=alone)
 
 
 def compile_all(outline: Outline, evaluated: bool) -> Program:
@@ -183,7 +183,7 @@ def compile_kept(outline: Outline, store: Store) -> Program:
 
         facts = decisive(outline)
         begin(facts, functools.partial(parts_of, outline))
-        if outline.teacher is not None and outline.shipped is None:
+        if outline.teacher is not None and outline.known is None:
             # In a file of its own, for of tables of one shape some have to be measured.
             teacher = teacher_part(outline)
             begin({**facts, "part": teacher.name}, lambda _: [("kept_teacher", teacher)])
@@ -345,6 +345,6 @@ def reuse_program(program: Program, config: Config, table: PlanTable | None) -> 
     shapes = [jax.tree.map(lambda x: (x.shape, x.dtype), tree) for tree in (teacher, program.teacher)]
     if shapes[0] != shapes[1]:
         return None
-    shipped = shipped_for(table, points)
-    reused = dataclasses.replace(program, plan=plan, points=points, teacher=teacher, hyper=hyper)
-    return informed(dataclasses.replace(reused, shipped=shipped, compile_seconds=0.0))
+    known = shipped_for(table, points)
+    reused = dataclasses.replace(program, plan=plan, points=points, teacher=teacher, hyper=hyper, known=known)
+    return informed(dataclasses.replace(reused, compile_seconds=0.0))

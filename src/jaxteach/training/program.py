@@ -40,7 +40,7 @@ class Outline:
         width: trials in a chunk.
         by_seed: how arrays with a leading trial axis lie on the devices: split evenly over all of them.
         segment_updates: K, updates in a segment.
-        shipped: the success of the teacher alone, where it ships with its table; else None.
+        known: the success of the teacher alone, where it ships with its table or was measured; else None.
     """
 
     plan: Plan
@@ -50,7 +50,7 @@ class Outline:
     width: int
     by_seed: NamedSharding
     segment_updates: int
-    shipped: Success | None
+    known: Success | None
 
     def seeds_on_devices(self, trials: IntArray) -> jax.Array:
         """The seed of each of a chunk's trials, u32[trial], split over the devices."""
@@ -91,9 +91,9 @@ class Program(Outline):
 
     @functools.cached_property
     def teacher_alone(self) -> Success | None:
-        """The success of the teacher alone, shipped or by `evaluation.teacher_success`; None without one."""
-        if self.teacher is None or self.shipped is not None:
-            return self.shipped
+        """The success of the teacher alone, known or by `evaluation.teacher_success`; None without one."""
+        if self.teacher is None or self.known is not None:
+            return self.known
         return teacher_success(self.plan.task, self.teacher, self.kept_teacher)
 
 
