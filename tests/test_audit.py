@@ -1,5 +1,6 @@
 """The pages say what the committed data give, by a second computation; and that computation can fail."""
 
+import csv
 import gzip
 import re
 import shutil
@@ -16,6 +17,38 @@ from tests.commands import ROOT
 def test_the_pages_hold():
     wrong, _ = audit(ROOT)
     assert not wrong
+
+
+def test_the_hard_levels_again_on_another_processor():
+    """What results.md says of repeated.csv, the summary.csv of a repetition, is so."""
+    folder = ROOT / "experiments/results/fig_hard_levels"
+    once, again = (
+        {
+            (row["task"], row["run"]): row
+            for row in csv.DictReader((folder / name).read_text(encoding="utf-8").splitlines())
+        }
+        for name in ("summary.csv", "repeated.csv")
+    )
+    assert once.keys() == again.keys()
+    numbers = {
+        run: [float(of[run][f"success_{name}"]) for of in (once, again) for name in ("iqm", "low", "high")]
+        for run in once
+    }
+    overlap = sum(max(low, low_2) <= min(high, high_2) for _, low, high, _, low_2, high_2 in numbers.values())
+    inside = sum(low <= iqm_2 <= high for _, low, high, iqm_2, _, _ in numbers.values())
+    moved = {run: abs(then - now) for run, (then, _, _, now, _, _) in numbers.items()}
+    taught = max((run for run in moved if run[1] == "LLM4Teach"), key=lambda run: moved[run])
+    iqm_2, low_2, high_2 = numbers[taught][3:]
+    page = " ".join((ROOT / "docs/results.md").read_text(encoding="utf-8").split())
+    assert f"All {overlap} intervals of success overlap" in page and overlap == len(once)
+    assert f", {inside} of the new IQMs lie in them" in page
+    level = taught[0].removeprefix("MiniGrid-").removesuffix("-v1")
+    assert (
+        f"moved by more than {moved[taught]:.3f} ({level}, {iqm_2:.3f} [{low_2:.3f}, {high_2:.3f}])" in page
+    )
+    for level, run in sorted(moved, key=lambda run: -moved[run])[:2]:
+        then, now = (f"{numbers[level, run][at] + 1e-9:.3f}" for at in (0, 3))
+        assert f"{level.removeprefix('MiniGrid-').removesuffix('-v0')} ({then}, then {now})" in page
 
 
 @pytest.fixture(scope="module")
